@@ -1,0 +1,31 @@
+//! The ground floor: what every room may use and that knows no film, file format or network.
+//!
+//! Errors live in the rooms; what they share is [`Hinted`]: a message says what is wrong,
+//! the hint says how to mend it, and the command line prints both.
+
+pub mod device;
+pub mod digest;
+pub mod id;
+pub mod interrupt;
+pub mod progress;
+pub mod publish;
+pub mod seed;
+
+pub use device::DeviceChoice;
+pub use digest::{Digest, DigestBuilder, Fingerprint};
+pub use id::{GenreId, TitleId};
+pub use interrupt::{Interrupt, Interrupted};
+pub use progress::{NoProgress, Progress};
+pub use publish::{publish_bytes, publish_file};
+pub use seed::Seed;
+
+/// An error that knows its mend.
+///
+/// The hint is a full sentence for the person at the keyboard; it is printed on a
+/// line of its own (`hint: …`) and is never part of the message.
+pub trait Hinted: std::error::Error {
+    /// How to mend it, where that is known.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}

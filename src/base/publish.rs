@@ -1,0 +1,96 @@
+//! Files that are whole or not there: temporary name in the same folder, flush,
+//! sync, rename, sync of the folder.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+/// Writes a file through `write`, which gets a temporary path in the target's folder,
+/// then puts it in place under `path`, replacing what was there in one step.
+///
+/// The temporary file has the target's extension and starts with `.tmp-`; readers of a
+/// folder pass over such names.
+///
+/// # Errors
+/// What `write` returns, or the system's error from creating, syncing or renaming; the
+/// file that stood at `path` is then untouched and the temporary file removed.
+pub fn publish_file<E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let folder = folder_of(path);
+    fs::create_dir_all(&folder)?;
+    let suffix =
+        path.extension().map_or_else(String::new, |ext| format!(".{}", ext.to_string_lossy()));
+    let temporary = tempfile::Builder::new()
+        .prefix(".tmp-")
+        .suffix(&suffix)
+        .tempfile_in(&folder)?
+        .into_temp_path();
+    write(&temporary)?;
+    File::open(&temporary)?.sync_all()?;
+    set_default_permissions(&temporary)?;
+    temporary.persist(path).map_err(|e| e.error)?;
+    sync_folder(&folder)?;
+    Ok(())
+}
+
+/// [`publish_file`] for bytes in memory.
+///
+/// # Errors
+/// The system's error from creating, writing, syncing or renaming.
+pub fn publish_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    publish_file(path, |temporary| File::create(temporary)?.write_all(bytes))
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Temporary files are made private; a published file is as readable as any other.
+#[cfg(unix)]
+fn set_default_permissions(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn set_default_permissions(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tags.json");
+        publish_bytes(&path, b"old").unwrap();
+        let result: io::Result<()> = publish_file(&path, |temporary| {
+            fs::write(temporary, b"half a fi")?;
+            Err(io::Error::other("disk full"))
+        });
+        assert!(result.is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        publish_bytes(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+}

@@ -1,0 +1,13 @@
+//! Modalities: what a title is looked at through, and the frozen encoders that turn each
+//! into numbers.
+//!
+//! A modality is one folder here plus one row in [`registry`]; its name is spelt nowhere
+//! else. What an encoder gives for a title depends on that title alone: never on labels,
+//! on other titles, or on the batch it travels in.
+
+mod modality;
+
+pub use modality::{
+    EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, RecordReader,
+    SourceKind, Want,
+};

@@ -1,0 +1,147 @@
+//! The two traits that every modality implements.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::{
+    base::{DeviceChoice, Hinted},
+    catalog::{Record, RecordSchema, Title},
+    media::{AudioSpec, Failure, FrameSpec, Keyframes, Picture, PictureSpec, Samples},
+    store::EncoderIdentity,
+};
+
+/// Where a modality's content comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceKind {
+    /// A file to be decoded in a worker.
+    File(PathBuf),
+    /// Text of the catalog.
+    Text(String),
+}
+
+/// What an encoder wants decoded of its file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Want {
+    /// Keyframes.
+    Frames(FrameSpec),
+    /// Sound.
+    Audio(AudioSpec),
+    /// A still picture.
+    Picture(PictureSpec),
+    /// Nothing: the source is text.
+    Text,
+}
+
+/// What an encoder is given.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Keyframes, never empty.
+    Frames(&'a Keyframes),
+    /// Sound, never empty.
+    Audio(&'a Samples),
+    /// A still picture.
+    Picture(&'a Picture),
+    /// Text, never blank.
+    Text(&'a str),
+}
+
+/// What an encoder gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// `[rows, dim]`, all finite, at least one row.
+    pub data: Vec<f32>,
+    /// `[rows]` seconds, or empty where rows have no time.
+    pub time_secs: Vec<f32>,
+}
+
+/// Computes features of one title's source. Frozen: settings and weights, nothing fitted.
+pub trait Encoder: Send + Sync {
+    /// Name, fingerprint, dim and the settings in words.
+    fn identity(&self) -> &EncoderIdentity;
+    /// What must be decoded for it.
+    fn want(&self) -> Want;
+    /// Features of one source.
+    ///
+    /// # Errors
+    /// A reason why this title has none; it costs this title only.
+    fn encode(&self, input: Input<'_>) -> Result<Features, Failure>;
+}
+
+/// What opening an encoder may need.
+#[derive(Clone, Debug)]
+pub struct EncoderContext {
+    /// Where networks run.
+    pub device: DeviceChoice,
+    /// Weights are looked for here instead of in the user's cache.
+    pub weights_dir: Option<PathBuf>,
+}
+
+/// An encoder cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// A setting is unknown or out of range.
+    #[error("modality {modality}: {message}")]
+    Settings {
+        /// Whose settings.
+        modality: String,
+        /// What, which value, what was expected.
+        message: String,
+    },
+    /// The weights or the device are not there.
+    #[error("modality {modality}: its encoder cannot be loaded")]
+    Load {
+        /// Whose.
+        modality: String,
+        /// The mend.
+        hint: Option<String>,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Hinted for EncodeError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Settings { .. } => Some("`cinetag modalities` lists every setting".to_owned()),
+            Self::Load { hint, .. } => hint.clone(),
+        }
+    }
+}
+
+/// A way of looking at a title.
+pub trait Modality: Sync {
+    /// The name: in pipelines, stores, bundles and reports.
+    fn name(&self) -> &'static str;
+    /// One sentence for people.
+    fn about(&self) -> &'static str;
+    /// All settings with their defaults, as a pipeline's `[modality.<name>]` table.
+    fn defaults(&self) -> Value;
+    /// Where the title's content for this modality is; `None` where the catalog has none.
+    fn source(&self, title: &Title) -> Option<SourceKind>;
+    /// How features come about.
+    ///
+    /// # Errors
+    /// Settings that are no settings; weights or device that are not there.
+    fn open(&self, settings: &Value, context: &EncoderContext) -> Result<Opened, EncodeError>;
+}
+
+/// A modality made ready with its settings.
+pub enum Opened {
+    /// Runs before any split; its features are cached in the store.
+    Encoder(Box<dyn Encoder>),
+    /// Typed values of the catalog, whose scaling and choice of categories are fitted
+    /// inside each training fold; nothing to cache.
+    Records(Box<dyn RecordReader>),
+}
+
+/// Reads a title's metadata as typed values.
+pub trait RecordReader: Send + Sync {
+    /// The columns.
+    fn schema(&self) -> RecordSchema;
+    /// Settings in words, for bundles.
+    fn description(&self) -> Value;
+    /// The values; `None` where the title has none of them.
+    fn record(&self, title: &Title) -> Option<Record>;
+}

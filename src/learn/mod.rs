@@ -1,0 +1,50 @@
+//! From features to a model: tables, transforms fitted per fold, heads, training, studies.
+//!
+//! Reads the feature store and never decodes or encodes anything.
+
+pub mod dataset;
+pub mod heads;
+
+use crate::base::Hinted;
+
+/// Learning cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnError {
+    /// The data does not allow it.
+    #[error("{message}")]
+    Data {
+        /// What, which value, what was expected.
+        message: String,
+        /// The mend.
+        hint: Option<String>,
+    },
+    /// A file of a model cannot be written or read.
+    #[error("{path}: cannot be {action}")]
+    File {
+        /// Which.
+        path: std::path::PathBuf,
+        /// `written` or `read`.
+        action: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The tensor library or its device failed.
+    #[error("the computing device failed")]
+    Tensor(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Ctrl-C.
+    #[error(transparent)]
+    Interrupted(#[from] crate::base::Interrupted),
+}
+
+impl Hinted for LearnError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Data { hint, .. } => hint.clone(),
+            Self::Tensor(_) => {
+                Some("run with `--device cpu` to see whether it is the device".to_owned())
+            }
+            Self::File { .. } | Self::Interrupted(_) => None,
+        }
+    }
+}

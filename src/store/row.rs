@@ -1,0 +1,108 @@
+//! What goes into the store and what comes out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Digest, Fingerprint, TitleId};
+
+/// Who made the features: written in words into `encoder.json` beside the shards.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EncoderIdentity {
+    /// The modality's name; the folder is `<name>-<fingerprint>`.
+    pub name: String,
+    /// Over everything below that changes numbers.
+    pub fingerprint: Fingerprint,
+    /// Length of one feature row.
+    pub dim: usize,
+    /// What one row is (`keyframe`, `window of 10 s`, `text window`), for people.
+    pub row_unit: String,
+    /// Settings, weights digest, algorithm version: all that the fingerprint covers.
+    pub description: serde_json::Value,
+}
+
+/// Features of one source: zero rows are not allowed (that is a [`FailureRow`]).
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureRow {
+    /// Digest of the source's content: the row's key within its encoder.
+    pub key: Digest,
+    /// The title it was first computed for (for people; the key is what counts).
+    pub title: TitleId,
+    /// `[rows, dim]`, all finite.
+    pub data: Vec<f32>,
+    /// `[rows]` seconds from the start, where rows have a time; else empty.
+    pub time_secs: Vec<f32>,
+    /// Why the features are not of the whole source, where they are not (`truncated: …`).
+    pub partial: Option<String>,
+}
+
+/// A source without features, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FailureRow {
+    /// Digest of the source's content; of its path where it could not be read.
+    pub key: Digest,
+    /// The title it was asked for.
+    pub title: TitleId,
+    /// Where the source is.
+    pub source: String,
+    /// The stable reason code.
+    pub code: String,
+    /// The decoder's own words.
+    pub detail: String,
+}
+
+/// Features of many titles, flat: title `i` owns rows `offsets[i]..offsets[i + 1]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ragged {
+    /// Length of one row.
+    pub dim: usize,
+    /// `[rows, dim]`
+    pub data: Vec<f32>,
+    /// `[titles + 1]`; a title without rows is missing.
+    pub offsets: Vec<usize>,
+    /// `[rows]`, or empty where rows have no time.
+    pub time_secs: Vec<f32>,
+}
+
+impl Ragged {
+    /// No titles yet.
+    #[must_use]
+    pub fn new(dim: usize) -> Self {
+        Self { dim, data: Vec::new(), offsets: vec![0], time_secs: Vec::new() }
+    }
+
+    /// Number of titles, missing ones counted.
+    #[must_use]
+    pub fn num_titles(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    /// Number of rows of a title; 0 where it is missing.
+    #[must_use]
+    pub fn num_rows(&self, title_idx: usize) -> usize {
+        self.offsets[title_idx + 1] - self.offsets[title_idx]
+    }
+
+    /// A title's rows, `[rows, dim]`.
+    #[must_use]
+    pub fn rows(&self, title_idx: usize) -> &[f32] {
+        &self.data[self.offsets[title_idx] * self.dim..self.offsets[title_idx + 1] * self.dim]
+    }
+
+    /// A title's row times; empty where rows have none.
+    #[must_use]
+    pub fn times(&self, title_idx: usize) -> &[f32] {
+        if self.time_secs.is_empty() {
+            &[]
+        } else {
+            &self.time_secs[self.offsets[title_idx]..self.offsets[title_idx + 1]]
+        }
+    }
+
+    /// Adds the next title: `data` `[rows, dim]` (empty: missing), `time_secs` `[rows]` or
+    /// empty.
+    pub fn push(&mut self, data: &[f32], time_secs: &[f32]) {
+        debug_assert_eq!(data.len() % self.dim.max(1), 0);
+        self.data.extend_from_slice(data);
+        self.time_secs.extend_from_slice(time_secs);
+        self.offsets.push(self.data.len() / self.dim.max(1));
+    }
+}
