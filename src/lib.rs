@@ -4,8 +4,22 @@
 //! `ARCHITECTURE.md` walks through them.
 
 pub mod base;
+
 pub mod catalog;
-pub mod encode;
-pub mod learn;
+pub mod eval;
 pub mod media;
+pub mod nn;
 pub mod store;
+
+pub mod demo;
+pub mod encode;
+
+pub mod extract;
+pub mod learn;
+
+pub mod report;
+pub mod tag;
+
+pub mod pipeline;
+
+pub mod cli;

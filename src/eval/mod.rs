@@ -1,0 +1,1 @@
+//! Arrays in, numbers out: metrics, thresholds, calibration. Knows no file and no tensor library.

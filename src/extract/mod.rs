@@ -1,0 +1,1 @@
+//! Encoders over a catalog into the store: decode workers, bounded queues, resume, failures.

@@ -1,0 +1,1 @@
+//! Network architectures on candle, the devices they run on, and where their weights come from.

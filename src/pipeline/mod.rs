@@ -1,0 +1,1 @@
+//! Pipeline file → plan → run → lock; thin stages that call the rooms below.

@@ -1,0 +1,1 @@
+//! Plain structs to HTML, SVG, Markdown and JSON.
