@@ -6,6 +6,8 @@
 //! on other titles, or on the batch it travels in.
 
 mod modality;
+pub mod registry;
+mod settings;
 
 pub use modality::{
     EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, RecordReader,

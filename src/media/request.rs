@@ -164,6 +164,8 @@ pub enum ReasonCode {
     NoContent,
     /// The encoder gave numbers that are not finite.
     NotFinite,
+    /// The encoder itself failed.
+    EncoderFailed,
 }
 
 impl ReasonCode {
@@ -188,6 +190,7 @@ impl ReasonCode {
             Self::WorkerCrashed => "worker_crashed",
             Self::NoContent => "no_content",
             Self::NotFinite => "not_finite",
+            Self::EncoderFailed => "encoder_failed",
         }
     }
 }

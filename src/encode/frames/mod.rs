@@ -1,0 +1,122 @@
+//! Keyframes of the trailer through an image network: one row a keyframe.
+//!
+//! in: a film; out: `[keyframes, 1280]` with times in seconds.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    modality::{
+        EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, Want,
+    },
+    network::ImageNetwork,
+    settings,
+};
+use crate::{
+    base::Fingerprint,
+    catalog::Title,
+    media::{Failure, Fit, FrameSpec, ReasonCode},
+    store::EncoderIdentity,
+};
+
+/// Raised whenever the same settings and weights give other numbers.
+const ALGORITHM_VERSION: u32 = 1;
+const NAME: &str = "frames";
+
+/// The trailer's keyframes.
+pub struct Frames;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Settings {
+    /// Image network of the weights manifest.
+    model: String,
+    /// At most so many keyframes, spread over the film.
+    max_frames: usize,
+    /// How a wide frame is brought to the square input.
+    fit: Fit,
+    /// Mean luma (0..255) below which a frame is black.
+    black_luma: f32,
+    /// Mean luma difference (0..255) to the frame kept before, below which it is a duplicate.
+    duplicate_luma: f32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            model: "efficientnet-lite2".to_owned(),
+            max_frames: 32,
+            fit: Fit::Stretch,
+            black_luma: 12.0,
+            duplicate_luma: 3.0,
+        }
+    }
+}
+
+impl Modality for Frames {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn about(&self) -> &'static str {
+        "keyframes of the trailer, embedded by an image network"
+    }
+
+    fn defaults(&self) -> Value {
+        settings::defaults::<Settings>()
+    }
+
+    fn source(&self, title: &Title) -> Option<SourceKind> {
+        title.trailer.clone().map(SourceKind::File)
+    }
+
+    fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
+        let settings: Settings = settings::read(NAME, given)?;
+        settings::expect(NAME, (1..=4096).contains(&settings.max_frames), || {
+            format!("`max_frames` must be between 1 and 4096, got {}", settings.max_frames)
+        })?;
+        let network = ImageNetwork::open(NAME, &settings.model, context)?;
+        let description = json!({
+            "algorithm": ALGORITHM_VERSION,
+            "network": network.description(),
+            "settings": settings,
+        });
+        let identity = EncoderIdentity {
+            name: NAME.to_owned(),
+            fingerprint: Fingerprint::of(&description),
+            dim: crate::nn::efficientnet_lite::DIM,
+            row_unit: "keyframe".to_owned(),
+            description,
+        };
+        Ok(Opened::Encoder(Box::new(FrameEncoder { identity, settings, network })))
+    }
+}
+
+struct FrameEncoder {
+    identity: EncoderIdentity,
+    settings: Settings,
+    network: ImageNetwork,
+}
+
+impl Encoder for FrameEncoder {
+    fn identity(&self) -> &EncoderIdentity {
+        &self.identity
+    }
+
+    fn want(&self) -> Want {
+        Want::Frames(FrameSpec {
+            side_px: self.network.side_px(),
+            fit: self.settings.fit,
+            max_frames: self.settings.max_frames,
+            black_luma: self.settings.black_luma,
+            duplicate_luma: self.settings.duplicate_luma,
+        })
+    }
+
+    fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
+        let Input::Frames(frames) = input else {
+            return Err(Failure::new(ReasonCode::EncoderFailed, "expected keyframes"));
+        };
+        let time_secs = frames.kept.iter().map(|frame| frame.time_secs as f32).collect();
+        self.network.embed(frames.kept.iter().map(|frame| &frame.picture), time_secs)
+    }
+}

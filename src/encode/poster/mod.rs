@@ -1,0 +1,100 @@
+//! The poster through an image network: one row.
+//!
+//! in: a still picture; out: `[1, 1280]`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    modality::{
+        EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, Want,
+    },
+    network::ImageNetwork,
+    settings,
+};
+use crate::{
+    base::Fingerprint,
+    catalog::Title,
+    media::{Failure, Fit, PictureSpec, ReasonCode},
+    store::EncoderIdentity,
+};
+
+/// Raised whenever the same settings and weights give other numbers.
+const ALGORITHM_VERSION: u32 = 1;
+const NAME: &str = "poster";
+
+/// The poster.
+pub struct Poster;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Settings {
+    /// Image network of the weights manifest.
+    model: String,
+    /// How a tall picture is brought to the square input. Stretching loses none of it.
+    fit: Fit,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { model: "efficientnet-lite2".to_owned(), fit: Fit::Stretch }
+    }
+}
+
+impl Modality for Poster {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn about(&self) -> &'static str {
+        "the poster, embedded by an image network"
+    }
+
+    fn defaults(&self) -> Value {
+        settings::defaults::<Settings>()
+    }
+
+    fn source(&self, title: &Title) -> Option<SourceKind> {
+        title.poster.clone().map(SourceKind::File)
+    }
+
+    fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
+        let settings: Settings = settings::read(NAME, given)?;
+        let network = ImageNetwork::open(NAME, &settings.model, context)?;
+        let description = json!({
+            "algorithm": ALGORITHM_VERSION,
+            "network": network.description(),
+            "settings": settings,
+        });
+        let identity = EncoderIdentity {
+            name: NAME.to_owned(),
+            fingerprint: Fingerprint::of(&description),
+            dim: crate::nn::efficientnet_lite::DIM,
+            row_unit: "picture".to_owned(),
+            description,
+        };
+        Ok(Opened::Encoder(Box::new(PosterEncoder { identity, settings, network })))
+    }
+}
+
+struct PosterEncoder {
+    identity: EncoderIdentity,
+    settings: Settings,
+    network: ImageNetwork,
+}
+
+impl Encoder for PosterEncoder {
+    fn identity(&self) -> &EncoderIdentity {
+        &self.identity
+    }
+
+    fn want(&self) -> Want {
+        Want::Picture(PictureSpec { side_px: self.network.side_px(), fit: self.settings.fit })
+    }
+
+    fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
+        let Input::Picture(picture) = input else {
+            return Err(Failure::new(ReasonCode::EncoderFailed, "expected a picture"));
+        };
+        self.network.embed([picture], Vec::new())
+    }
+}

@@ -1,0 +1,18 @@
+//! All modalities, in the order of fusion, stores and reports.
+
+use super::modality::Modality;
+
+/// Every modality there is.
+pub const MODALITIES: &[&dyn Modality] = &[];
+
+/// Finds a modality by its name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static dyn Modality> {
+    MODALITIES.iter().copied().find(|modality| modality.name() == name)
+}
+
+/// All names, for messages.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    MODALITIES.iter().map(|modality| modality.name()).collect()
+}

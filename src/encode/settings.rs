@@ -1,0 +1,81 @@
+//! Settings of encoders: a TOML/JSON table over the defaults, unknown keys refused.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::modality::EncodeError;
+
+/// Reads settings of `modality`; keys that are absent keep their default.
+///
+/// # Errors
+/// A key that `T` does not know (the message names those it does), or a value of another
+/// type.
+pub(super) fn read<T>(modality: &str, settings: &Value) -> Result<T, EncodeError>
+where
+    T: Default + Serialize + DeserializeOwned,
+{
+    let refuse = |message: String| EncodeError::Settings { modality: modality.to_owned(), message };
+    let mut merged = defaults::<T>();
+    let (Some(known), Some(given)) = (merged.as_object_mut(), settings.as_object()) else {
+        return Err(refuse(format!("settings must be a table, got {settings}")));
+    };
+    for (key, value) in given {
+        let Some(slot) = known.get_mut(key) else {
+            let names: Vec<_> = known.keys().map(String::as_str).collect();
+            return Err(refuse(format!("unknown setting `{key}`; it has {}", names.join(", "))));
+        };
+        *slot = value.clone();
+    }
+    serde_json::from_value(merged).map_err(|e| refuse(e.to_string()))
+}
+
+/// The default settings as a table.
+pub(super) fn defaults<T: Default + Serialize>() -> Value {
+    serde_json::to_value(T::default()).unwrap_or(Value::Null)
+}
+
+/// `Ok` if `condition` holds, else an error about a value out of range.
+///
+/// # Errors
+/// The condition does not hold.
+pub(super) fn expect(
+    modality: &str,
+    condition: bool,
+    message: impl FnOnce() -> String,
+) -> Result<(), EncodeError> {
+    if condition {
+        Ok(())
+    } else {
+        Err(EncodeError::Settings { modality: modality.to_owned(), message: message() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize, PartialEq)]
+    struct Example {
+        hop: u32,
+        name: String,
+    }
+
+    impl Default for Example {
+        fn default() -> Self {
+            Self { hop: 512, name: "x".to_owned() }
+        }
+    }
+
+    #[test]
+    fn absent_keys_keep_defaults_and_unknown_ones_are_named() {
+        let read = |value| super::read::<Example>("example", &value);
+        assert_eq!(read(json!({"hop": 256})).unwrap().hop, 256);
+        assert_eq!(read(json!({})).unwrap(), Example::default());
+        let message = read(json!({"hopp": 1})).unwrap_err().to_string();
+        assert!(message.contains("`hopp`") && message.contains("hop, name"), "{message}");
+        assert!(read(json!({"hop": "wide"})).is_err());
+    }
+}
