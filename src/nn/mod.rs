@@ -1,1 +1,20 @@
-//! Network architectures on candle, the devices they run on, and where their weights come from.
+//! Network architectures, the devices they run on, and where their weights come from.
+//!
+//! candle holds tensors, weights and every device but the processor; on the processor the
+//! inner loops are our own ([`kernels`]), because candle's convolutions and activations are
+//! several times slower than need be. Whatever runs on our kernels also exists in plain candle
+//! operators: that is what other devices run and what the kernels are tested against.
+
+pub mod device;
+pub mod efficientnet_lite;
+mod error;
+pub mod kernels;
+pub mod legacy_pth;
+pub mod sentence_bert;
+pub mod weights;
+
+pub use candle_core::Device;
+pub use efficientnet_lite::{EfficientNetLite, Variant};
+pub use error::NnError;
+pub use sentence_bert::{SentenceBert, TextWindow};
+pub use weights::{ModelFiles, ModelSource, WeightCache, WeightsError};

@@ -1,0 +1,54 @@
+//! What can go wrong with a network once its weights are at hand.
+
+use std::path::PathBuf;
+
+use crate::base::{DeviceChoice, Hinted};
+
+/// A network cannot be loaded or run.
+#[derive(Debug, thiserror::Error)]
+pub enum NnError {
+    /// The device asked for is not there, or this build has no code for it.
+    #[error("device {choice} cannot be used: {reason}")]
+    Device {
+        /// What was asked for.
+        choice: DeviceChoice,
+        /// Why not.
+        reason: String,
+        /// The mend.
+        hint: String,
+    },
+    /// The file does not hold the network's weights.
+    #[error("{path}: not usable as {network}: {message}")]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// The network that was to be loaded.
+        network: String,
+        /// What was expected and what was found.
+        message: String,
+    },
+    /// The caller gave data of another shape than the network takes.
+    #[error("{0}")]
+    Input(String),
+    /// A tensor operation failed: out of memory on the device, or a bug.
+    #[error("the network could not be computed")]
+    Compute(#[from] candle_core::Error),
+}
+
+impl Hinted for NnError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Device { hint, .. } => Some(hint.clone()),
+            Self::Load { .. } => Some(
+                "the file may be damaged or belong to another model; `cinetag models verify` \
+                 checks what was pulled, `cinetag models list` names what can be pulled"
+                    .to_owned(),
+            ),
+            Self::Compute(_) => Some(
+                "if the device ran out of memory, a smaller batch or `--device cpu` helps"
+                    .to_owned(),
+            ),
+            Self::Input(_) => None,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Which vector instructions there are.
+
+/// A set of vector instructions that the kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isa {
+    /// 16 floats at a time, fused multiply-add.
+    Avx512,
+    /// 8 floats at a time, fused multiply-add.
+    Avx2,
+    /// Whatever the compiler makes of plain loops for the target's least processor; on
+    /// aarch64 that includes NEON.
+    Portable,
+}
+
+impl Isa {
+    /// The best that this processor has.
+    #[must_use]
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
+                return Self::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return Self::Avx2;
+            }
+        }
+        Self::Portable
+    }
+
+    /// All that this processor can run, for tests.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        match Self::detect() {
+            Self::Avx512 => vec![Self::Avx512, Self::Avx2, Self::Portable],
+            Self::Avx2 => vec![Self::Avx2, Self::Portable],
+            Self::Portable => vec![Self::Portable],
+        }
+    }
+
+    /// For reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+            Self::Portable => "portable",
+        }
+    }
+}

