@@ -6,8 +6,13 @@
 //! on other titles, or on the batch it travels in.
 
 mod modality;
+mod network;
 pub mod registry;
 mod settings;
+
+pub mod frames;
+pub mod plot;
+pub mod poster;
 
 pub use modality::{
     EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, RecordReader,

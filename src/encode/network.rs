@@ -40,7 +40,8 @@ impl ImageNetwork {
                 "`model` must be efficientnet-lite0, efficientnet-lite1 or efficientnet-lite2, got {model:?}"
             ),
         })?;
-        let cache = WeightCache::open(context.weights_dir.clone()).map_err(|e| load(modality, e))?;
+        let cache =
+            WeightCache::open(context.weights_dir.clone()).map_err(|e| load(modality, e))?;
         let files = cache.require(model).map_err(|e| load(modality, e))?;
         let (device, _) = device::resolve(context.device).map_err(|e| load(modality, e))?;
         let network = EfficientNetLite::load(variant, &files.weights, &device)
@@ -73,7 +74,10 @@ impl ImageNetwork {
             if (picture.width, picture.height) != (side, side) {
                 return Err(Failure::new(
                     ReasonCode::EncoderFailed,
-                    format!("picture is {}×{}, the network wants {side}×{side}", picture.width, picture.height),
+                    format!(
+                        "picture is {}×{}, the network wants {side}×{side}",
+                        picture.width, picture.height
+                    ),
                 ));
             }
             let row = self
@@ -93,9 +97,10 @@ impl ImageNetwork {
 pub(super) fn finite(features: Features) -> Result<Features, Failure> {
     match features.data.iter().position(|x| !x.is_finite()) {
         None => Ok(features),
-        Some(idx) => {
-            Err(Failure::new(ReasonCode::NotFinite, format!("value {idx} is {}", features.data[idx])))
-        }
+        Some(idx) => Err(Failure::new(
+            ReasonCode::NotFinite,
+            format!("value {idx} is {}", features.data[idx]),
+        )),
     }
 }
 
@@ -104,10 +109,5 @@ pub(super) fn load<E>(modality: &str, error: E) -> EncodeError
 where
     E: Hinted + Send + Sync + 'static,
 {
-    EncodeError::Load {
-        modality: modality.to_owned(),
-        hint: error.hint(),
-        source: Box::new(error),
-    }
+    EncodeError::Load { modality: modality.to_owned(), hint: error.hint(), source: Box::new(error) }
 }
-
