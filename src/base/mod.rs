@@ -16,7 +16,7 @@ pub use digest::{Digest, DigestBuilder, Fingerprint};
 pub use id::{GenreId, TitleId};
 pub use interrupt::{Interrupt, Interrupted};
 pub use progress::{NoProgress, Progress};
-pub use publish::{publish_bytes, publish_file};
+pub use publish::{Draft, publish_bytes, publish_file};
 pub use seed::Seed;
 
 /// An error that knows its mend.

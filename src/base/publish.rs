@@ -20,21 +20,54 @@ pub fn publish_file<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<(), E> {
-    let folder = folder_of(path);
-    fs::create_dir_all(&folder)?;
-    let suffix =
-        path.extension().map_or_else(String::new, |ext| format!(".{}", ext.to_string_lossy()));
-    let temporary = tempfile::Builder::new()
-        .prefix(".tmp-")
-        .suffix(&suffix)
-        .tempfile_in(&folder)?
-        .into_temp_path();
-    write(&temporary)?;
-    File::open(&temporary)?.sync_all()?;
-    set_default_permissions(&temporary)?;
-    temporary.persist(path).map_err(|e| e.error)?;
-    sync_folder(&folder)?;
+    let draft = Draft::begin(path)?;
+    write(draft.path())?;
+    draft.publish()?;
     Ok(())
+}
+
+/// A file in the making, for writers that live longer than one call: [`publish_file`] in
+/// two steps. Dropped without [`Draft::publish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct Draft {
+    temporary: tempfile::TempPath,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// An empty temporary file beside `path`; the folder is created where it is missing.
+    ///
+    /// # Errors
+    /// The system's error from creating the folder or the file.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        let folder = folder_of(path);
+        fs::create_dir_all(&folder)?;
+        let suffix =
+            path.extension().map_or_else(String::new, |ext| format!(".{}", ext.to_string_lossy()));
+        let temporary = tempfile::Builder::new()
+            .prefix(".tmp-")
+            .suffix(&suffix)
+            .tempfile_in(&folder)?
+            .into_temp_path();
+        Ok(Self { temporary, path: path.to_owned() })
+    }
+
+    /// Where to write to.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Puts the file in place, replacing what was there in one step.
+    ///
+    /// # Errors
+    /// The system's error from syncing or renaming; what stood there is then untouched.
+    pub fn publish(self) -> io::Result<()> {
+        File::open(&self.temporary)?.sync_all()?;
+        set_default_permissions(&self.temporary)?;
+        self.temporary.persist(&self.path).map_err(|e| e.error)?;
+        sync_folder(&folder_of(&self.path))
+    }
 }
 
 /// [`publish_file`] for bytes in memory.

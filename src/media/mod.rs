@@ -5,7 +5,9 @@
 //! Decoding runs in worker processes ([`pool`]); FFmpeg, symphonia and `image` live here
 //! and nowhere else.
 
+pub mod mux;
 mod request;
+pub mod save;
 
 pub use request::{
     AudioSpec, DecodeRequest, Decoded, Failure, Fit, FrameSpec, Keyframe, Keyframes, Picture,
