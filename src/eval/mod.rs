@@ -1,1 +1,20 @@
 //! Arrays in, numbers out: metrics, thresholds, calibration. Knows no file and no tensor library.
+//!
+//! Everywhere: rows are titles, columns are genres; a decision is `score >= threshold`; a NaN
+//! score ranks below every number; 0 / 0 is 0, as with scikit-learn's `zero_division=0`. What
+//! is not defined at all (the AUC of a genre that no title has) is `None`, never NaN.
+
+pub mod bootstrap;
+pub mod calibration;
+pub mod counts;
+pub mod headline;
+pub mod metrics;
+pub mod ranking;
+pub mod thresholds;
+
+pub use bootstrap::{BootstrapConfig, Interval, PairedDifference};
+pub use calibration::{Platt, ReliabilityBin};
+pub use counts::{Averages, Counts};
+pub use headline::Headline;
+pub use metrics::{GenreMetrics, Metrics};
+pub use ranking::PrCurve;
