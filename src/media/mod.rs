@@ -5,11 +5,62 @@
 //! Decoding runs in worker processes ([`pool`]); FFmpeg, symphonia and `image` live here
 //! and nowhere else.
 
+mod choose;
+mod container;
+mod cpu;
+mod error;
+mod film;
+mod geometry;
+mod keyframes;
+mod libav;
+mod limits;
 pub mod mux;
+pub mod pool;
 mod request;
 pub mod save;
+mod scale;
+mod sound;
+mod still;
+mod symphonia_codec;
+mod thumbnail;
+mod wire;
+pub mod worker;
 
+pub use error::MediaError;
+pub use libav::{FfmpegVersions, ffmpeg_versions};
+pub use limits::Limits;
+pub use pool::{DecodePool, PoolSettings};
 pub use request::{
     AudioSpec, DecodeRequest, Decoded, Failure, Fit, FrameSpec, Keyframe, Keyframes, Picture,
     PictureSpec, ReasonCode, Samples,
 };
+
+/// Decodes in this process: for workers, and for tests that need no protection. A file that
+/// crashes a decoder takes the caller with it; [`DecodePool`] does not let it.
+pub fn decode(request: &DecodeRequest, limits: &Limits) -> Decoded {
+    let mut decoded = Decoded::default();
+    if request.frames.is_some() || request.audio.is_some() {
+        let watch = cpu::CpuWatch::start();
+        let film = film::decode(
+            &request.path,
+            request.frames.as_ref(),
+            request.audio.as_ref(),
+            limits,
+            sound::Preference::default(),
+        );
+        // The parts are told apart by the clock, their sum by the processor's.
+        let [picture, audio] = [film.picture_time, film.audio_time].map(|t| t.as_secs_f64());
+        let secs = watch.secs() / (picture + audio).max(1e-9);
+        decoded.frames = film.frames;
+        decoded.audio = film.audio;
+        decoded.picture_cpu_secs = picture * secs;
+        decoded.audio_cpu_secs = audio * secs;
+        decoded.duration_secs = film.duration_secs;
+    }
+    if let Some(spec) = &request.picture {
+        let watch = cpu::CpuWatch::start();
+        decoded.picture = Some(still::decode(&request.path, spec, limits));
+        decoded.picture_cpu_secs += watch.secs();
+    }
+    decoded
+}

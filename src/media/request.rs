@@ -93,7 +93,8 @@ pub struct Keyframes {
     pub num_black: usize,
     /// Left out as duplicates.
     pub num_duplicate: usize,
-    /// The picture broke off before the film's end; `kept` holds what came before.
+    /// The picture broke off before the film's end, or keyframes of it are damaged; `kept`
+    /// holds what could be had.
     pub partial: Option<Failure>,
 }
 
@@ -104,7 +105,7 @@ pub struct Samples {
     pub rate_hz: u32,
     /// `[samples]`
     pub mono: Vec<f32>,
-    /// The sound broke off; `mono` holds what came before.
+    /// The sound broke off, or parts of it are damaged; `mono` holds what could be had.
     pub partial: Option<Failure>,
 }
 
@@ -123,6 +124,19 @@ pub struct Decoded {
     pub audio_cpu_secs: f64,
     /// Length of the film as its container states it, seconds.
     pub duration_secs: Option<f64>,
+}
+
+impl Decoded {
+    /// The same failure for every part that was asked for.
+    #[must_use]
+    pub fn failed(request: &DecodeRequest, failure: &Failure) -> Self {
+        Self {
+            frames: request.frames.as_ref().map(|_| Err(failure.clone())),
+            audio: request.audio.as_ref().map(|_| Err(failure.clone())),
+            picture: request.picture.as_ref().map(|_| Err(failure.clone())),
+            ..Self::default()
+        }
+    }
 }
 
 /// Why a title has no features of a modality. The codes are stable: they stand in stores.

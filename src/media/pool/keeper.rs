@@ -1,0 +1,120 @@
+//! The thread that starts workers and kills those that are late.
+//!
+//! Workers are started by this one thread because Linux sends the parent-death signal when
+//! the *thread* that forked ends, and the threads that ask for decoding come and go.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{
+    Arc, Weak,
+    mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
+};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use super::life::Life;
+
+enum Task {
+    /// Start a worker.
+    Start(SyncSender<io::Result<(Arc<Life>, Child)>>),
+    /// A worker got a deadline: look at the clock again.
+    Wake,
+    /// Kill all workers.
+    KillAll,
+}
+
+/// Talks to the thread; the thread ends when it is dropped.
+pub(super) struct Keeper {
+    program: PathBuf,
+    tasks: Option<Sender<Task>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    pub(super) fn start(program: PathBuf) -> Self {
+        let (tasks, inbox) = mpsc::channel();
+        let for_thread = program.clone();
+        let thread = thread::spawn(move || run(&for_thread, &inbox));
+        Self { program, tasks: Some(tasks), thread: Some(thread) }
+    }
+
+    pub(super) fn program(&self) -> &PathBuf {
+        &self.program
+    }
+
+    /// Starts a worker's process.
+    pub(super) fn start_process(&self) -> io::Result<(Arc<Life>, Child)> {
+        let (answer, started) = mpsc::sync_channel(1);
+        self.send(Task::Start(answer));
+        started.recv().unwrap_or_else(|_| Err(io::Error::other("the keeper is gone")))
+    }
+
+    /// A deadline was set.
+    pub(super) fn wake(&self) {
+        self.send(Task::Wake);
+    }
+
+    pub(super) fn kill_all(&self) {
+        self.send(Task::KillAll);
+    }
+
+    fn send(&self, task: Task) {
+        if let Some(tasks) = &self.tasks {
+            // It fails only when the thread has ended, and then all workers are dead.
+            let _ = tasks.send(task);
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.send(Task::KillAll);
+        self.tasks = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(program: &PathBuf, inbox: &Receiver<Task>) {
+    let mut lives: Vec<Weak<Life>> = Vec::new();
+    loop {
+        lives.retain(|life| life.strong_count() > 0);
+        let now = Instant::now();
+        let mut next: Option<Instant> = None;
+        for life in lives.iter().filter_map(Weak::upgrade) {
+            if let Some(deadline) = life.kill_if_late(now) {
+                next = Some(next.map_or(deadline, |next| next.min(deadline)));
+            }
+        }
+        let task = match next {
+            Some(deadline) => inbox.recv_timeout(deadline.saturating_duration_since(now)),
+            None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match task {
+            Ok(Task::Start(answer)) => {
+                let started = start_process(program).map(|child| (Life::of(&child), child));
+                if let Ok((life, _)) = &started {
+                    lives.push(Arc::downgrade(life));
+                }
+                let _ = answer.send(started);
+            }
+            Ok(Task::KillAll) => lives.iter().filter_map(Weak::upgrade).for_each(|l| l.kill()),
+            Ok(Task::Wake) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn start_process(program: &PathBuf) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command
+        .arg("decode-worker")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn()
+}
