@@ -210,8 +210,8 @@ impl Dct {
     }
 
     /// Coefficients of one frame's decibels, `[coeffs]`.
-    pub(super) fn coefficients<'a>(&'a self, decibels: &'a [f32]) -> impl Iterator<Item = f32> {
-        self.basis.iter().map(|row| row.iter().zip(decibels).map(|(a, b)| a * b).sum())
+    pub(super) fn coefficients(&self, decibels: &[f32]) -> impl Iterator<Item = f32> {
+        self.basis.iter().map(move |row| row.iter().zip(decibels).map(|(a, b)| a * b).sum())
     }
 }
 
