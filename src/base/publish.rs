@@ -7,6 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What the names of unfinished files begin with.
+pub const TEMPORARY_PREFIX: &str = ".tmp-";
+
 /// Writes a file through `write`, which gets a temporary path in the target's folder,
 /// then puts it in place under `path`, replacing what was there in one step.
 ///
@@ -45,7 +48,7 @@ impl Draft {
         let suffix =
             path.extension().map_or_else(String::new, |ext| format!(".{}", ext.to_string_lossy()));
         let temporary = tempfile::Builder::new()
-            .prefix(".tmp-")
+            .prefix(TEMPORARY_PREFIX)
             .suffix(&suffix)
             .tempfile_in(&folder)?
             .into_temp_path();
@@ -67,6 +70,18 @@ impl Draft {
         set_default_permissions(&self.temporary)?;
         self.temporary.persist(&self.path).map_err(|e| e.error)?;
         sync_folder(&folder_of(&self.path))
+    }
+
+    /// [`Draft::publish`] under a name that is known only now (a digest of the content), in
+    /// the same folder. Returns the path.
+    ///
+    /// # Errors
+    /// As [`Draft::publish`].
+    pub fn publish_as(mut self, name: &str) -> io::Result<PathBuf> {
+        self.path.set_file_name(name);
+        let path = self.path.clone();
+        self.publish()?;
+        Ok(path)
     }
 }
 

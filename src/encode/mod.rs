@@ -10,6 +10,7 @@ mod network;
 pub mod registry;
 mod settings;
 
+pub mod audio;
 pub mod frames;
 pub mod plot;
 pub mod poster;

@@ -1,9 +1,9 @@
 //! All modalities, in the order of fusion, stores and reports.
 
-use super::{frames, modality::Modality, plot, poster};
+use super::{audio, frames, modality::Modality, plot, poster};
 
 /// Every modality there is.
-pub const MODALITIES: &[&dyn Modality] = &[&frames::Frames, &poster::Poster, &plot::Plot];
+pub const MODALITIES: &[&dyn Modality] = &[&frames::Frames, &audio::Audio, &poster::Poster, &plot::Plot];
 
 /// Finds a modality by its name.
 #[must_use]

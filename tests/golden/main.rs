@@ -1,3 +1,4 @@
 //! Numbers of reference libraries, computed by `scripts/golden/*.py` and checked in.
 
+mod librosa_mfcc;
 mod sklearn_metrics;

@@ -1,0 +1,414 @@
+//! The soundtrack through cepstral coefficients: one row a window of about ten seconds.
+//!
+//! in: mono samples; out: `[windows, dim]` statistics over each window's frames: mean and
+//! spread of the MFCC, spread of their slopes and curvatures (whose means say next to
+//! nothing), four statistics of level, zero crossings, centroid, roll-off, flatness and
+//! flux. The row's time is the window's start.
+//!
+//! `top_db` is taken against each window's own maximum, not the film's: a window then
+//! sounds the same whatever else the film holds, and one window is librosa's clip.
+//! Silence gives finite numbers.
+
+mod analysis;
+mod delta;
+mod descriptors;
+mod mfcc;
+mod pool;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use self::pool::Statistic::{self, Mean, P10, P90, Std};
+pub use self::{
+    analysis::{Analysis, Series},
+    mfcc::MelScale,
+};
+use super::{
+    modality::{
+        EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, Want,
+    },
+    network::finite,
+    settings,
+};
+use crate::{
+    base::Fingerprint,
+    catalog::Title,
+    media::{AudioSpec, Failure, ReasonCode, Samples},
+    store::EncoderIdentity,
+};
+
+/// Raised whenever the same settings give other numbers.
+const ALGORITHM_VERSION: u32 = 1;
+const NAME: &str = "audio";
+
+const MFCC_STATISTICS: [Statistic; 2] = [Mean, Std];
+const DELTA_STATISTICS: [Statistic; 1] = [Std];
+const DESCRIPTOR_STATISTICS: [Statistic; 4] = [Mean, Std, P10, P90];
+
+/// The soundtrack.
+pub struct Audio;
+
+/// How sound is analysed. The defaults are librosa's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Sampling rate that the sound is brought to, Hz.
+    pub rate_hz: u32,
+    /// At most so much of the sound, seconds from its start.
+    pub max_secs: f64,
+    /// Length of a window, seconds; the sound is cut into windows of about this length.
+    pub window_secs: f64,
+    /// Samples of a frame.
+    pub fft_length: usize,
+    /// Samples from one frame to the next.
+    pub hop_length: usize,
+    /// Mel filters.
+    pub num_mels: usize,
+    /// `slaney` or `htk`.
+    pub mel_scale: MelScale,
+    /// Where the lowest filter begins, Hz.
+    pub low_hz: f64,
+    /// Where the highest filter ends, Hz; half the rate where absent.
+    pub high_hz: Option<f64>,
+    /// Cepstral coefficients kept.
+    pub num_coeffs: usize,
+    /// No mel counts as quieter than so much below the window's loudest, dB; absent: no
+    /// limit but −100 dB.
+    pub top_db: Option<f32>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            rate_hz: 22_050,
+            max_secs: 300.0,
+            window_secs: 10.0,
+            fft_length: 2048,
+            hop_length: 512,
+            num_mels: 128,
+            mel_scale: MelScale::Slaney,
+            low_hz: 0.0,
+            high_hz: None,
+            num_coeffs: 20,
+            top_db: Some(80.0),
+        }
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), EncodeError> {
+        let half_rate = f64::from(self.rate_hz) / 2.0;
+        let high_hz = self.high_hz.unwrap_or(half_rate);
+        let frame_secs = self.fft_length as f64 / f64::from(self.rate_hz.max(1));
+        let expect = |condition: bool, name: &str, range: &str, got: &dyn std::fmt::Display| {
+            settings::expect(NAME, condition, || format!("`{name}` must be {range}, got {got}"))
+        };
+        expect(
+            (4000..=96_000).contains(&self.rate_hz),
+            "rate_hz",
+            "between 4000 and 96000 Hz",
+            &self.rate_hz,
+        )?;
+        expect(
+            (64..=16_384).contains(&self.fft_length),
+            "fft_length",
+            "between 64 and 16384 samples",
+            &self.fft_length,
+        )?;
+        expect(
+            (1..=8192).contains(&self.hop_length) && self.hop_length <= self.fft_length,
+            "hop_length",
+            "between 1 and 8192 samples and no more than `fft_length`",
+            &self.hop_length,
+        )?;
+        expect(
+            self.window_secs >= frame_secs && self.window_secs <= 3600.0,
+            "window_secs",
+            &format!("between {frame_secs:.3} (one frame) and 3600 s"),
+            &self.window_secs,
+        )?;
+        expect(
+            self.max_secs > 0.0 && self.max_secs <= 86_400.0,
+            "max_secs",
+            "above 0 and at most 86400 s",
+            &self.max_secs,
+        )?;
+        expect(
+            (2..=512).contains(&self.num_mels),
+            "num_mels",
+            "between 2 and 512",
+            &self.num_mels,
+        )?;
+        expect(
+            (1..=self.num_mels).contains(&self.num_coeffs),
+            "num_coeffs",
+            &format!("between 1 and `num_mels` ({})", self.num_mels),
+            &self.num_coeffs,
+        )?;
+        expect(
+            high_hz > 0.0 && high_hz <= half_rate,
+            "high_hz",
+            &format!("above 0 and at most half of `rate_hz` ({half_rate} Hz)"),
+            &high_hz,
+        )?;
+        expect(
+            self.low_hz >= 0.0 && self.low_hz < high_hz,
+            "low_hz",
+            &format!("at least 0 and below `high_hz` ({high_hz} Hz)"),
+            &self.low_hz,
+        )?;
+        let top_db = self.top_db.unwrap_or(80.0);
+        expect(top_db > 0.0 && top_db.is_finite(), "top_db", "above 0 dB, or absent", &top_db)
+    }
+
+    /// What the numbers of a row are, in order.
+    fn feature_names(&self) -> Vec<String> {
+        let coefficients: Vec<_> = (0..self.num_coeffs).map(|i| format!("mfcc{i}")).collect();
+        let slopes: Vec<_> = coefficients.iter().map(|name| format!("{name}_delta")).collect();
+        let curves: Vec<_> = coefficients.iter().map(|name| format!("{name}_delta2")).collect();
+        let described = descriptors::NAMES.map(str::to_owned);
+        let groups: [(&[String], &[Statistic]); 4] = [
+            (&coefficients, &MFCC_STATISTICS),
+            (&slopes, &DELTA_STATISTICS),
+            (&curves, &DELTA_STATISTICS),
+            (&described, &DESCRIPTOR_STATISTICS),
+        ];
+        let mut names = Vec::new();
+        for (series, statistics) in groups {
+            for statistic in statistics {
+                names.extend(series.iter().map(|name| format!("{name}_{}", statistic.name())));
+            }
+        }
+        names
+    }
+}
+
+impl Modality for Audio {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn about(&self) -> &'static str {
+        "the trailer's sound, as statistics of cepstral coefficients in windows of ten seconds"
+    }
+
+    fn defaults(&self) -> Value {
+        settings::defaults::<Settings>()
+    }
+
+    fn source(&self, title: &Title) -> Option<SourceKind> {
+        title.trailer.clone().map(SourceKind::File)
+    }
+
+    fn open(&self, given: &Value, _context: &EncoderContext) -> Result<Opened, EncodeError> {
+        Ok(Opened::Encoder(Box::new(AudioEncoder::new(settings::read(NAME, given)?)?)))
+    }
+}
+
+struct AudioEncoder {
+    identity: EncoderIdentity,
+    settings: Settings,
+    analysis: Analysis,
+}
+
+impl AudioEncoder {
+    fn new(settings: Settings) -> Result<Self, EncodeError> {
+        settings.check()?;
+        let analysis = Analysis::new(&settings);
+        settings::expect(NAME, !analysis.has_empty_filter(), || {
+            format!(
+                "`num_mels` is {}, so many that some lie between two frequencies of a frame: \
+                 take fewer, or a longer `fft_length`",
+                settings.num_mels
+            )
+        })?;
+        let features = settings.feature_names();
+        let dim = features.len();
+        let description = json!({
+            "algorithm": ALGORITHM_VERSION,
+            "settings": settings,
+            "features": features,
+        });
+        let identity = EncoderIdentity {
+            name: NAME.to_owned(),
+            fingerprint: Fingerprint::of(&description),
+            dim,
+            row_unit: format!("window of about {} s", settings.window_secs),
+            description,
+        };
+        Ok(Self { identity, settings, analysis })
+    }
+
+    fn features(&self, samples: &Samples) -> Features {
+        let hop_secs = self.settings.hop_length as f64 / f64::from(self.settings.rate_hz);
+        let windows = self.analysis.windows(samples.mono.len());
+        let mut data = Vec::with_capacity(windows.len() * self.identity.dim);
+        for series in self.analysis.series(&samples.mono) {
+            let groups: [(&[Vec<f32>], &[Statistic]); 4] = [
+                (&series.mfcc, &MFCC_STATISTICS),
+                (&series.delta, &DELTA_STATISTICS),
+                (&series.delta_delta, &DELTA_STATISTICS),
+                (&series.descriptors, &DESCRIPTOR_STATISTICS),
+            ];
+            for (series, statistics) in groups {
+                for statistic in statistics {
+                    data.extend(series.iter().map(|values| statistic.of(values)));
+                }
+            }
+        }
+        let start = |frames: &std::ops::Range<usize>| (frames.start as f64 * hop_secs) as f32;
+        Features { data, time_secs: windows.iter().map(start).collect() }
+    }
+}
+
+impl Encoder for AudioEncoder {
+    fn identity(&self) -> &EncoderIdentity {
+        &self.identity
+    }
+
+    fn want(&self) -> Want {
+        Want::Audio(AudioSpec { rate_hz: self.settings.rate_hz, max_secs: self.settings.max_secs })
+    }
+
+    fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
+        let Input::Audio(samples) = input else {
+            return Err(Failure::new(ReasonCode::EncoderFailed, "expected sound"));
+        };
+        if samples.rate_hz != self.settings.rate_hz {
+            let (got, expected) = (samples.rate_hz, self.settings.rate_hz);
+            let detail = format!("sound has {got} Hz, expected {expected} Hz");
+            return Err(Failure::new(ReasonCode::EncoderFailed, detail));
+        }
+        if samples.mono.is_empty() {
+            return Err(Failure::new(ReasonCode::NoContent, "the sound has no sample"));
+        }
+        // Checked here: the floors below would take a NaN for silence.
+        if let Some(idx) = samples.mono.iter().position(|sample| !sample.is_finite()) {
+            let detail = format!("sample {idx} is {}", samples.mono[idx]);
+            return Err(Failure::new(ReasonCode::NotFinite, detail));
+        }
+        finite(self.features(samples))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::DeviceChoice;
+
+    fn open(settings: &Value) -> Result<Box<dyn Encoder>, EncodeError> {
+        let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+        match Audio.open(settings, &context)? {
+            Opened::Encoder(encoder) => Ok(encoder),
+            Opened::Records(_) => panic!("sound is no record"),
+        }
+    }
+
+    fn noise(num_samples: usize) -> Samples {
+        let mut state = 1u32;
+        let mono = (0..num_samples).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        });
+        Samples { rate_hz: 22_050, mono: mono.collect(), partial: None }
+    }
+
+    fn encode(samples: &Samples) -> Features {
+        open(&json!({})).unwrap().encode(Input::Audio(samples)).unwrap()
+    }
+
+    #[test]
+    fn rows_are_as_long_as_they_are_named_and_stand_in_time() {
+        let encoder = open(&json!({})).unwrap();
+        let dim = encoder.identity().dim;
+        assert_eq!(dim, 104);
+        assert_eq!(encoder.identity().description["features"].as_array().unwrap().len(), dim);
+        let features = encode(&noise(22_050 * 31));
+        assert_eq!(features.time_secs.len(), 3);
+        assert_eq!(features.data.len(), 3 * dim);
+        for (time, expected) in features.time_secs.iter().zip([0.0, 10.33, 20.67]) {
+            assert!((time - expected).abs() < 0.05, "{time}");
+        }
+    }
+
+    #[test]
+    fn any_length_gives_a_row_and_all_frames_are_in_a_window() {
+        for num_samples in [1, 2, 511, 512, 2048, 22_050, 22_050 * 15] {
+            let features = encode(&noise(num_samples));
+            assert!(features.data.iter().all(|x| x.is_finite()), "{num_samples}");
+            assert_eq!(features.data.len(), features.time_secs.len() * 104);
+        }
+        let analysis = Analysis::new(&Settings::default());
+        for secs in [1, 14, 16, 100, 3000] {
+            let windows = analysis.windows(secs * 22_050);
+            assert_eq!(windows[0].start, 0);
+            assert_eq!(windows.last().unwrap().end, 1 + secs * 22_050 / 512);
+            assert!(windows.windows(2).all(|pair| pair[0].end == pair[1].start));
+            let lens = || windows.iter().map(ExactSizeIterator::len);
+            assert!(lens().max().unwrap() - lens().min().unwrap() <= 1);
+        }
+    }
+
+    #[test]
+    fn silence_is_finite_and_fits_the_store() {
+        let silence = Samples { rate_hz: 22_050, mono: vec![0.0; 22_050], partial: None };
+        let features = encode(&silence);
+        // Far within f16's range of ±65504.
+        assert!(features.data.iter().all(|x| x.abs() < 2000.0));
+        let full = Samples { rate_hz: 22_050, mono: vec![1.0; 22_050], partial: None };
+        assert!(encode(&full).data.iter().all(|x| x.abs() < 2000.0));
+    }
+
+    #[test]
+    fn a_window_does_not_depend_on_far_away_sound() {
+        let quiet = |samples: &Samples| {
+            let mono = samples.mono.iter().map(|x| x * 1e-3).collect();
+            Samples { mono, ..samples.clone() }
+        };
+        let calm = quiet(&noise(22_050 * 40));
+        let mut loud = calm.clone();
+        loud.mono[22_050 * 35..].iter_mut().for_each(|x| *x *= 1000.0);
+        let (calm, loud) = (encode(&calm), encode(&loud));
+        assert_eq!(calm.data[..3 * 104], loud.data[..3 * 104]);
+        assert_ne!(calm.data[3 * 104..], loud.data[3 * 104..]);
+    }
+
+    #[test]
+    fn sound_that_is_no_sound_is_this_titles_failure() {
+        let encoder = open(&json!({})).unwrap();
+        let code = |samples: &Samples| encoder.encode(Input::Audio(samples)).unwrap_err().code;
+        let mut broken = noise(4000);
+        broken.mono[7] = f32::NAN;
+        assert_eq!(code(&broken), ReasonCode::NotFinite);
+        assert_eq!(code(&Samples { rate_hz: 22_050, ..Samples::default() }), ReasonCode::NoContent);
+        let fast = Samples { rate_hz: 44_100, ..noise(100) };
+        assert_eq!(code(&fast), ReasonCode::EncoderFailed);
+        let words = encoder.encode(Input::Text("words")).unwrap_err();
+        assert_eq!(words.code, ReasonCode::EncoderFailed);
+    }
+
+    #[test]
+    fn settings_change_the_fingerprint_and_nonsense_is_refused_with_its_range() {
+        let fingerprint =
+            |settings| open(&settings).unwrap().identity().fingerprint.as_str().to_owned();
+        assert_eq!(fingerprint(json!({})), fingerprint(Audio.defaults()));
+        assert_ne!(fingerprint(json!({})), fingerprint(json!({"mel_scale": "htk"})));
+        assert_ne!(fingerprint(json!({})), fingerprint(json!({"top_db": null})));
+        for (settings, words) in [
+            (json!({"hop_length": 0}), "`hop_length` must be between 1 and 8192 samples"),
+            (json!({"hop_length": 4096}), "no more than `fft_length`, got 4096"),
+            (json!({"rate_hz": 100}), "`rate_hz` must be between 4000 and 96000 Hz, got 100"),
+            (json!({"high_hz": 12000.0}), "at most half of `rate_hz` (11025 Hz), got 12000"),
+            (json!({"low_hz": 11_025.0}), "`low_hz` must be at least 0"),
+            (json!({"num_coeffs": 200}), "between 1 and `num_mels` (128), got 200"),
+            (json!({"window_secs": 0.0}), "`window_secs` must be between 0.093"),
+            (json!({"max_secs": -1.0}), "`max_secs`"),
+            (json!({"top_db": -3.0}), "`top_db`"),
+            (json!({"num_mels": 512, "fft_length": 256, "hop_length": 128}), "`num_mels` is 512"),
+            (json!({"mfcc": 3}), "unknown setting `mfcc`"),
+            (json!({"mel_scale": "bark"}), "bark"),
+        ] {
+            let message = open(&settings).err().unwrap().to_string();
+            assert!(message.contains(words), "{message}");
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! One encoder's part of the store: publishing shards, finding keys, reading features.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use half::{f16, slice::HalfFloatSliceExt};
+
+use super::{
+    EncoderIdentity, FailureRow, FeatureRow, Index, Ragged, StoreError,
+    error::Damage,
+    failures,
+    index::Place,
+    shard::{self, Shard},
+};
+use crate::base::{Digest, publish::Draft};
+
+/// Features are read from a shard in blocks of about this size.
+const BLOCK_BYTES: usize = 8 << 20;
+
+/// Damaged files are set aside in this folder.
+const QUARANTINE: &str = "quarantine";
+
+/// The reason code of features that are not finite in the store's f16.
+const NOT_FINITE: &str = "not_finite";
+
+/// One encoder's folder of shards and failure logs. Usable from several threads.
+#[derive(Debug)]
+pub struct EncoderStore {
+    folder: PathBuf,
+    identity: EncoderIdentity,
+    /// Shards whose bytes were found whole, with size and time of change at that moment.
+    whole: Mutex<HashMap<String, (u64, Option<SystemTime>)>>,
+}
+
+/// What [`EncoderStore::publish`] did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Published {
+    /// The shard; `None` where no row was left to publish.
+    pub path: Option<PathBuf>,
+    /// Sources in it.
+    pub num_titles: usize,
+    /// Feature rows in it.
+    pub num_rows: usize,
+    /// Its size.
+    pub num_bytes: u64,
+    /// Sources that were published as failures instead, since f16 cannot hold their
+    /// features.
+    pub refused: Vec<FailureRow>,
+}
+
+/// Counts of an encoder's part of the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Summary {
+    /// Shards.
+    pub num_shards: usize,
+    /// Sources with features.
+    pub num_titles: usize,
+    /// Their rows.
+    pub num_rows: usize,
+    /// Sources with features of a part of them only.
+    pub num_partial: usize,
+    /// Failures by reason code.
+    pub failures: BTreeMap<String, usize>,
+    /// Size of all shards.
+    pub num_bytes: u64,
+}
+
+impl EncoderStore {
+    pub(super) fn new(folder: PathBuf, identity: EncoderIdentity) -> Self {
+        Self { folder, identity, whole: Mutex::default() }
+    }
+
+    /// Who made the features.
+    #[must_use]
+    pub fn identity(&self) -> &EncoderIdentity {
+        &self.identity
+    }
+
+    /// Where the shards lie.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Publishes features as one new shard, or leaves the store as it was.
+    ///
+    /// Of rows with the same key the first counts. Rows with a number beyond f16's range
+    /// (±65504) or not finite are published as failures `not_finite` instead and returned
+    /// in [`Published::refused`]: clamped, they would look like data.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for rows of the wrong shape, [`StoreError::Write`] where
+    /// the shard cannot be written.
+    pub fn publish(&self, rows: &[FeatureRow]) -> Result<Published, StoreError> {
+        let (mut seen, mut kept, mut refused) = (HashSet::new(), Vec::new(), Vec::new());
+        for row in rows {
+            self.check_row(row, &rows[0])?;
+            if !seen.insert(row.key) {
+                continue;
+            }
+            match unstorable(row, self.identity.dim) {
+                Some(failure) => refused.push(failure),
+                None => kept.push(row),
+            }
+        }
+        let mut published = Published { refused, ..Published::default() };
+        if !kept.is_empty() {
+            let path = self
+                .write_shard(&kept)
+                .map_err(|source| StoreError::Write { folder: self.folder.clone(), source })?;
+            published.num_titles = kept.len();
+            published.num_rows = kept.iter().map(|row| row.data.len() / self.identity.dim).sum();
+            published.num_bytes = fs::metadata(&path).map_err(StoreError::io(&path))?.len();
+            published.path = Some(path);
+        }
+        self.publish_failures(&published.refused)?;
+        Ok(published)
+    }
+
+    fn write_shard(&self, rows: &[&FeatureRow]) -> Result<PathBuf, Damage> {
+        let draft = Draft::begin(&self.folder.join(shard::name_of(&Digest::of_bytes(b""))))?;
+        shard::write(draft.path(), &self.identity, rows)?;
+        // A full disk must not be found out later: what is named by its digest was read
+        // back whole.
+        Shard::open(draft.path(), &self.identity)?.check_all()?;
+        let name = shard::name_of(&Digest::of_file(draft.path())?);
+        Ok(draft.publish_as(&name)?)
+    }
+
+    fn check_row(&self, row: &FeatureRow, first: &FeatureRow) -> Result<(), StoreError> {
+        let dim = self.identity.dim;
+        let invalid = |what: String| {
+            let name = &self.identity.name;
+            Err(StoreError::Invalid(format!("{name} features of title {}: {what}", row.title)))
+        };
+        if row.data.is_empty() || !row.data.len().is_multiple_of(dim) {
+            return invalid(format!("{} numbers are no rows of {dim}", row.data.len()));
+        }
+        let num_rows = row.data.len() / dim;
+        if !row.time_secs.is_empty() && row.time_secs.len() != num_rows {
+            return invalid(format!("{} times for {num_rows} rows", row.time_secs.len()));
+        }
+        if row.time_secs.is_empty() != first.time_secs.is_empty() {
+            return invalid(format!("it and title {} must both have times or none", first.title));
+        }
+        if !row.time_secs.iter().all(|time| time.is_finite()) {
+            return invalid("a time is not finite".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Publishes failures as one new log; nothing for no failures.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn publish_failures(&self, rows: &[FailureRow]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        failures::publish(&self.folder, rows).map_err(StoreError::io(&self.folder))
+    }
+
+    /// Forgets all failures, so that the next run tries their sources again.
+    ///
+    /// # Errors
+    /// A log cannot be removed.
+    pub fn forget_failures(&self) -> Result<(), StoreError> {
+        for name in self.failure_logs()? {
+            let path = self.folder.join(name);
+            fs::remove_file(&path).map_err(StoreError::io(path))?;
+        }
+        Ok(())
+    }
+
+    /// What the store holds now. Reads the shards' keys and offsets, not their features.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the shard or log that cannot be read.
+    pub fn index(&self) -> Result<Index, StoreError> {
+        let mut index = Index { shards: self.shards()?, ..Index::default() };
+        for shard_idx in 0..index.shards.len() {
+            let path = self.folder.join(&index.shards[shard_idx]);
+            self.index_shard(&path, shard_idx, &mut index).map_err(StoreError::damaged(path))?;
+        }
+        for name in self.failure_logs()? {
+            let path = self.folder.join(name);
+            for row in failures::read(&path).map_err(StoreError::damaged(path))? {
+                if !index.places.contains_key(&row.key) {
+                    index.failures.entry(row.key).or_insert(row);
+                }
+            }
+        }
+        Ok(index)
+    }
+
+    fn index_shard(&self, path: &Path, shard_idx: usize, index: &mut Index) -> Result<(), Damage> {
+        let shard = Shard::open(path, &self.identity)?;
+        let (keys, offsets, partials) = (shard.keys()?, shard.offsets()?, shard.partials()?);
+        for ((key, rows), partial) in keys.into_iter().zip(offsets.windows(2)).zip(partials) {
+            let (first_row, end) = (rows[0] as usize, rows[1] as usize);
+            if index.places.contains_key(&key) {
+                continue;
+            }
+            index.places.insert(key, Place { shard_idx, first_row, num_rows: end - first_row });
+            if !partial.is_empty() {
+                index.partials.insert(key, partial);
+            }
+        }
+        Ok(())
+    }
+
+    /// Features of these keys, in this order; a key without features has no rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the shard that is missing or damaged.
+    pub fn read(&self, keys: &[Digest]) -> Result<Ragged, StoreError> {
+        self.read_with(&self.index()?, keys)
+    }
+
+    /// [`Self::read`] with an index made before: shards published since are not seen.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_with(&self, index: &Index, keys: &[Digest]) -> Result<Ragged, StoreError> {
+        let dim = self.identity.dim;
+        let mut offsets = vec![0];
+        let mut wanted: Vec<Vec<Segment>> = vec![Vec::new(); index.shards.len()];
+        let mut num_rows = 0;
+        for key in keys {
+            if let Some(&Place { shard_idx, first_row, num_rows: n }) = index.places.get(key) {
+                wanted[shard_idx].push(Segment { from: first_row, to: num_rows, len: n });
+                num_rows += n;
+            }
+            offsets.push(num_rows);
+        }
+        let mut ragged =
+            Ragged { dim, data: vec![0.0; num_rows * dim], offsets, time_secs: Vec::new() };
+        let mut timed: Option<bool> = None;
+        for (name, mut segments) in index.shards.iter().zip(wanted) {
+            if segments.is_empty() {
+                continue;
+            }
+            let path = self.folder.join(name);
+            segments.sort_unstable_by_key(|segment| segment.from);
+            self.read_shard(&path, name, &segments, &mut ragged, &mut timed)
+                .map_err(StoreError::damaged(path))?;
+        }
+        Ok(ragged)
+    }
+
+    fn read_shard(
+        &self,
+        path: &Path,
+        name: &str,
+        segments: &[Segment],
+        ragged: &mut Ragged,
+        timed: &mut Option<bool>,
+    ) -> Result<(), Damage> {
+        self.check_whole(path, name)?;
+        let shard = Shard::open(path, &self.identity)?;
+        let has_times = shard.has_times();
+        if *timed.get_or_insert(has_times) != has_times {
+            return Err(Damage::content("only some shards of its folder have row times"));
+        }
+        let dim = ragged.dim;
+        if has_times && ragged.time_secs.is_empty() {
+            ragged.time_secs = vec![0.0; ragged.data.len() / dim];
+        }
+        let block_rows = (BLOCK_BYTES / (dim * size_of::<f16>())).max(1);
+        let mut rest = segments;
+        while let Some(first) = rest.first() {
+            let fits = |s: &&Segment| s.from + s.len <= first.from + block_rows.max(first.len);
+            let (block, later) = rest.split_at(rest.iter().take_while(fits).count());
+            rest = later;
+            let begin = first.from;
+            let end = block.iter().map(|s| s.from + s.len).max().unwrap_or(begin);
+            let data = shard.data(begin..end)?;
+            let times = if has_times { shard.times(begin..end)? } else { Vec::new() };
+            for s in block {
+                let at = s.from - begin;
+                data[at * dim..(at + s.len) * dim]
+                    .convert_to_f32_slice(&mut ragged.data[s.to * dim..(s.to + s.len) * dim]);
+                if has_times {
+                    ragged.time_secs[s.to..s.to + s.len].copy_from_slice(&times[at..at + s.len]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares a shard's bytes with its name, once for as long as it does not change.
+    fn check_whole(&self, path: &Path, name: &str) -> Result<(), Damage> {
+        let metadata = fs::metadata(path)?;
+        let stamp = (metadata.len(), metadata.modified().ok());
+        let known = |whole: &HashMap<_, _>| whole.get(name) == Some(&stamp);
+        if known(&self.whole.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(());
+        }
+        shard::check_bytes(path)?;
+        let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        whole.insert(name.to_owned(), stamp);
+        Ok(())
+    }
+
+    /// Counts, for people.
+    ///
+    /// # Errors
+    /// As [`Self::index`].
+    pub fn summary(&self) -> Result<Summary, StoreError> {
+        let index = self.index()?;
+        let mut summary = Summary {
+            num_shards: index.num_shards(),
+            num_titles: index.len(),
+            num_rows: index.places.values().map(|place| place.num_rows).sum(),
+            num_partial: index.partials.len(),
+            ..Summary::default()
+        };
+        for failure in index.failures.values() {
+            *summary.failures.entry(failure.code.clone()).or_default() += 1;
+        }
+        for name in &index.shards {
+            let path = self.folder.join(name);
+            summary.num_bytes += fs::metadata(&path).map_err(StoreError::io(path))?.len();
+        }
+        Ok(summary)
+    }
+
+    /// Sets a file of this folder aside, into its folder `quarantine`: its keys are then
+    /// unknown and computed again. Returns where it is now.
+    ///
+    /// # Errors
+    /// It cannot be moved.
+    pub fn quarantine(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let (from, folder) = (self.folder.join(name), self.folder.join(QUARANTINE));
+        fs::create_dir_all(&folder).map_err(StoreError::io(&folder))?;
+        let to = folder.join(name);
+        fs::rename(&from, &to).map_err(StoreError::io(from))?;
+        Ok(to)
+    }
+
+    /// Names of the shards, ascending.
+    pub(super) fn shards(&self) -> Result<Vec<String>, StoreError> {
+        self.files("shard-", shard::EXTENSION)
+    }
+
+    /// Names of the failure logs, ascending.
+    pub(super) fn failure_logs(&self) -> Result<Vec<String>, StoreError> {
+        self.files(failures::PREFIX, failures::EXTENSION)
+    }
+
+    /// Names of this folder's files that begin and end so, ascending.
+    pub(super) fn files(&self, prefix: &str, extension: &str) -> Result<Vec<String>, StoreError> {
+        let mut names = Vec::new();
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(names),
+            Err(e) => return Err(StoreError::io(&self.folder)(e)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(StoreError::io(&self.folder))?;
+            if let Some(name) = entry.file_name().to_str()
+                && name.starts_with(prefix)
+                && (extension.is_empty() || Path::new(name).extension() == Some(extension.as_ref()))
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// Rows of a shard and where they go.
+#[derive(Clone, Copy)]
+struct Segment {
+    /// First row in the shard.
+    from: usize,
+    /// First row in the result.
+    to: usize,
+    /// Number of rows.
+    len: usize,
+}
+
+/// Why f16 cannot hold a row's features, if so.
+fn unstorable(row: &FeatureRow, dim: usize) -> Option<FailureRow> {
+    let at = row.data.iter().position(|&value| !f16::from_f32(value).is_finite())?;
+    let value = row.data[at];
+    Some(FailureRow {
+        key: row.key,
+        title: row.title.clone(),
+        source: String::new(),
+        code: NOT_FINITE.to_owned(),
+        detail: format!("feature {} of row {} is {value}", at % dim, at / dim),
+    })
+}

@@ -1,0 +1,3 @@
+//! Damage, kills and full disks: old data stays whole.
+
+mod store;

@@ -1,0 +1,3 @@
+//! Files that others read, and files that earlier versions wrote.
+
+mod store_v1;
