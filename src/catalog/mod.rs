@@ -1,9 +1,30 @@
 //! The titles of a library and what is known about them before anything is decoded.
 //!
-//! in: a catalog file and the declaration of its columns ([`CatalogSpec`]);
+//! in: a catalog file and the declaration of its columns ([`CatalogSpec`]), or media files;
 //! out: a [`Catalog`]: titles in the file's order, a closed genre vocabulary, and the
-//! problems found on the way.
+//! problems found on the way ([`Problem`]). [`split`] divides titles for training.
 
+mod delimited;
+mod error;
+mod genres;
+mod jsonl;
+mod lines;
+mod load;
+mod paths;
+mod problem;
+mod row;
+mod spec;
+pub mod split;
+mod summary;
 mod title;
 
+pub use error::CatalogError;
+pub use load::load;
+pub use paths::from_paths;
+pub use problem::{Problem, ProblemKind, Severity};
+pub use spec::{
+    CatalogSpec, Columns, Format, GenreSpec, MetadataColumns, Separator, VocabularySpec,
+};
+pub use split::Folds;
+pub use summary::{Availability, CatalogSummary, GenreSupport, check};
 pub use title::{Catalog, Record, RecordSchema, Title, Vocabulary};

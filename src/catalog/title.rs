@@ -1,6 +1,9 @@
 //! What a title is.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,14 +33,15 @@ pub struct Title {
     pub group: Option<String>,
     /// The fold the catalog itself assigns.
     pub fold: Option<u32>,
-    /// All declared metadata columns by name, as written; empty cells are absent.
+    /// Metadata columns by name, as written; empty cells are absent. Those that the catalog
+    /// declares, or every column without another role where it declares none.
     pub fields: BTreeMap<String, String>,
-    /// Line of the catalog file where it stands (1-based).
+    /// Line of the catalog file where it stands (1-based); 0 where it comes from none.
     pub line: u64,
 }
 
 /// The closed list of genres, in a fixed order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Vocabulary(Vec<String>);
 
@@ -88,6 +92,40 @@ pub struct Catalog {
     pub titles: Vec<Title>,
     /// The genres that count.
     pub vocabulary: Vocabulary,
+}
+
+impl Catalog {
+    /// Labels as a table, `[titles * genres]`, title-major; all false for unlabelled titles.
+    #[must_use]
+    pub fn labels(&self) -> Vec<bool> {
+        let num_genres = self.vocabulary.len();
+        let mut labels = vec![false; self.titles.len() * num_genres];
+        for (title_idx, title) in self.titles.iter().enumerate() {
+            for genre in &title.genres {
+                labels[title_idx * num_genres + genre.idx()] = true;
+            }
+        }
+        labels
+    }
+
+    /// Which group each title belongs to, `[titles]`, numbered from 0 by first appearance; a
+    /// title without a group is one by itself.
+    #[must_use]
+    pub fn group_idxs(&self) -> Vec<usize> {
+        let mut idx_of: HashMap<&str, usize> = HashMap::new();
+        let mut num_groups = 0;
+        let mut next = || {
+            num_groups += 1;
+            num_groups - 1
+        };
+        self.titles
+            .iter()
+            .map(|title| match title.group.as_deref() {
+                Some(group) => *idx_of.entry(group).or_insert_with(&mut next),
+                None => next(),
+            })
+            .collect()
+    }
 }
 
 /// A title's metadata as typed values, before any fitting: numbers are neither scaled

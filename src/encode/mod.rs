@@ -5,6 +5,7 @@
 //! else. What an encoder gives for a title depends on that title alone: never on labels,
 //! on other titles, or on the batch it travels in.
 
+pub mod metadata;
 mod modality;
 mod network;
 pub mod registry;

@@ -1,0 +1,334 @@
+//! Genre cells and the closed vocabulary.
+//!
+//! in: cells of the genre column; out: a [`Vocabulary`] and what became of each name.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    CatalogError, Problem, ProblemKind, Severity, Vocabulary,
+    jsonl::item,
+    problem::nearest,
+    row::Content,
+    spec::{GenreSpec, Separator, VocabularySpec},
+};
+use crate::base::GenreId;
+
+/// Vocabularies that the program ships.
+const SHIPPED: [(&str, &str); 1] = [("imdb", include_str!("../../assets/vocabularies/imdb.txt"))];
+
+/// Takes a genre cell apart; names as written, without the empty ones.
+///
+/// # Errors
+/// The cell should be JSON and is not.
+pub(super) fn names_of(content: Content, separator: Separator) -> Result<Vec<String>, String> {
+    let text = match content {
+        Content::List(names) => return Ok(names),
+        Content::Text(text) => text,
+    };
+    let separator = match separator {
+        Separator::Auto if text.starts_with('[') => Separator::Json,
+        Separator::Auto if text.contains('|') => Separator::Bar,
+        Separator::Auto => Separator::Comma,
+        stated => stated,
+    };
+    let split = |by: char| {
+        let names = text.split(by).map(str::trim).filter(|name| !name.is_empty());
+        Ok(names.map(str::to_owned).collect())
+    };
+    match separator {
+        Separator::Bar => split('|'),
+        Separator::Comma => split(','),
+        Separator::Json | Separator::Auto => {
+            let values: Vec<serde_json::Value> =
+                serde_json::from_str(&text).map_err(|_| "is no JSON list".to_owned())?;
+            Ok(values.into_iter().filter_map(item).collect())
+        }
+    }
+}
+
+/// Counts names; spellings that differ in letter case only are one name, spelt as it stood
+/// first.
+#[derive(Default)]
+pub(super) struct GenreCounter {
+    idx_of: HashMap<String, usize>,
+    seen: Vec<Seen>,
+}
+
+struct Seen {
+    name: String,
+    num_titles: usize,
+    first_line: u64,
+}
+
+/// What becomes of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// In the vocabulary.
+    Known(GenreId),
+    /// Excluded, or with too few titles: the title does not have any of the genres that count
+    /// because of it, and that is known.
+    LeftOut,
+    /// Not in the vocabulary that was given: what it means is not known.
+    Unknown,
+}
+
+impl GenreCounter {
+    /// Counts the names of one title; gives their indices, each once.
+    pub(super) fn count(&mut self, names: &[String], line: u64) -> Vec<usize> {
+        let mut idxs = Vec::with_capacity(names.len());
+        for name in names {
+            let next = self.seen.len();
+            let idx = *self.idx_of.entry(name.to_lowercase()).or_insert(next);
+            if idx == next {
+                self.seen.push(Seen { name: name.clone(), num_titles: 0, first_line: line });
+            }
+            if !idxs.contains(&idx) {
+                self.seen[idx].num_titles += 1;
+                idxs.push(idx);
+            }
+        }
+        idxs
+    }
+
+    fn support(&self, name: &str) -> usize {
+        self.idx_of.get(&name.to_lowercase()).map_or(0, |&idx| self.seen[idx].num_titles)
+    }
+
+    /// Closes the vocabulary: the given one in its order, else all names seen, ordered by name;
+    /// in both cases without what is excluded or has too few titles. A given vocabulary stays
+    /// whole in a catalog where no title states a genre.
+    ///
+    /// Gives the vocabulary and the fate of each index that [`count`](Self::count) gave.
+    pub(super) fn close(
+        &self,
+        spec: &GenreSpec,
+        file: &Path,
+        column: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(Vocabulary, Vec<Fate>), CatalogError> {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let given = spec.vocabulary.as_ref().map(|v| given_names(v, folder)).transpose()?;
+        let candidates = given.clone().unwrap_or_else(|| {
+            let mut names: Vec<_> = self.seen.iter().map(|seen| seen.name.clone()).collect();
+            names.sort_by_key(|name| (name.to_lowercase(), name.clone()));
+            names
+        });
+        let problem = |severity, kind, line, name: &str, message, hint| Problem {
+            severity,
+            kind,
+            file: file.to_owned(),
+            line,
+            column: None,
+            field: Some(column.to_owned()),
+            value: Some(name.to_owned()),
+            message,
+            hint,
+        };
+        let excluded = |name: &str| spec.exclude.iter().any(|e| same(e, name));
+        for name in &spec.exclude {
+            if !candidates.iter().any(|c| same(c, name)) && self.support(name) == 0 {
+                let mend = nearest(name, candidates.iter().map(String::as_str))
+                    .map_or_else(|| "take it out of".to_owned(), |n| format!("write `{n}` in"));
+                problems.push(problem(
+                    Severity::Note,
+                    ProblemKind::UnknownGenre,
+                    None,
+                    name,
+                    format!("genre `{name}` is excluded, but no title has it"),
+                    format!("{mend} `catalog.genres.exclude`"),
+                ));
+            }
+        }
+        let mut kept = Vec::new();
+        for name in &candidates {
+            let num_titles = self.support(name);
+            if excluded(name) {
+                continue;
+            }
+            if self.seen.is_empty() || num_titles >= spec.min_support {
+                kept.push(name.clone());
+                continue;
+            }
+            problems.push(problem(
+                Severity::Note,
+                ProblemKind::RareGenre,
+                None,
+                name,
+                format!(
+                    "genre `{name}` is left out: {} have it, fewer than min_support = {}",
+                    titles(num_titles),
+                    spec.min_support
+                ),
+                "lower `catalog.genres.min_support` to keep it".to_owned(),
+            ));
+        }
+        if kept.len() > usize::from(u16::MAX) {
+            return Err(CatalogError::Setting {
+                setting: "columns.genres",
+                message: format!("names `{column}`, which holds {} different genres", kept.len()),
+                hint: "name the column that holds genres, or raise `catalog.genres.min_support`"
+                    .to_owned(),
+            });
+        }
+        let vocabulary = Vocabulary::new(kept);
+        let mut fates = Vec::with_capacity(self.seen.len());
+        for seen in &self.seen {
+            let fate = match vocabulary.find(&seen.name) {
+                Some(genre) => Fate::Known(genre),
+                None if excluded(&seen.name) => Fate::LeftOut,
+                None if candidates.iter().any(|c| same(c, &seen.name)) => Fate::LeftOut,
+                None => Fate::Unknown,
+            };
+            if fate == Fate::Unknown {
+                let mend = nearest(&seen.name, candidates.iter().map(String::as_str))
+                    .map_or_else(String::new, |name| format!("write `{name}` if that is meant, "));
+                problems.push(problem(
+                    Severity::Warning,
+                    ProblemKind::UnknownGenre,
+                    Some(seen.first_line),
+                    &seen.name,
+                    format!(
+                        "genre `{}` is not in the vocabulary and not used ({}, this is the first)",
+                        seen.name,
+                        titles(seen.num_titles)
+                    ),
+                    format!(
+                        "{mend}add it to `catalog.genres.vocabulary`, or to \
+                         `catalog.genres.exclude` if it does not count"
+                    ),
+                ));
+            }
+            fates.push(fate);
+        }
+        Ok((vocabulary, fates))
+    }
+}
+
+fn titles(num_titles: usize) -> String {
+    if num_titles == 1 { "1 title".to_owned() } else { format!("{num_titles} titles") }
+}
+
+fn same(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
+}
+
+/// The names of a declared vocabulary.
+fn given_names(spec: &VocabularySpec, folder: &Path) -> Result<Vec<String>, CatalogError> {
+    let refuse = |message: String, hint: &str| CatalogError::Setting {
+        setting: "genres.vocabulary",
+        message,
+        hint: hint.to_owned(),
+    };
+    let names: Vec<String> = match spec {
+        VocabularySpec::Names(names) => names.iter().map(|name| name.trim().to_owned()).collect(),
+        VocabularySpec::Source(source) => {
+            let shipped = SHIPPED.iter().find(|(name, _)| Path::new(name) == source);
+            let text = match shipped {
+                Some((_, text)) => (*text).to_owned(),
+                None => read(&folder.join(source))?,
+            };
+            text.lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                .map(str::to_owned)
+                .collect()
+        }
+    };
+    if names.is_empty() || names.iter().any(String::is_empty) {
+        return Err(refuse("holds an empty name or none at all".to_owned(), "name the genres"));
+    }
+    for (idx, name) in names.iter().enumerate() {
+        if names[..idx].iter().any(|earlier| same(earlier, name)) {
+            return Err(refuse(format!("names `{name}` twice"), "name each genre once"));
+        }
+    }
+    Ok(names)
+}
+
+fn read(path: &PathBuf) -> Result<String, CatalogError> {
+    fs::read_to_string(path).map_err(|source| CatalogError::File {
+        path: path.clone(),
+        action: "read",
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str, separator: Separator) -> Result<Vec<String>, String> {
+        names_of(Content::Text(text.to_owned()), separator)
+    }
+
+    #[test]
+    fn cells_are_taken_apart_in_every_notation() {
+        let expected = ["Sci-Fi", "Film-Noir"];
+        for text in ["Sci-Fi|Film-Noir", "Sci-Fi, Film-Noir", "[\"Sci-Fi\", \"Film-Noir\"]"] {
+            assert_eq!(names(text, Separator::Auto).unwrap(), expected, "{text}");
+        }
+        let tmdb = "[{\"id\": 18, \"name\": \"Drama\"}]";
+        assert_eq!(names(tmdb, Separator::Json).unwrap(), ["Drama"]);
+        assert_eq!(names("A, B|C", Separator::Comma).unwrap(), ["A", "B|C"]);
+        assert_eq!(names("|Drama||", Separator::Auto).unwrap(), ["Drama"]);
+        assert!(names("['Drama']", Separator::Auto).is_err());
+        assert!(names("Drama", Separator::Json).is_err());
+    }
+
+    fn counter() -> GenreCounter {
+        let mut counter = GenreCounter::default();
+        let owned = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>();
+        assert_eq!(counter.count(&owned(&["War", "Drama", "war"]), 2), [0, 1]);
+        assert_eq!(counter.count(&owned(&["drama", "comedy"]), 3), [1, 2]);
+        assert_eq!(counter.count(&owned(&["Comedy"]), 4), [2]);
+        counter
+    }
+
+    #[test]
+    fn an_open_vocabulary_is_ordered_by_name_and_cut_by_support() {
+        let spec = GenreSpec { min_support: 2, ..GenreSpec::default() };
+        let mut problems = Vec::new();
+        let (vocabulary, fates) =
+            counter().close(&spec, Path::new("a.csv"), "genres", &mut problems).unwrap();
+        assert_eq!(vocabulary.names(), ["comedy", "Drama"]);
+        assert_eq!(fates, [Fate::LeftOut, Fate::Known(GenreId(1)), Fate::Known(GenreId(0))]);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].kind, ProblemKind::RareGenre);
+    }
+
+    #[test]
+    fn a_given_vocabulary_keeps_its_order_and_names_strangers() {
+        let names = ["Drama", "Comdy"].map(str::to_owned).to_vec();
+        let spec = GenreSpec {
+            vocabulary: Some(VocabularySpec::Names(names)),
+            exclude: vec!["WAR".to_owned()],
+            min_support: 0,
+            ..GenreSpec::default()
+        };
+        let mut problems = Vec::new();
+        let (vocabulary, fates) =
+            counter().close(&spec, Path::new("a.csv"), "genres", &mut problems).unwrap();
+        assert_eq!(vocabulary.names(), ["Drama", "Comdy"]);
+        assert_eq!(fates, [Fate::LeftOut, Fate::Known(GenreId(0)), Fate::Unknown]);
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!((problem.line, problem.value.as_deref()), (Some(3), Some("comedy")));
+        assert!(problem.hint.contains("write `Comdy`"), "{}", problem.hint);
+    }
+
+    #[test]
+    fn shipped_and_broken_vocabularies() {
+        let shipped = VocabularySpec::Source("imdb".into());
+        let names = given_names(&shipped, Path::new("")).unwrap();
+        assert_eq!(names.len(), 28);
+        assert!(names.is_sorted());
+        let twice = VocabularySpec::Names(vec!["Drama".into(), "drama ".into()]);
+        assert!(given_names(&twice, Path::new("")).is_err());
+        assert!(given_names(&VocabularySpec::Names(vec![]), Path::new("")).is_err());
+        let absent = VocabularySpec::Source("no/such.txt".into());
+        assert!(given_names(&absent, Path::new("/")).is_err());
+    }
+}

@@ -1,0 +1,134 @@
+//! Reader of JSON Lines: one object a line.
+//!
+//! in: lines; out: rows. Numbers and booleans become text, `null` and blank text are absent,
+//! lists of texts (or of objects with a `name`) become several values.
+
+use std::{io, io::BufRead, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use super::{
+    lines::{Line, Lines, Place},
+    problem::shown,
+    row::{Cell, Content, Malformed, Row},
+};
+
+/// Reads rows.
+pub(super) struct JsonlReader<R> {
+    lines: Lines<R>,
+    /// Keys seen so far, in the order of their first appearance.
+    pub(super) keys: Vec<Arc<str>>,
+}
+
+impl<R: BufRead> JsonlReader<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self { lines: Lines::new(reader), keys: Vec::new() }
+    }
+
+    /// The next row; `None` at the end.
+    pub(super) fn next_row(&mut self) -> io::Result<Option<Result<Row, Malformed>>> {
+        loop {
+            let Some(line) = self.lines.next_line()? else { return Ok(None) };
+            if !line.content().trim_ascii().is_empty() {
+                return Ok(Some(self.row(&line)));
+            }
+        }
+    }
+
+    fn row(&mut self, line: &Line) -> Result<Row, Malformed> {
+        let bad_place = line.undecodable().first().map(|&(_, place)| place);
+        let text = String::from_utf8_lossy(line.content());
+        let object: Map<String, Value> = serde_json::from_str(&text).map_err(|e| Malformed {
+            place: Place { line: line.number, column: e.column().max(1) as u64 },
+            value: shown(&text),
+            message: format!("no JSON object ({}); the row is left out", reason(&e)),
+            hint: "write one JSON object a line, without line breaks inside".to_owned(),
+        })?;
+        let mut cells = Vec::with_capacity(object.len());
+        for (key, value) in object {
+            let key = self.key(&key);
+            if let Some(content) = content(value) {
+                let undecodable = bad_place.filter(|_| holds_replacement(&content));
+                cells.push((key, Cell { content, undecodable }));
+            }
+        }
+        Ok(Row { line: line.number, cells })
+    }
+
+    fn key(&mut self, key: &str) -> Arc<str> {
+        if let Some(known) = self.keys.iter().find(|known| &***known == key) {
+            return known.clone();
+        }
+        let key: Arc<str> = key.into();
+        self.keys.push(key.clone());
+        key
+    }
+}
+
+/// The parser's words without its line number, which is always 1.
+fn reason(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    words.split(" at line ").next().unwrap_or(&words).to_owned()
+}
+
+fn holds_replacement(content: &Content) -> bool {
+    match content {
+        Content::Text(text) => text.contains('\u{fffd}'),
+        Content::List(values) => values.iter().any(|value| value.contains('\u{fffd}')),
+    }
+}
+
+fn content(value: Value) -> Option<Content> {
+    match value {
+        Value::Array(values) => {
+            let values: Vec<_> = values.into_iter().filter_map(item).collect();
+            (!values.is_empty()).then_some(Content::List(values))
+        }
+        single => item(single).map(Content::Text),
+    }
+}
+
+/// One value as text; `None` where it is blank.
+pub(super) fn item(value: Value) -> Option<String> {
+    let text = match value {
+        Value::Null => return None,
+        Value::String(text) => text.trim().to_owned(),
+        Value::Object(mut object) => match object.remove("name") {
+            Some(Value::String(name)) => name.trim().to_owned(),
+            _ => Value::Object(object).to_string(),
+        },
+        other => other.to_string(),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_become_text_and_lists() {
+        let text = b"\n{\"id\": \"a\", \"year\": 1999, \"genres\": [\"Drama\", {\"id\": 3, \"name\": \"War\"}], \"x\": null, \"y\": \" \"}\n";
+        let mut reader = JsonlReader::new(&text[..]);
+        let row = reader.next_row().unwrap().unwrap().unwrap();
+        assert_eq!(row.line, 2);
+        assert_eq!(row.get("year").unwrap().content, Content::Text("1999".into()));
+        let list = Content::List(vec!["Drama".into(), "War".into()]);
+        assert_eq!(row.get("genres").unwrap().content, list);
+        assert_eq!(row.get("x"), None);
+        assert_eq!(row.get("y"), None);
+        assert_eq!(reader.keys.len(), 5);
+        assert!(reader.next_row().unwrap().is_none());
+    }
+
+    #[test]
+    fn broken_lines_say_where_and_the_next_is_read() {
+        let mut reader = JsonlReader::new(&b"{\"id\": \"a\",}\n[1]\n{\"id\": \"b\xff\"}"[..]);
+        let first = reader.next_row().unwrap().unwrap().unwrap_err();
+        assert_eq!(first.place, Place { line: 1, column: 12 });
+        assert!(reader.next_row().unwrap().unwrap().is_err());
+        let third = reader.next_row().unwrap().unwrap().unwrap();
+        let place = Place { line: 3, column: 10 };
+        assert_eq!(third.get("id").unwrap().undecodable, Some(place));
+    }
+}

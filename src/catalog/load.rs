@@ -1,0 +1,528 @@
+//! From a catalog file to titles.
+//!
+//! in: a [`CatalogSpec`]; out: a [`Catalog`] and the problems of its rows.
+//!
+//! The file is read as a stream; what is kept is the titles. What costs a row (error): no id,
+//! an id that stood before, bytes in the id that are not UTF-8, a row that cannot be taken
+//! apart. What costs a cell (warning): a year or fold that is none, a genre cell that cannot
+//! be taken apart, a genre outside the vocabulary; bytes that are not UTF-8 become U+FFFD and
+//! the cell is kept. A file that is named but not there is kept in the title, so that
+//! extraction records why its features are missing.
+//!
+//! A title is labelled if its genre cell names a genre. If none of its genres counts because
+//! each is excluded or has too few titles, it stays labelled, with none: that it has none of
+//! the genres that count is known. If one of them is not in a given vocabulary (misspelt,
+//! perhaps) and none is left, what it has is not known, and it is not labelled.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    Catalog, CatalogError, CatalogSpec, Problem, ProblemKind, Severity, Title,
+    delimited::DelimitedReader,
+    genres::{Fate, GenreCounter, names_of},
+    jsonl::JsonlReader,
+    problem::{nearest, shown},
+    row::{Cell, Malformed, Row},
+    spec::{Column, Format, ResolvedColumns},
+};
+use crate::base::TitleId;
+
+/// Years outside are taken for a mistake: film begins in the 1870s.
+const YEARS: std::ops::RangeInclusive<i32> = 1870..=2100;
+
+/// Reads a catalog.
+///
+/// # Errors
+/// The file cannot be read, is of no known format, lacks the id column or a column that the
+/// declaration names, or holds no title; a setting is out of range.
+pub fn load(spec: &CatalogSpec) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+    let format = format_of(spec)?;
+    let file = File::open(&spec.path).map_err(|e| unreadable(&spec.path, e))?;
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let head = reader.fill_buf().map_err(|e| unreadable(&spec.path, e))?;
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || head.contains(&0) {
+        return Err(CatalogError::Format {
+            path: spec.path.clone(),
+            message: "this is not UTF-8 text (UTF-16, or no text at all)".to_owned(),
+            hint: "save the catalog as CSV or JSON Lines in UTF-8".to_owned(),
+        });
+    }
+    let mut loader = Loader::new(spec)?;
+    match format {
+        Format::Jsonl => loader.read_jsonl(reader)?,
+        _ => loader.read_delimited(reader, delimiter_of(spec, format)?)?,
+    }
+    loader.finish()
+}
+
+fn unreadable(path: &Path, source: io::Error) -> CatalogError {
+    CatalogError::File { path: path.to_owned(), action: "read", source }
+}
+
+fn format_of(spec: &CatalogSpec) -> Result<Format, CatalogError> {
+    match spec.format {
+        Format::Auto => Format::of_path(&spec.path).ok_or_else(|| CatalogError::Format {
+            path: spec.path.clone(),
+            message: "the name's ending does not say which format this is".to_owned(),
+            hint: "set `catalog.format` to \"csv\", \"tsv\" or \"jsonl\"".to_owned(),
+        }),
+        stated => Ok(stated),
+    }
+}
+
+fn delimiter_of(spec: &CatalogSpec, format: Format) -> Result<u8, CatalogError> {
+    match spec.delimiter {
+        None if format == Format::Tsv => Ok(b'\t'),
+        None => Ok(b','),
+        Some(c) if c.is_ascii() && !matches!(c, '"' | '\n' | '\r' | '\0') => Ok(c as u8),
+        Some(c) => Err(CatalogError::Setting {
+            setting: "delimiter",
+            message: format!("must be one ASCII character other than a quote, got {c:?}"),
+            hint: "common ones are \",\", \";\" and \"\\t\"".to_owned(),
+        }),
+    }
+}
+
+struct Loader<'a> {
+    spec: &'a CatalogSpec,
+    columns: ResolvedColumns,
+    id_column: Column,
+    /// Metadata columns that are kept; empty: all that have no role.
+    kept: Vec<&'a str>,
+    titles: Vec<Title>,
+    /// Per title: indices of the genres it states.
+    stated: Vec<Vec<usize>>,
+    genres: GenreCounter,
+    line_of_id: HashMap<TitleId, u64>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(spec: &'a CatalogSpec) -> Result<Self, CatalogError> {
+        let columns = spec.columns.resolve();
+        let id_column = columns.id.clone().ok_or_else(|| CatalogError::Setting {
+            setting: "columns.id",
+            message: "must name a column, got an empty name".to_owned(),
+            hint: "name the column whose cells are unique".to_owned(),
+        })?;
+        Ok(Self {
+            spec,
+            columns,
+            id_column,
+            kept: spec.metadata.iter().collect(),
+            titles: Vec::new(),
+            stated: Vec::new(),
+            genres: GenreCounter::default(),
+            line_of_id: HashMap::new(),
+            problems: Vec::new(),
+        })
+    }
+
+    fn read_delimited(&mut self, reader: impl BufRead, delimiter: u8) -> Result<(), CatalogError> {
+        let path = &self.spec.path;
+        let mut reader = DelimitedReader::new(reader, delimiter, self.spec.quoting);
+        let header = match reader.next_record().map_err(|e| unreadable(path, e))? {
+            None => return Ok(()),
+            Some(Err(malformed)) => {
+                return Err(CatalogError::Format {
+                    path: path.clone(),
+                    message: format!(
+                        "the header, line {}: {}",
+                        malformed.place.line, malformed.message
+                    ),
+                    hint: malformed.hint,
+                });
+            }
+            Some(Ok(header)) => header,
+        };
+        let names: Vec<Arc<str>> = header
+            .cells
+            .into_iter()
+            .map(|cell| cell.map_or_else(|| Arc::from(""), |cell| cell.into_text().into()))
+            .collect();
+        self.check_columns(&names, Some(delimiter))?;
+        let used: Vec<bool> = names
+            .iter()
+            .enumerate()
+            .map(|(idx, name)| {
+                let again = !name.is_empty() && names[..idx].contains(name);
+                if again {
+                    self.problems.push(self.duplicate_column(header.line, name));
+                }
+                !again && self.uses(name)
+            })
+            .collect();
+        while let Some(record) = reader.next_record().map_err(|e| unreadable(path, e))? {
+            match record {
+                Err(malformed) => self.malformed(malformed),
+                Ok(record) if record.cells.len() == names.len() => {
+                    let cells = record.cells.into_iter().zip(names.iter().zip(&used));
+                    let cells = cells
+                        .filter(|(_, (_, used))| **used)
+                        .filter_map(|(cell, (name, _))| Some((name.clone(), cell?)))
+                        .collect();
+                    self.row(Row { line: record.line, cells });
+                }
+                Ok(record) => {
+                    let first = record.cells.iter().flatten().next().cloned();
+                    self.problems.push(Problem {
+                        severity: Severity::Error,
+                        kind: ProblemKind::MalformedRow,
+                        file: path.clone(),
+                        line: Some(record.line),
+                        column: None,
+                        field: None,
+                        value: first.map(|cell| shown(&cell.into_text())),
+                        message: format!(
+                            "{} cells where the header has {}; the row is left out",
+                            record.cells.len(),
+                            names.len()
+                        ),
+                        hint: "quote cells that hold the delimiter, and write empty cells too"
+                            .to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_jsonl(&mut self, reader: impl BufRead) -> Result<(), CatalogError> {
+        let mut reader = JsonlReader::new(reader);
+        while let Some(row) = reader.next_row().map_err(|e| unreadable(&self.spec.path, e))? {
+            match row {
+                Err(malformed) => self.malformed(malformed),
+                Ok(mut row) => {
+                    row.cells.retain(|(name, _)| self.uses(name));
+                    self.row(row);
+                }
+            }
+        }
+        if reader.keys.is_empty() { Ok(()) } else { self.check_columns(&reader.keys, None) }
+    }
+
+    /// Whether a column of this name is kept in any way.
+    fn uses(&self, name: &str) -> bool {
+        !name.is_empty()
+            && (self.kept.is_empty()
+                || self.kept.contains(&name)
+                || self.columns.iter().any(|(_, column)| column.name == name))
+    }
+
+    /// Every column that the declaration names must be there, and the id in any case.
+    fn check_columns(&self, found: &[Arc<str>], delimiter: Option<u8>) -> Result<(), CatalogError> {
+        let is_there = |name: &str| found.iter().any(|f| &**f == name);
+        let named = self
+            .columns
+            .iter()
+            .filter(|(_, column)| column.declared || **column == self.id_column)
+            .map(|(role, column)| (format!("columns.{role}"), column.name.as_str()));
+        let metadata = self.kept.iter().map(|&name| ("metadata".to_owned(), name));
+        let Some((setting, name)) = named.chain(metadata).find(|(_, name)| !is_there(name)) else {
+            return Ok(());
+        };
+        let alone = match (found, delimiter) {
+            ([only], Some(delimiter)) => [';', '\t', ',', '|']
+                .into_iter()
+                .find(|&c| c as u8 != delimiter && only.contains(c)),
+            _ => None,
+        };
+        let hint = match (alone, nearest(name, found.iter().map(|f| &**f))) {
+            (Some(c), _) => {
+                format!("the cells seem to be separated by {c:?}: set `catalog.delimiter`")
+            }
+            (None, Some(near)) => format!("set `catalog.{setting}` to \"{near}\" if that is meant"),
+            (None, None) => format!("set `catalog.{setting}` to a column that is there"),
+        };
+        Err(CatalogError::NoColumn {
+            path: self.spec.path.clone(),
+            setting,
+            column: name.to_owned(),
+            found: found.iter().map(|f| shown(f)).collect(),
+            hint,
+        })
+    }
+
+    fn duplicate_column(&self, line: u64, name: &str) -> Problem {
+        Problem {
+            severity: Severity::Warning,
+            kind: ProblemKind::DuplicateColumn,
+            file: self.spec.path.clone(),
+            line: Some(line),
+            column: None,
+            field: Some(name.to_owned()),
+            value: None,
+            message: format!("column `{name}` stands twice in the header; only the first is used"),
+            hint: "rename one of them".to_owned(),
+        }
+    }
+
+    fn malformed(&mut self, malformed: Malformed) {
+        self.problems.push(Problem {
+            severity: Severity::Error,
+            kind: ProblemKind::MalformedRow,
+            file: self.spec.path.clone(),
+            line: Some(malformed.place.line),
+            column: Some(malformed.place.column),
+            field: None,
+            value: Some(malformed.value),
+            message: malformed.message,
+            hint: malformed.hint,
+        });
+    }
+
+    fn problem(
+        &mut self,
+        (severity, kind): (Severity, ProblemKind),
+        line: u64,
+        (field, value): (&str, &str),
+        message: String,
+        hint: &str,
+    ) {
+        self.problems.push(Problem {
+            severity,
+            kind,
+            file: self.spec.path.clone(),
+            line: Some(line),
+            column: None,
+            field: Some(field.to_owned()),
+            value: Some(shown(value)),
+            message,
+            hint: hint.to_owned(),
+        });
+    }
+
+    fn row(&mut self, row: Row) {
+        let line = row.line;
+        self.report_undecodable(&row);
+        let id_column = self.id_column.name.clone();
+        let Some(cell) = row.get(&id_column) else {
+            self.problem(
+                (Severity::Error, ProblemKind::EmptyId),
+                line,
+                (&id_column, ""),
+                format!("`{id_column}` is empty; the row is left out"),
+                "give every title an id of its own",
+            );
+            return;
+        };
+        if cell.undecodable.is_some() {
+            return;
+        }
+        let id = TitleId::new(&cell.clone().into_text());
+        if let Some(&first) = self.line_of_id.get(&id) {
+            self.problem(
+                (Severity::Error, ProblemKind::DuplicateId),
+                line,
+                (&id_column, id.as_str()),
+                format!(
+                    "`{id_column}` {:?} stands in line {first} already; the row is left out",
+                    shown(id.as_str())
+                ),
+                "give every title an id of its own, or delete one of the rows",
+            );
+            return;
+        }
+        self.line_of_id.insert(id.clone(), line);
+        let title = self.title(id, &row);
+        self.titles.push(title);
+    }
+
+    fn report_undecodable(&mut self, row: &Row) {
+        for (name, cell) in &row.cells {
+            let Some(place) = cell.undecodable else { continue };
+            let is_id = **name == *self.id_column.name;
+            let (severity, consequence) = if is_id {
+                (Severity::Error, "the row is left out")
+            } else {
+                (Severity::Warning, "they are read as U+FFFD")
+            };
+            self.problems.push(Problem {
+                severity,
+                kind: ProblemKind::NotUtf8,
+                file: self.spec.path.clone(),
+                line: Some(place.line),
+                column: Some(place.column),
+                field: Some(name.to_string()),
+                value: Some(shown(&cell.clone().into_text())),
+                message: format!("`{name}` holds bytes that are not UTF-8; {consequence}"),
+                hint: "save the catalog as UTF-8 (from Latin-1: `iconv -f latin1 -t utf-8`)"
+                    .to_owned(),
+            });
+        }
+    }
+
+    fn title(&mut self, id: TitleId, row: &Row) -> Title {
+        let columns = self.columns.clone();
+        let line = row.line;
+        let fields = self.fields(row);
+        let name = row.in_role(&columns.title).map(|(cell, _)| cell.into_text());
+        let text = |cell: Option<(Cell, &str)>| cell.map(|(cell, _)| cell.into_text());
+        let plot = text(row.in_role(&columns.plot));
+        let group = text(row.in_role(&columns.group));
+        let year = row.in_role(&columns.year);
+        let fold = row.in_role(&columns.fold);
+        let poster = row.in_role(&columns.poster);
+        let trailer = row.in_role(&columns.trailer);
+        let genres = row.in_role(&columns.genres);
+        let spec = self.spec;
+        let stated = genres.map(|(cell, field)| self.stated_genres(cell, field, line));
+        self.stated.push(stated.unwrap_or_default());
+        Title {
+            name: name.unwrap_or_else(|| id.to_string()),
+            id,
+            year: year.and_then(|(cell, field)| self.year(cell, field, line)),
+            plot,
+            poster: poster
+                .and_then(|(cell, field)| self.file(cell, field, spec.poster_dir.as_ref(), line)),
+            trailer: trailer
+                .and_then(|(cell, field)| self.file(cell, field, spec.trailer_dir.as_ref(), line)),
+            genres: Vec::new(),
+            labelled: false,
+            group,
+            fold: fold.and_then(|(cell, field)| self.fold(cell, field, line)),
+            fields,
+            line,
+        }
+    }
+
+    fn fields(&self, row: &Row) -> BTreeMap<String, String> {
+        let has_role = |name: &str| self.columns.iter().any(|(_, column)| column.name == name);
+        row.cells
+            .iter()
+            .filter(|(name, _)| {
+                if self.kept.is_empty() { !has_role(name) } else { self.kept.contains(&&**name) }
+            })
+            .map(|(name, cell)| (name.to_string(), cell.clone().into_text()))
+            .collect()
+    }
+
+    fn stated_genres(&mut self, cell: Cell, field: &str, line: u64) -> Vec<usize> {
+        let value = cell.clone().into_text();
+        match names_of(cell.content, self.spec.genres.separator) {
+            Ok(names) => self.genres.count(&names, line),
+            Err(reason) => {
+                self.problem(
+                    (Severity::Warning, ProblemKind::BadGenres),
+                    line,
+                    (field, &value),
+                    format!(
+                        "`{field}` {:?} {reason}; the title is read as unlabelled",
+                        shown(&value)
+                    ),
+                    "write [\"Drama\", \"Comedy\"] with double quotes, or Drama|Comedy",
+                );
+                Vec::new()
+            }
+        }
+    }
+
+    fn year(&mut self, cell: Cell, field: &str, line: u64) -> Option<i32> {
+        let text = cell.into_text();
+        let number = text.strip_suffix(".0").unwrap_or(&text).parse().ok();
+        let year = number.filter(|year| YEARS.contains(year));
+        if year.is_none() {
+            self.problem(
+                (Severity::Warning, ProblemKind::BadYear),
+                line,
+                (field, &text),
+                format!(
+                    "`{field}` must be a year from {} to {}, got {:?}; it is read as unknown",
+                    YEARS.start(),
+                    YEARS.end(),
+                    shown(&text)
+                ),
+                "write four digits, or leave the cell empty",
+            );
+        }
+        year
+    }
+
+    fn fold(&mut self, cell: Cell, field: &str, line: u64) -> Option<u32> {
+        let text = cell.into_text();
+        let fold = text.parse().ok();
+        if fold.is_none() {
+            self.problem(
+                (Severity::Warning, ProblemKind::BadFold),
+                line,
+                (field, &text),
+                format!("`{field}` must be a whole number from 0, got {:?}", shown(&text)),
+                "write the fold's number, or leave the cell empty",
+            );
+        }
+        fold
+    }
+
+    fn file(
+        &mut self,
+        cell: Cell,
+        field: &str,
+        folder: Option<&PathBuf>,
+        line: u64,
+    ) -> Option<PathBuf> {
+        let text = cell.into_text();
+        let problem = (Severity::Warning, ProblemKind::MissingFile);
+        if text.contains("://") {
+            let message = format!("`{field}` {:?} is an address, not a file", shown(&text));
+            let hint = "download it and name the file; cinetag downloads no media";
+            self.problem(problem, line, (field, &text), message, hint);
+            return None;
+        }
+        let mut path = self.spec.folder().to_owned();
+        if let Some(folder) = folder {
+            path.push(folder);
+        }
+        path.push(&text);
+        if !path.is_file() {
+            let message = format!("`{field}`: there is no file {}", path.display());
+            let hint = "check the name and the folder (`catalog.poster_dir`, \
+                        `catalog.trailer_dir`), or leave the cell empty";
+            self.problem(problem, line, (field, &text), message, hint);
+        }
+        Some(path)
+    }
+
+    fn finish(mut self) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+        if self.titles.is_empty() {
+            let (reason, hint) = match self.problems.iter().find(|p| p.severity == Severity::Error)
+            {
+                None => (String::new(), "the file holds no row below its header".to_owned()),
+                Some(first) => {
+                    let line = first.line.unwrap_or(0);
+                    let rows = self.problems.iter().filter(|p| p.severity == Severity::Error);
+                    let rows = rows.count();
+                    (
+                        format!("; of {rows} bad rows the first, line {line}: {}", first.message),
+                        first.hint.clone(),
+                    )
+                }
+            };
+            return Err(CatalogError::NoTitles { path: self.spec.path.clone(), reason, hint });
+        }
+        let column = self.columns.genres.as_ref().map_or("", |column| &column.name).to_owned();
+        let path = &self.spec.path;
+        let (vocabulary, fates) =
+            self.genres.close(&self.spec.genres, path, &column, &mut self.problems)?;
+        for (title, stated) in self.titles.iter_mut().zip(&self.stated) {
+            let mut unknown = false;
+            for &idx in stated {
+                match fates[idx] {
+                    Fate::Known(genre) => title.genres.push(genre),
+                    Fate::LeftOut => {}
+                    Fate::Unknown => unknown = true,
+                }
+            }
+            title.genres.sort_unstable();
+            title.labelled = !stated.is_empty() && !(unknown && title.genres.is_empty());
+        }
+        // By line; what belongs to no line comes last.
+        self.problems.sort_by_key(|p| (p.line.unwrap_or(u64::MAX), p.column));
+        Ok((Catalog { titles: self.titles, vocabulary }, self.problems))
+    }
+}

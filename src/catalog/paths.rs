@@ -1,0 +1,354 @@
+//! A catalog of media files, for tagging what no catalog file names.
+//!
+//! in: files and folders; out: one title per trailer, named by its file, and one per picture
+//! that belongs to no trailer. Folders are walked in the order of their names; hidden files
+//! and linked folders are passed over.
+//!
+//! A trailer's poster is the picture of the same name beside it or in a folder `posters`
+//! there or next door; its plot likewise the `.txt` file, in `plots`. `Heat (1995).mp4` is
+//! the title Heat of the year 1995.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Catalog, CatalogError, Problem, ProblemKind, Severity, Title, Vocabulary, spec::Format,
+};
+use crate::base::TitleId;
+
+const VIDEO: [&str; 19] = [
+    "mp4", "m4v", "mkv", "webm", "avi", "mov", "flv", "ts", "mts", "m2ts", "mpg", "mpeg", "wmv",
+    "asf", "3gp", "ogv", "vob", "mxf", "mk3d",
+];
+const IMAGE: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"];
+const TEXT: [&str; 1] = ["txt"];
+
+/// A title per media file.
+///
+/// A file that is named itself is a trailer whatever its ending, unless it is a picture or a
+/// text; in folders only known endings count.
+///
+/// # Errors
+/// A path that is not there, a catalog file among them, or no media file at all.
+pub fn from_paths(paths: &[PathBuf]) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+    let mut finder = Finder::default();
+    for path in paths {
+        let unreadable =
+            |source: io::Error| CatalogError::File { path: path.clone(), action: "read", source };
+        if fs::metadata(path).map_err(unreadable)?.is_dir() {
+            finder.walk(path).map_err(unreadable)?;
+            continue;
+        }
+        if Format::of_path(path).is_some() {
+            return Err(CatalogError::Format {
+                path: path.clone(),
+                message: "this is a catalog, not a media file".to_owned(),
+                hint: "give a catalog alone, not together with media files".to_owned(),
+            });
+        }
+        let kind = Kind::of_path(path).unwrap_or(Kind::Video);
+        finder.add(path.clone(), kind);
+    }
+    if finder.found.iter().all(|(_, kind)| *kind == Kind::TextInFolder) {
+        let path = paths.first().cloned().unwrap_or_default();
+        return Err(CatalogError::NoTitles {
+            path,
+            reason: ": no trailer and no picture is there".to_owned(),
+            hint: format!("trailers end in .{}", VIDEO.join(", .")),
+        });
+    }
+    Ok(finder.catalog())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Video,
+    Image,
+    Text,
+    /// Of use only as a trailer's plot.
+    TextInFolder,
+}
+
+impl Kind {
+    fn of_path(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        let is = |list: &[&str]| list.contains(&extension.as_str());
+        if is(&VIDEO) {
+            Some(Self::Video)
+        } else if is(&IMAGE) {
+            Some(Self::Image)
+        } else if is(&TEXT) {
+            Some(Self::Text)
+        } else {
+            None
+        }
+    }
+}
+
+#[derive(Default)]
+struct Finder {
+    found: Vec<(PathBuf, Kind)>,
+    known: HashSet<PathBuf>,
+    problems: Vec<Problem>,
+}
+
+impl Finder {
+    /// Adds a file once, under whatever name it comes first.
+    fn add(&mut self, path: PathBuf, kind: Kind) {
+        if self.known.insert(real(&path)) {
+            self.found.push((path, kind));
+        }
+    }
+
+    fn walk(&mut self, folder: &Path) -> io::Result<()> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                entries.push((entry.path(), entry.file_type()?));
+            }
+        }
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        for (path, file_type) in entries {
+            if file_type.is_dir() {
+                if let Err(error) = self.walk(&path) {
+                    self.problems.push(unreadable_folder(path, &error));
+                }
+            } else if let Some(kind) = Kind::of_path(&path).filter(|_| path.is_file()) {
+                self.add(path, if kind == Kind::Text { Kind::TextInFolder } else { kind });
+            }
+        }
+        Ok(())
+    }
+
+    fn catalog(mut self) -> (Catalog, Vec<Problem>) {
+        let mut titles = Vec::new();
+        let mut taken = HashSet::new();
+        for (path, kind) in &self.found {
+            if *kind == Kind::Video {
+                let poster = companion(path, &IMAGE, "posters");
+                let text = companion(path, &TEXT, "plots");
+                taken.extend(poster.iter().chain(&text).map(|path| real(path)));
+                let plot = text.and_then(|path| read_plot(&path, &mut self.problems));
+                titles.push((path, title(path, Some(path.clone()), poster, plot)));
+            }
+        }
+        for (path, kind) in &self.found {
+            if taken.contains(&real(path)) {
+                continue;
+            }
+            match kind {
+                Kind::Image => titles.push((path, title(path, None, Some(path.clone()), None))),
+                Kind::Text => {
+                    let plot = read_plot(path, &mut self.problems);
+                    titles.push((path, title(path, None, None, plot)));
+                }
+                Kind::Video | Kind::TextInFolder => {}
+            }
+        }
+        let place: HashMap<&PathBuf, usize> =
+            self.found.iter().enumerate().map(|(place, (path, _))| (path, place)).collect();
+        titles.sort_by_key(|(path, _)| place[path]);
+        let titles = with_own_ids(titles);
+        (Catalog { titles, vocabulary: Vocabulary::default() }, self.problems)
+    }
+}
+
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn unreadable_folder(path: PathBuf, error: &io::Error) -> Problem {
+    Problem {
+        severity: Severity::Warning,
+        kind: ProblemKind::UnreadableFolder,
+        file: path,
+        line: None,
+        column: None,
+        field: None,
+        value: None,
+        message: format!("the folder cannot be read ({error}); it is passed over"),
+        hint: "give yourself the right to read it".to_owned(),
+    }
+}
+
+/// Two files of one name in different folders are told apart by their paths.
+fn with_own_ids(titles: Vec<(&PathBuf, Title)>) -> Vec<Title> {
+    let mut num_of: HashMap<TitleId, usize> = HashMap::new();
+    for (_, title) in &titles {
+        *num_of.entry(title.id.clone()).or_default() += 1;
+    }
+    titles
+        .into_iter()
+        .map(|(path, title)| match num_of[&title.id] {
+            1 => title,
+            _ => Title { id: TitleId::new(&path.to_string_lossy()), ..title },
+        })
+        .collect()
+}
+
+fn title(
+    path: &Path,
+    trailer: Option<PathBuf>,
+    poster: Option<PathBuf>,
+    plot: Option<String>,
+) -> Title {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let (name, year) = name_and_year(&stem);
+    Title {
+        id: TitleId::new(&stem),
+        name,
+        year,
+        plot,
+        poster,
+        trailer,
+        genres: Vec::new(),
+        labelled: false,
+        group: None,
+        fold: None,
+        fields: BTreeMap::new(),
+        line: 0,
+    }
+}
+
+/// `Heat (1995)` is Heat of 1995.
+fn name_and_year(stem: &str) -> (String, Option<i32>) {
+    let parts = stem.strip_suffix(')').and_then(|rest| rest.rsplit_once('('));
+    match parts {
+        Some((name, year)) if year.len() == 4 && !name.trim().is_empty() => {
+            match year.parse().ok().filter(|year| (1870..=2100).contains(year)) {
+                Some(year) => (name.trim().to_owned(), Some(year)),
+                None => (stem.to_owned(), None),
+            }
+        }
+        _ => (stem.to_owned(), None),
+    }
+}
+
+/// The file of the same stem with one of the endings, beside `path` or in `folder_name` there
+/// or next door.
+fn companion(path: &Path, extensions: &[&str], folder_name: &str) -> Option<PathBuf> {
+    let beside = path.parent()?;
+    let stem = path.file_stem()?;
+    let next_door = beside.parent().map(|above| above.join(folder_name));
+    [Some(beside.to_owned()), Some(beside.join(folder_name)), next_door]
+        .into_iter()
+        .flatten()
+        .flat_map(|folder| {
+            let name = |extension: &str| {
+                let mut name = stem.to_owned();
+                name.push(".");
+                name.push(extension);
+                folder.join(name)
+            };
+            extensions
+                .iter()
+                .flat_map(|e| [name(e), name(&e.to_ascii_uppercase())])
+                .collect::<Vec<_>>()
+        })
+        .find(|candidate| candidate.is_file() && real(candidate) != real(path))
+}
+
+fn read_plot(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
+    let mut report = |kind, message: String, hint: &str| {
+        problems.push(Problem {
+            severity: Severity::Warning,
+            kind,
+            file: path.to_owned(),
+            line: None,
+            column: None,
+            field: None,
+            value: None,
+            message,
+            hint: hint.to_owned(),
+        });
+    };
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let message = format!("the text cannot be read ({error})");
+            report(ProblemKind::MissingFile, message, "give yourself the right to read it");
+            return None;
+        }
+    };
+    if std::str::from_utf8(&bytes).is_err() {
+        let message = "the text is not UTF-8; other bytes are read as U+FFFD".to_owned();
+        report(ProblemKind::NotUtf8, message, "save the text as UTF-8");
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim_start_matches('\u{feff}').trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn library(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "some text").unwrap();
+        }
+        folder
+    }
+
+    fn ids(catalog: &Catalog) -> Vec<&str> {
+        catalog.titles.iter().map(|title| title.id.as_str()).collect()
+    }
+
+    #[test]
+    fn a_folder_gives_its_trailers_with_what_stands_beside_them() {
+        let folder = library(&[
+            "b/Heat (1995).mkv",
+            "b/Heat (1995).JPG",
+            "b/Heat (1995).txt",
+            "trailers/sintel.mp4",
+            "posters/sintel.png",
+            "alone.png",
+            "readme.txt",
+            ".hidden.mp4",
+            "notes.pdf",
+        ]);
+        let (catalog, problems) = from_paths(&[folder.path().to_owned()]).unwrap();
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(ids(&catalog), ["alone", "Heat (1995)", "sintel"]);
+        let [alone, heat, sintel] = &catalog.titles[..] else { panic!() };
+        assert!(alone.trailer.is_none() && alone.poster.is_some() && alone.plot.is_none());
+        assert_eq!((heat.name.as_str(), heat.year), ("Heat", Some(1995)));
+        assert!(heat.poster.is_some() && heat.trailer.is_some());
+        assert_eq!(heat.plot.as_deref(), Some("some text"));
+        assert!(sintel.poster.as_ref().unwrap().ends_with("posters/sintel.png"));
+    }
+
+    #[test]
+    fn equal_names_are_told_apart_and_no_file_comes_twice() {
+        let folder = library(&["a/trailer.mp4", "b/trailer.mp4", "b/other.mp4"]);
+        let paths = [folder.path().to_owned(), folder.path().join("b/other.mp4")];
+        let (catalog, _) = from_paths(&paths).unwrap();
+        let ids = ids(&catalog);
+        assert_eq!(ids.len(), 3);
+        assert!(ids[0].ends_with("a/trailer.mp4") && ids[2].ends_with("b/trailer.mp4"), "{ids:?}");
+        assert_eq!(ids[1], "other");
+    }
+
+    #[test]
+    fn a_named_file_is_taken_whatever_its_ending() {
+        let folder = library(&["clip.bin", "plot.txt", "face.webp", "movies.csv", "empty/x.pdf"]);
+        let path = |name: &str| folder.path().join(name);
+        let (catalog, _) =
+            from_paths(&[path("clip.bin"), path("plot.txt"), path("face.webp")]).unwrap();
+        let [clip, plot, face] = &catalog.titles[..] else { panic!() };
+        assert!(clip.trailer.is_some());
+        assert!(plot.plot.is_some() && plot.trailer.is_none());
+        assert!(face.poster.is_some() && face.trailer.is_none());
+        assert!(from_paths(&[path("movies.csv")]).unwrap_err().to_string().contains("catalog"));
+        assert!(from_paths(&[path("none.mp4")]).is_err());
+        assert!(from_paths(&[path("empty")]).is_err());
+        assert!(from_paths(&[]).is_err());
+    }
+}

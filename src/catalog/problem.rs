@@ -1,0 +1,157 @@
+//! What is wrong with single rows of a catalog, with the place and the mend.
+
+use std::{fmt, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// How much a problem costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Nothing is wrong; it is good to know.
+    Note,
+    /// The title is kept, but what the cell says is not used.
+    Warning,
+    /// The row is left out.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// What kind of problem it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemKind {
+    /// Another number of cells than the header, a broken quote, broken JSON.
+    MalformedRow,
+    /// Bytes that are not UTF-8.
+    NotUtf8,
+    /// A column name that occurs twice in the header.
+    DuplicateColumn,
+    /// No id.
+    EmptyId,
+    /// An id that stood in an earlier row.
+    DuplicateId,
+    /// No number, or none that a year can be.
+    BadYear,
+    /// No count from 0.
+    BadFold,
+    /// A file that is named but not there.
+    MissingFile,
+    /// A genre cell that cannot be taken apart.
+    BadGenres,
+    /// A genre outside the vocabulary.
+    UnknownGenre,
+    /// A genre with too few titles.
+    RareGenre,
+    /// A folder that cannot be read.
+    UnreadableFolder,
+}
+
+/// One problem of a catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// How much it costs.
+    pub severity: Severity,
+    /// What kind it is, for counting.
+    pub kind: ProblemKind,
+    /// The catalog file, or the file or folder that cannot be read.
+    pub file: PathBuf,
+    /// 1-based line, where the problem has one.
+    pub line: Option<u64>,
+    /// 1-based character in the line, where known.
+    pub column: Option<u64>,
+    /// Name of the catalog's column.
+    pub field: Option<String>,
+    /// What stands there, shortened.
+    pub value: Option<String>,
+    /// What is wrong and what was done about it.
+    pub message: String,
+    /// How to mend it.
+    pub hint: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        if let Some(column) = self.column {
+            write!(f, "{column}:")?;
+        }
+        write!(f, " {}: {}\n  hint: {}", self.severity, self.message, self.hint)
+    }
+}
+
+/// A cell as it is shown in messages: in one line, at most 60 characters.
+pub(super) fn shown(value: &str) -> String {
+    const MAX_CHARS: usize = 60;
+    let mut text: String =
+        value.chars().take(MAX_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if value.chars().nth(MAX_CHARS).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+/// The name among `known` that is most like `name`, where one is like it: at most a third of
+/// its letters differ, letter case aside.
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name: Vec<char> = name.to_lowercase().chars().collect();
+    known
+        .into_iter()
+        .map(|candidate| {
+            let letters: Vec<char> = candidate.to_lowercase().chars().collect();
+            (edit_distance(&name, &letters), candidate)
+        })
+        .min_by_key(|&(distance, _)| distance)
+        .filter(|&(distance, _)| distance * 3 <= name.len())
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance.
+fn edit_distance(a: &[char], b: &[char]) -> usize {
+    let mut previous: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut current = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let replaced = previous[j] + usize::from(x != y);
+            current.push(replaced.min(previous[j + 1] + 1).min(current[j] + 1));
+        }
+        previous = current;
+    }
+    previous[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_levenshteins() {
+        let distance = |a: &str, b: &str| {
+            edit_distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>())
+        };
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", "abc"), 0);
+        assert_eq!(nearest("Sci-fy", ["Drama", "Sci-Fi"]), Some("Sci-Fi"));
+        assert_eq!(nearest("Telenovela", ["Drama", "Sci-Fi"]), None);
+        assert_eq!(nearest("x", []), None);
+    }
+
+    #[test]
+    fn long_and_many_lined_cells_are_shown_short() {
+        assert_eq!(shown("a\nb"), "a b");
+        assert_eq!(shown(&"é".repeat(100)).chars().count(), 61);
+    }
+}

@@ -1,0 +1,71 @@
+//! A row of a catalog file, whatever its format.
+
+use super::{lines::Place, spec::Column};
+
+/// What stands in a cell; never blank.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Text without space around it.
+    Text(String),
+    /// Several values (a JSON list).
+    List(Vec<String>),
+}
+
+/// A cell that is not empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub(super) content: Content,
+    /// The first place that is not UTF-8; U+FFFD stands there.
+    pub(super) undecodable: Option<Place>,
+}
+
+impl Cell {
+    /// A cell of bytes; `None` where they are blank.
+    pub(super) fn of_bytes(bytes: &[u8], undecodable: Option<Place>) -> Option<Self> {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        Some(Self { content: Content::Text(text.to_owned()), undecodable })
+    }
+
+    /// As one text; several values are joined by `|`.
+    pub(super) fn into_text(self) -> String {
+        match self.content {
+            Content::Text(text) => text,
+            Content::List(values) => values.join("|"),
+        }
+    }
+}
+
+/// Cells of one title by column name; empty ones are absent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    /// Where it begins, 1-based.
+    pub(super) line: u64,
+    pub(super) cells: Vec<(std::sync::Arc<str>, Cell)>,
+}
+
+impl Row {
+    /// The cell of a column.
+    pub(super) fn get(&self, column: &str) -> Option<&Cell> {
+        self.cells.iter().find(|(name, _)| &**name == column).map(|(_, cell)| cell)
+    }
+
+    /// The cell of the column with a role, and the column's name.
+    pub(super) fn in_role<'c>(&self, column: &'c Option<Column>) -> Option<(Cell, &'c str)> {
+        let name = column.as_ref()?.name.as_str();
+        Some((self.get(name)?.clone(), name))
+    }
+}
+
+/// A row that cannot be taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Malformed {
+    pub(super) place: Place,
+    /// Its beginning.
+    pub(super) value: String,
+    pub(super) message: String,
+    pub(super) hint: String,
+}

@@ -1,0 +1,223 @@
+//! Metadata as a modality: year, running time, language, country, certificate, people.
+//!
+//! in: the title's year and metadata columns; out: a [`Record`] of numbers and categories as
+//! the catalog states them. Scaling, filling in and the choice of categories look at other
+//! titles; they are fitted inside each training fold and are not done here.
+
+mod cells;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{EncodeError, EncoderContext, Modality, Opened, RecordReader, SourceKind};
+use crate::catalog::{Record, RecordSchema, Title};
+
+const NAME: &str = "metadata";
+
+/// The number column that a title's year of release goes by, whatever its column is called in
+/// the catalog's file.
+const YEAR: &str = "year";
+
+/// The modality.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Metadata;
+
+/// `[modality.metadata]`. Columns that a catalog does not have are missing for every title.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetadataSettings {
+    /// Columns of numbers.
+    pub numbers: Vec<String>,
+    /// Columns of categories; a cell may name several, separated by `|` or `,`.
+    pub categories: Vec<String>,
+    /// Columns of people; what stands in parentheses is left out.
+    pub people: Vec<String>,
+    /// At most so many people of a cell, the first ones.
+    pub max_people: usize,
+}
+
+impl Default for MetadataSettings {
+    fn default() -> Self {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Self {
+            numbers: owned(&[YEAR, "runtime_min"]),
+            categories: owned(&["language", "country", "mpaa"]),
+            people: owned(&["director", "writer", "actors"]),
+            max_people: 5,
+        }
+    }
+}
+
+impl MetadataSettings {
+    /// What is wrong with them, if anything is.
+    fn check(&self) -> Result<(), String> {
+        let columns: Vec<&String> =
+            self.numbers.iter().chain(&self.categories).chain(&self.people).collect();
+        if columns.is_empty() {
+            return Err("`numbers`, `categories` and `people` name no column".to_owned());
+        }
+        for (idx, column) in columns.iter().enumerate() {
+            if column.is_empty() {
+                return Err("a column's name is empty".to_owned());
+            }
+            if columns[..idx].contains(column) {
+                return Err(format!("column `{column}` is named twice"));
+            }
+        }
+        if self.max_people == 0 {
+            return Err("`max_people` must be at least 1, got 0".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Modality for Metadata {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn about(&self) -> &'static str {
+        "What the catalog states in columns: year, running time, language, country, people"
+    }
+
+    fn defaults(&self) -> Value {
+        serde_json::to_value(MetadataSettings::default()).unwrap_or_default()
+    }
+
+    fn source(&self, title: &Title) -> Option<SourceKind> {
+        let year = title.year.map(|year| format!("{YEAR}: {year}"));
+        let fields = title.fields.iter().map(|(name, value)| format!("{name}: {value}"));
+        let lines: Vec<_> = year.into_iter().chain(fields).collect();
+        (!lines.is_empty()).then(|| SourceKind::Text(lines.join("\n")))
+    }
+
+    fn open(&self, settings: &Value, _context: &EncoderContext) -> Result<Opened, EncodeError> {
+        let refuse = |message: String| EncodeError::Settings { modality: NAME.to_owned(), message };
+        let settings: MetadataSettings =
+            MetadataSettings::deserialize(settings).map_err(|e| refuse(e.to_string()))?;
+        settings.check().map_err(refuse)?;
+        Ok(Opened::Records(Box::new(Reader { settings })))
+    }
+}
+
+struct Reader {
+    settings: MetadataSettings,
+}
+
+impl RecordReader for Reader {
+    fn schema(&self) -> RecordSchema {
+        let MetadataSettings { numbers, categories, people, .. } = &self.settings;
+        RecordSchema {
+            numbers: numbers.clone(),
+            categories: categories.iter().chain(people).cloned().collect(),
+        }
+    }
+
+    fn description(&self) -> Value {
+        serde_json::to_value(&self.settings).unwrap_or_default()
+    }
+
+    fn record(&self, title: &Title) -> Option<Record> {
+        let cell = |name: &String| title.fields.get(name).map(String::as_str);
+        let number = |name: &String| match cell(name) {
+            None if name == YEAR => title.year.map(f64::from),
+            cell => cells::number(cell?),
+        };
+        let numbers: Vec<_> = self.settings.numbers.iter().map(number).collect();
+        let categories = self.settings.categories.iter().map(|name| {
+            let text = cell(name)?;
+            Some(cells::categories(text))
+        });
+        let people = self.settings.people.iter().map(|name| {
+            let text = cell(name)?;
+            Some(cells::people(text, self.settings.max_people))
+        });
+        let categories: Vec<Vec<String>> =
+            categories.chain(people).map(Option::unwrap_or_default).collect();
+        let any = numbers.iter().any(Option::is_some) || categories.iter().any(|c| !c.is_empty());
+        any.then_some(Record { numbers, categories })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::base::{DeviceChoice, TitleId};
+
+    fn reader(settings: &Value) -> Result<Box<dyn RecordReader>, EncodeError> {
+        let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+        match Metadata.open(settings, &context)? {
+            Opened::Records(reader) => Ok(reader),
+            Opened::Encoder(_) => panic!("metadata has nothing to cache"),
+        }
+    }
+
+    fn title(year: Option<i32>, fields: &[(&str, &str)]) -> Title {
+        let owned = fields.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        Title {
+            id: TitleId::new("tt1"),
+            name: "One".to_owned(),
+            year,
+            plot: None,
+            poster: None,
+            trailer: None,
+            genres: Vec::new(),
+            labelled: false,
+            group: None,
+            fold: None,
+            fields: owned.collect::<BTreeMap<_, _>>(),
+            line: 2,
+        }
+    }
+
+    #[test]
+    fn the_defaults_read_a_whole_row() {
+        let reader = reader(&Metadata.defaults()).unwrap();
+        let schema = reader.schema();
+        assert_eq!(schema.numbers, ["year", "runtime_min"]);
+        let columns = ["language", "country", "mpaa", "director", "writer", "actors"];
+        assert_eq!(schema.categories, columns);
+        let record = reader
+            .record(&title(
+                Some(1983),
+                &[
+                    ("runtime_min", "91 min"),
+                    ("language", "English, Spanish"),
+                    ("writer", "Pat Jordan (article), Michael Kane"),
+                    ("actors", "A, B, C, D, E, F, G"),
+                ],
+            ))
+            .unwrap();
+        assert_eq!(record.numbers, [Some(1983.0), Some(91.0)]);
+        assert_eq!(record.categories[0], ["English", "Spanish"]);
+        assert!(record.categories[1].is_empty());
+        assert_eq!(record.categories[4], ["Pat Jordan", "Michael Kane"]);
+        assert_eq!(record.categories[5].len(), 5);
+    }
+
+    #[test]
+    fn a_title_that_states_nothing_has_no_record() {
+        let reader = reader(&json!({})).unwrap();
+        let empty = title(None, &[("runtime_min", "N/A"), ("language", " , "), ("votes", "12")]);
+        assert_eq!(reader.record(&empty), None);
+        assert_eq!(Metadata.source(&title(None, &[])), None);
+        assert!(Metadata.source(&title(Some(1999), &[])).is_some());
+    }
+
+    #[test]
+    fn settings_that_are_none_are_refused() {
+        for settings in [
+            json!({"number": ["year"]}),
+            json!({"max_people": 0}),
+            json!({"numbers": [], "categories": [], "people": []}),
+            json!({"numbers": ["year"], "categories": ["year"], "people": []}),
+            json!({"numbers": [""]}),
+        ] {
+            assert!(reader(&settings).is_err(), "{settings}");
+        }
+    }
+}
