@@ -184,7 +184,8 @@ impl MovieWriter {
         let opened_audio = audio.map(|audio| open_audio(audio, global_header)).transpose()?;
         let mut encoders = vec![video_name];
 
-        let mut stream = output.add_stream(video_encoder.codec()).map_err(failed("add a stream"))?;
+        let mut stream =
+            output.add_stream(video_encoder.codec()).map_err(failed("add a stream"))?;
         stream.set_parameters(&video_encoder);
         stream.set_time_base((1, video.fps as i32));
         stream.set_avg_frame_rate((video.fps as i32, 1));
@@ -513,8 +514,8 @@ mod tests {
     }
 
     fn write(path: &Path, video: VideoSettings, audio: Option<AudioSettings>) -> Vec<String> {
-        let mut writer = MovieWriter::create_tagged(path, video, audio, &[("comment", "made up")])
-            .unwrap();
+        let mut writer =
+            MovieWriter::create_tagged(path, video, audio, &[("comment", "made up")]).unwrap();
         for idx in 0..48_u32 {
             let picture = grey(80 + idx as u8);
             if idx == 31 {
@@ -584,8 +585,7 @@ mod tests {
     #[test]
     fn an_unfinished_film_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer =
-            MovieWriter::create(&folder.path().join("a.mp4"), VIDEO, None).unwrap();
+        let mut writer = MovieWriter::create(&folder.path().join("a.mp4"), VIDEO, None).unwrap();
         writer.frame(&grey(9)).unwrap();
         assert!(matches!(writer.samples(&[0.0]), Err(MuxError::Input(_))));
         let small = Picture { width: 2, height: 2, rgb: vec![0; 12] };

@@ -58,11 +58,13 @@ pub fn write_picture(path: &Path, picture: &Picture) -> Result<(), SaveError> {
         let out = BufWriter::new(File::create(temporary)?);
         let color = ExtendedColorType::Rgb8;
         let written = match extension.as_deref() {
-            Some("jpg" | "jpeg") => JpegEncoder::new_with_quality(out, 88)
-                .write_image(&picture.rgb, width, height, color),
-            Some("png") => {
-                PngEncoder::new(out).write_image(&picture.rgb, width, height, color)
-            }
+            Some("jpg" | "jpeg") => JpegEncoder::new_with_quality(out, 88).write_image(
+                &picture.rgb,
+                width,
+                height,
+                color,
+            ),
+            Some("png") => PngEncoder::new(out).write_image(&picture.rgb, width, height, color),
             _ => return Err(SaveError::Extension { path: shown() }),
         };
         written.map_err(|source| SaveError::Encode { path: shown(), source })
