@@ -1,0 +1,32 @@
+//! Draws a poster: one setting, the title, and a line that says what it is.
+
+use super::{
+    canvas::{Canvas, shade},
+    lettering,
+    recipe::Sheet,
+    scene,
+};
+use crate::media::Picture;
+
+const WIDTH: u32 = 240;
+const HEIGHT: u32 = 360;
+
+/// The poster, `[height, width, 3]`.
+pub(super) fn draw(sheet: &Sheet) -> Picture {
+    let mut canvas = Canvas::new(WIDTH, HEIGHT);
+    let wide = canvas.aspect();
+    scene::draw(&mut canvas, &sheet.shot, sheet.at_secs);
+    let palette = &sheet.shot.palette;
+    let dark = shade(palette.near, 0.35);
+    let top = if sheet.title_above { 0.06 } else { 0.72 };
+    // A veil under the letters, so that they can be read on anything.
+    for step in 0..20 {
+        let y = top - 0.06 + step as f32 * 0.0145;
+        let strength = 0.55 * (std::f32::consts::PI * (step as f32 + 0.5) / 20.0).sin();
+        canvas.rect([0.0, y], [wide, y + 0.0145], dark, strength);
+    }
+    lettering::write_block(&mut canvas, &sheet.name, top, [wide * 0.86, 0.062], [0.97, 0.95, 0.9]);
+    canvas.rect([0.0, 0.955], [wide, 1.0], dark, 0.85);
+    lettering::write(&mut canvas, "synthetic demo", wide / 2.0, 0.967, 0.02, [0.8; 3]);
+    canvas.develop(0.012, sheet.shot.seed)
+}
