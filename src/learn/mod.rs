@@ -2,8 +2,16 @@
 //!
 //! Reads the feature store and never decodes or encodes anything.
 
+pub mod config;
 pub mod dataset;
 pub mod heads;
+pub mod model;
+pub mod study;
+pub mod train;
+pub mod transform;
+
+pub use config::LearnConfig;
+pub use model::{ModelPrediction, TrainedModel};
 
 use crate::base::Hinted;
 

@@ -5,6 +5,7 @@
 //! several times slower than need be. Whatever runs on our kernels also exists in plain candle
 //! operators: that is what other devices run and what the kernels are tested against.
 
+pub mod attention_pool;
 pub mod device;
 pub mod efficientnet_lite;
 mod error;

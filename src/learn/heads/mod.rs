@@ -1,12 +1,59 @@
 //! Heads: what is trained on top of frozen features. All multi-label, all able to run with
-//! modalities missing.
+//! modalities missing. Each is chosen by its name; [`registry`] lists them.
+
+pub(crate) mod fusion_net;
+pub mod inputs;
+pub mod late_fusion;
 
 use std::path::Path;
 
 use crate::{
     base::{DeviceChoice, Interrupt, Progress, Seed},
-    learn::dataset::Dataset,
+    learn::{LearnError, config::LearnConfig, dataset::Dataset},
 };
+
+/// A kind of head: its name and how it is made or opened.
+pub struct HeadKind {
+    /// Its name in pipelines.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// Makes one with these settings.
+    pub build: fn(&LearnConfig) -> Box<dyn Head>,
+    /// Opens what [`FittedHead::save`] wrote.
+    pub load: fn(&Path, DeviceChoice) -> Result<Box<dyn FittedHead>, LearnError>,
+}
+
+/// All heads.
+#[must_use]
+pub fn registry() -> &'static [HeadKind] {
+    &[HeadKind {
+        name: late_fusion::NAME,
+        about: "a branch per modality, fused by per-genre weights over what is present",
+        build: |config| Box::new(late_fusion::LateFusion::new(config)),
+        load: late_fusion::load,
+    }]
+}
+
+/// The head of this name.
+///
+/// # Errors
+/// There is none; the hint lists those that are.
+pub fn find(name: &str) -> Result<&'static HeadKind, LearnError> {
+    registry().iter().find(|kind| kind.name == name).ok_or_else(|| {
+        let names: Vec<&str> = registry().iter().map(|kind| kind.name).collect();
+        LearnError::Data {
+            message: format!("unknown head {name:?} in `learn.head`"),
+            hint: Some(format!("heads are: {}", names.join(", "))),
+        }
+    })
+}
+
+fn open_device(choice: DeviceChoice) -> Result<candle_core::Device, LearnError> {
+    let (device, _) =
+        crate::nn::device::resolve(choice).map_err(|e| LearnError::Tensor(Box::new(e)))?;
+    Ok(device)
+}
 
 /// What fitting may use besides the data.
 pub struct FitContext<'a> {
@@ -14,7 +61,8 @@ pub struct FitContext<'a> {
     pub device: DeviceChoice,
     /// All randomness of the fit.
     pub seed: Seed,
-    /// Told once per epoch.
+    /// Advanced by one per epoch; by those left where training stops early. Whoever runs
+    /// the fits begins and ends the piece of work (there may be several fits in one).
     pub progress: &'a dyn Progress,
     /// Looked at once per epoch.
     pub interrupt: &'a Interrupt,
@@ -49,6 +97,9 @@ pub trait FittedHead: Send + Sync {
     fn predict(&self, data: &Dataset, rows: &[usize]) -> Result<Prediction, super::LearnError>;
     /// What happened while fitting.
     fn training(&self) -> &TrainingLog;
+    /// `[genres, modalities]`: each modality's share in a genre's logit when all are present,
+    /// for heads that have such shares.
+    fn fusion_weights(&self) -> Option<Vec<f32>>;
     /// Writes weights and settings into a folder that exists.
     ///
     /// # Errors
@@ -74,6 +125,9 @@ pub struct Prediction {
     /// `[titles][modalities][rows]`: attention on each row, summing to 1; empty where the
     /// modality is missing or has no rows.
     pub attention: Vec<Vec<Vec<f32>>>,
+    /// `[titles]`: false where no modality is present. The logits are then the log-odds of the
+    /// prevalences in training and no contribution adds up to them.
+    pub scored: Vec<bool>,
 }
 
 /// The course of a fit.

@@ -1,0 +1,433 @@
+//! The late-fusion network: a branch per modality and the weights that fuse them.
+//!
+//! in: a [`Batch`]: per modality the rows of those titles that have it
+//! out: per modality logits `[titles that have it, genres]`, and their fusion
+//!
+//! A branch is projection, GELU, pooling over rows, output. Its first product stands outside
+//! the tape: its input needs no gradient, and candle would compute one (a third of the work);
+//! [`FusionNet::gradients`] adds the product's own gradient by hand.
+//!
+//! source: architecture.md, "Late fusion"
+//! reference: the same network in PyTorch, values and gradients (`scripts/golden/torch_head.py`)
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Result, Tensor, Var, backprop::GradStore};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::inputs::{Gathered, InputDropout};
+use crate::nn::attention_pool::{self, AttentionPool};
+
+/// The shape of one branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BranchShape {
+    /// Length of an input row.
+    pub dim: usize,
+    /// Learned queries; 0: rows are averaged.
+    pub queries: usize,
+}
+
+/// The shape of the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetShape {
+    /// One per modality.
+    pub branches: Vec<BranchShape>,
+    /// Width of the projections.
+    pub hidden: usize,
+    /// Number of genres.
+    pub genres: usize,
+}
+
+/// How weights begin.
+pub struct Init<'a> {
+    /// `[modalities]`: mean squared length of the input rows.
+    pub square_norms: &'a [f64],
+    /// `[genres]`: log-odds of the prevalence.
+    pub prior: &'a [f32],
+}
+
+/// One modality's part of a [`Batch`].
+#[derive(Clone, Debug)]
+pub struct BranchBatch {
+    /// `[rows, dim]`
+    pub inputs: Tensor,
+    /// Rows of each title, at least 1.
+    pub counts: Vec<usize>,
+    /// Which titles of the batch these are, ascending.
+    pub titles: Vec<usize>,
+}
+
+/// Titles to be scored together.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// How many.
+    pub num_titles: usize,
+    /// One per modality; `None` where no title of the batch has it.
+    pub branches: Vec<Option<BranchBatch>>,
+}
+
+/// One branch's answer.
+pub struct BranchOutput {
+    /// `[titles that have it, genres]`
+    pub logits: Tensor,
+    /// `[titles that have it, queries, rows]`; `None` where rows are averaged or there is one
+    /// row a title.
+    pub attention: Option<Tensor>,
+    /// The projection before its bias `[rows, hidden]`: the tape begins here.
+    leaf: Var,
+}
+
+/// The network.
+#[derive(Debug)]
+pub struct FusionNet {
+    shape: NetShape,
+    device: Device,
+    /// By name, so that their order is always the same.
+    params: BTreeMap<String, Var>,
+}
+
+impl BranchBatch {
+    /// Puts gathered rows on the device.
+    ///
+    /// # Errors
+    /// The device's error.
+    pub fn new(gathered: Gathered, dim: usize, titles: Vec<usize>, device: &Device) -> Result<Self> {
+        let num_rows = gathered.counts.iter().sum::<usize>();
+        let inputs = Tensor::from_vec(gathered.data, (num_rows, dim), device)?;
+        Ok(Self { inputs, counts: gathered.counts, titles })
+    }
+}
+
+impl NetShape {
+    /// Names and shapes of all parameters.
+    #[must_use]
+    pub fn params(&self) -> BTreeMap<String, Vec<usize>> {
+        let mut params = BTreeMap::new();
+        for (m, branch) in self.branches.iter().enumerate() {
+            let mut add = |name: &str, shape: &[usize]| {
+                params.insert(format!("branches.{m}.{name}"), shape.to_vec());
+            };
+            add("projection.weight", &[self.hidden, branch.dim]);
+            add("projection.bias", &[self.hidden]);
+            if branch.queries > 0 {
+                add("pool.queries", &[branch.queries, self.hidden]);
+            }
+            add("output.weight", &[self.genres, branch.queries.max(1) * self.hidden]);
+            add("output.bias", &[self.genres]);
+        }
+        params.insert("fusion.weight".to_owned(), vec![self.genres, self.branches.len()]);
+        params.insert("fusion.gain".to_owned(), vec![self.branches.len()]);
+        params
+    }
+}
+
+impl FusionNet {
+    /// A network with fresh weights. All numbers come from `rng`.
+    ///
+    /// # Errors
+    /// The device's error.
+    pub fn fresh(
+        shape: NetShape,
+        init: &Init<'_>,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Result<Self> {
+        let mut params = BTreeMap::new();
+        for (name, dims) in shape.params() {
+            let len = dims.iter().product::<usize>();
+            let mut uniform = |bound: f64| -> Vec<f32> {
+                (0..len).map(|_| rng.random_range(-bound..bound) as f32).collect()
+            };
+            let values = match name.split('.').collect::<Vec<_>>()[..] {
+                // Hidden units of variance 1.
+                [_, m, "projection", "weight"] => {
+                    let m: usize = m.parse().unwrap_or_default();
+                    uniform((3.0 / init.square_norms[m]).sqrt())
+                }
+                [_, _, "pool", "queries"] => uniform(1.0),
+                [_, _, "output", "weight"] => uniform(1.0 / (dims[1] as f64).sqrt()),
+                [_, _, "output", "bias"] => init.prior.to_vec(),
+                _ => vec![0.0; len],
+            };
+            params.insert(name, Var::from_vec(values, dims, device)?);
+        }
+        Ok(Self { shape, device: device.clone(), params })
+    }
+
+    /// A network with these weights.
+    ///
+    /// # Errors
+    /// A weight is missing, has another shape, or is not of this network.
+    pub fn from_params(
+        shape: NetShape,
+        mut tensors: BTreeMap<String, Tensor>,
+        device: &Device,
+    ) -> Result<Self> {
+        let mut params = BTreeMap::new();
+        for (name, dims) in shape.params() {
+            let Some(tensor) = tensors.remove(&name) else {
+                candle_core::bail!("weight {name} is missing");
+            };
+            if tensor.dims() != dims || tensor.dtype() != DType::F32 {
+                candle_core::bail!(
+                    "weight {name} is {:?} {:?}, expected F32 {dims:?}",
+                    tensor.dtype(),
+                    tensor.dims()
+                );
+            }
+            params.insert(name, Var::from_tensor(&tensor.to_device(device)?)?);
+        }
+        if let Some(name) = tensors.keys().next() {
+            candle_core::bail!("weight {name} belongs to another network");
+        }
+        Ok(Self { shape, device: device.clone(), params })
+    }
+
+    /// Its shape.
+    #[must_use]
+    pub fn shape(&self) -> &NetShape {
+        &self.shape
+    }
+
+    /// Where it computes.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// All parameters by name.
+    #[must_use]
+    pub fn params(&self) -> &BTreeMap<String, Var> {
+        &self.params
+    }
+
+    fn param(&self, name: &str) -> Result<&Var> {
+        self.params
+            .get(name)
+            .ok_or_else(|| candle_core::Error::Msg(format!("weight {name} is missing")))
+    }
+
+    /// Scores a batch by each branch. With `dropout`, hidden units are dropped.
+    ///
+    /// # Errors
+    /// The device's error.
+    pub fn branches(
+        &self,
+        batch: &Batch,
+        dropout: Option<(f64, &mut ChaCha8Rng)>,
+    ) -> Result<Vec<Option<BranchOutput>>> {
+        let mut dropout = dropout;
+        let mut outputs = Vec::with_capacity(batch.branches.len());
+        for (m, branch) in batch.branches.iter().enumerate() {
+            outputs.push(match branch {
+                Some(branch) => {
+                    Some(self.branch(m, branch, dropout.as_mut().map(|(p, rng)| (*p, &mut **rng)))?)
+                }
+                None => None,
+            });
+        }
+        Ok(outputs)
+    }
+
+    fn branch(
+        &self,
+        m: usize,
+        batch: &BranchBatch,
+        dropout: Option<(f64, &mut ChaCha8Rng)>,
+    ) -> Result<BranchOutput> {
+        let name = |part: &str| format!("branches.{m}.{part}");
+        let weight = self.param(&name("projection.weight"))?.as_detached_tensor();
+        let leaf = Var::from_tensor(&batch.inputs.matmul(&weight.t()?)?)?; // [rows, hidden]
+        let bias = self.param(&name("projection.bias"))?;
+        let mut rows = leaf.broadcast_add(bias.as_tensor())?.gelu()?;
+        if let Some((dropped_frac, rng)) = dropout {
+            let mut mask = vec![1.0_f32; rows.elem_count()];
+            InputDropout::new(dropped_frac, rng).apply(&mut mask);
+            rows = (rows * Tensor::from_vec(mask, leaf.shape(), &self.device)?)?;
+        }
+        let queries = self.shape.branches[m].queries;
+        let one_row_each = batch.counts.iter().all(|&count| count == 1);
+        let (pooled, attention) = if one_row_each {
+            (Tensor::cat(&vec![&rows; queries.max(1)], 1)?, None)
+        } else {
+            let padded = self.pad(&rows, &batch.counts)?;
+            if queries == 0 {
+                let weights = attention_pool::mean_weights(&batch.counts, &self.device)?;
+                (attention_pool::mean_pool(&padded, &weights)?, None)
+            } else {
+                let bias = attention_pool::mask_bias(&batch.counts, &self.device)?;
+                let pool =
+                    AttentionPool::new(self.param(&name("pool.queries"))?.as_tensor().clone());
+                let pooled = pool.forward(&padded, &bias)?;
+                (pooled.vectors, Some(pooled.attention))
+            }
+        };
+        let logits = pooled
+            .matmul(&self.param(&name("output.weight"))?.t()?)?
+            .broadcast_add(self.param(&name("output.bias"))?.as_tensor())?;
+        Ok(BranchOutput { logits, attention, leaf })
+    }
+
+    /// `[rows, hidden]` as `[titles, max(counts), hidden]`, filled up with rows of zeros.
+    fn pad(&self, rows: &Tensor, counts: &[usize]) -> Result<Tensor> {
+        let (num_rows, hidden) = rows.dims2()?;
+        let width = counts.iter().copied().max().unwrap_or(0);
+        let mut idxs = Vec::with_capacity(counts.len() * width);
+        let mut next = 0;
+        for &count in counts {
+            idxs.extend((next..next + count).map(|row| row as u32));
+            idxs.resize(idxs.len() + width - count, num_rows as u32);
+            next += count;
+        }
+        let idxs = Tensor::from_vec(idxs, counts.len() * width, &self.device)?;
+        let zeros = Tensor::zeros((1, hidden), DType::F32, &self.device)?;
+        Tensor::cat(&[rows, &zeros], 0)?.index_select(&idxs, 0)?.reshape((
+            counts.len(),
+            width,
+            hidden,
+        ))
+    }
+
+    /// The fused logits `[titles, genres]` of a batch, each of whose titles has a modality.
+    ///
+    /// # Errors
+    /// The device's error.
+    pub fn fuse(&self, batch: &Batch, outputs: &[Option<BranchOutput>]) -> Result<Tensor> {
+        let weights = softplus(self.param("fusion.weight")?.as_tensor())?; // [genres, modalities]
+        let mut num_present = vec![0_u32; batch.num_titles];
+        let mut weighted: Option<Tensor> = None;
+        let mut total: Option<Tensor> = None;
+        for (m, (branch, output)) in batch.branches.iter().zip(outputs).enumerate() {
+            let (Some(branch), Some(output)) = (branch, output) else { continue };
+            let mut row_of_title = vec![branch.titles.len() as u32; batch.num_titles];
+            let mut present = vec![0.0_f32; batch.num_titles];
+            for (row, &title) in branch.titles.iter().enumerate() {
+                row_of_title[title] = row as u32;
+                present[title] = 1.0;
+                num_present[title] += 1;
+            }
+            let zeros = Tensor::zeros((1, self.shape.genres), DType::F32, &self.device)?;
+            let row_of_title = Tensor::from_vec(row_of_title, batch.num_titles, &self.device)?;
+            let logits = Tensor::cat(&[&output.logits, &zeros], 0)?.index_select(&row_of_title, 0)?;
+            let weight = Tensor::from_vec(present, (batch.num_titles, 1), &self.device)?
+                .matmul(&weights.narrow(1, m, 1)?.t()?)?; // [titles, genres]
+            let product = (&weight * logits)?;
+            weighted = Some(match weighted {
+                Some(sum) => (sum + product)?,
+                None => product,
+            });
+            total = Some(match total {
+                Some(sum) => (sum + weight)?,
+                None => weight,
+            });
+        }
+        let (Some(weighted), Some(total)) = (weighted, total) else {
+            candle_core::bail!("a batch without any modality cannot be fused");
+        };
+        let gain_idx: Vec<u32> = num_present.iter().map(|&n| n.saturating_sub(1)).collect();
+        let gain_idx = Tensor::from_vec(gain_idx, batch.num_titles, &self.device)?;
+        let gain = self.gain()?.index_select(&gain_idx, 0)?.unsqueeze(1)?;
+        (weighted / total)?.broadcast_mul(&gain)
+    }
+
+    /// `[modalities]`: what the weighted mean is multiplied by when 1, 2, … modalities are
+    /// present: independent evidence adds up. 1 for a single one.
+    fn gain(&self) -> Result<Tensor> {
+        let raw = self.param("fusion.gain")?.as_tensor();
+        let mut learned = vec![1.0_f32; raw.elem_count()];
+        learned[0] = 0.0;
+        let learned = Tensor::from_vec(learned, raw.elem_count(), &self.device)?;
+        (raw * learned)?.exp()
+    }
+
+    /// The fusion's numbers on the host.
+    ///
+    /// # Errors
+    /// The device's error.
+    pub fn fusion(&self) -> Result<Fusion> {
+        Ok(Fusion {
+            weights: softplus(self.param("fusion.weight")?.as_tensor())?
+                .flatten_all()?
+                .to_vec1()?,
+            gain: self.gain()?.to_vec1()?,
+            genres: self.shape.genres,
+        })
+    }
+
+    /// Gradients of `loss` with respect to all parameters.
+    ///
+    /// # Errors
+    /// The device's error.
+    pub fn gradients(
+        &self,
+        loss: &Tensor,
+        batch: &Batch,
+        outputs: &[Option<BranchOutput>],
+    ) -> Result<GradStore> {
+        let mut grads = loss.backward()?;
+        for (m, (branch, output)) in batch.branches.iter().zip(outputs).enumerate() {
+            let (Some(branch), Some(output)) = (branch, output) else { continue };
+            let Some(grad) = grads.remove(output.leaf.as_tensor()) else { continue };
+            let weight = self.param(&format!("branches.{m}.projection.weight"))?;
+            grads.insert(weight.as_tensor(), grad.t()?.matmul(&branch.inputs)?);
+        }
+        Ok(grads)
+    }
+}
+
+/// `ln(1 + exp(x))` without overflow and with the right gradient everywhere.
+///
+/// # Errors
+/// The device's error.
+pub fn softplus(x: &Tensor) -> Result<Tensor> {
+    let shift = x.detach().relu()?;
+    let near = (x - &shift)?.exp()?;
+    let far = shift.neg()?.exp()?;
+    (near + far)?.log()? + shift
+}
+
+/// How branches' logits become one: on the host, so that contributions sum to the logit exactly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fusion {
+    /// `[genres, modalities]`, positive.
+    pub weights: Vec<f32>,
+    /// `[modalities]`: by the number of modalities present, minus 1.
+    pub gain: Vec<f32>,
+    /// Number of genres.
+    pub genres: usize,
+}
+
+impl Fusion {
+    /// One title: `unimodal` `[genres, modalities]` with NaN where a modality is missing.
+    /// Writes `contributions` `[genres, modalities]` and `logits` `[genres]`, each of which is
+    /// the sum of its contributions in their order, to the last bit. Nothing present: all 0.
+    pub fn apply(&self, unimodal: &[f32], contributions: &mut [f32], logits: &mut [f32]) {
+        let modalities = self.gain.len();
+        for genre in 0..self.genres {
+            let range = genre * modalities..(genre + 1) * modalities;
+            let unimodal = &unimodal[range.clone()];
+            let weights = &self.weights[range.clone()];
+            let contributions = &mut contributions[range];
+            let mut total = 0.0;
+            let mut num_present = 0;
+            for (logit, weight) in unimodal.iter().zip(weights) {
+                if !logit.is_nan() {
+                    total += weight;
+                    num_present += 1;
+                }
+            }
+            let gain = if num_present == 0 { 0.0 } else { self.gain[num_present - 1] };
+            logits[genre] = 0.0;
+            for m in 0..modalities {
+                contributions[m] = if unimodal[m].is_nan() {
+                    0.0
+                } else {
+                    gain * (weights[m] / total) * unimodal[m]
+                };
+                logits[genre] += contributions[m];
+            }
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! A trained model: what turns features into genres.
+//!
+//! The mean of its members' logits, calibrated per genre, decided by per-genre thresholds.
+//! Contributions are in units of the calibrated logit: with the bias they sum to it.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    LearnConfig, LearnError,
+    dataset::Dataset,
+    heads::{self, FitContext, FittedHead, Prediction, TrainingLog},
+    train::bagged,
+};
+use crate::{
+    base::{DeviceChoice, publish_bytes},
+    eval::{
+        calibration::{Platt, sigmoid},
+        thresholds::{decide, decide_at_least_one},
+    },
+};
+
+const MODEL_FILE: &str = "model.json";
+
+/// How one kind of score becomes decisions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decisions {
+    /// `[genres]`
+    pub platt: Vec<Platt>,
+    /// `[genres]`: on probabilities.
+    pub thresholds: Vec<f64>,
+}
+
+/// Everything about a model but its members' weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelSpec {
+    /// The head's name.
+    pub head: String,
+    /// `[genres]`
+    pub genres: Vec<String>,
+    /// `[modalities]`, in the order of fitting.
+    pub modalities: Vec<String>,
+    /// Members of the ensemble.
+    pub num_members: usize,
+    /// Titles that it was trained on.
+    pub num_titles: usize,
+    /// For the fusion.
+    pub fused: Decisions,
+    /// `[modalities]`: for each modality alone, from its own out-of-fold scores.
+    pub unimodal: Vec<Decisions>,
+    /// How it was trained.
+    pub config: LearnConfig,
+}
+
+/// A model that can score.
+pub struct TrainedModel {
+    spec: ModelSpec,
+    members: Vec<Box<dyn FittedHead>>,
+}
+
+/// Genres of some titles and what speaks for them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelPrediction {
+    /// Number of genres.
+    pub num_genres: usize,
+    /// Number of modalities.
+    pub num_modalities: usize,
+    /// `[titles, genres]`: calibrated.
+    pub probability: Vec<f32>,
+    /// `[titles, genres]`: probability at or above the genre's threshold, or the nearest one.
+    /// All false for a title that is not scored.
+    pub decision: Vec<bool>,
+    /// `[titles, genres]`: log-odds of `probability`: bias plus contributions, summed in that
+    /// order, to the last bit.
+    pub logit: Vec<f32>,
+    /// `[titles, genres]`: what the calibration adds whatever the title shows; for a title that
+    /// is not scored the log-odds of the genre's prevalence.
+    pub bias: Vec<f32>,
+    /// `[titles, genres, modalities]`, in units of `logit`; 0 for a missing modality.
+    pub contributions: Vec<f32>,
+    /// `[titles, genres, modalities]`: each modality's own calibrated probability; NaN where it
+    /// is missing.
+    pub unimodal: Vec<f32>,
+    /// `[titles, genres, modalities]`: decisions of each modality alone, by its own thresholds;
+    /// false where it is missing.
+    pub unimodal_decision: Vec<bool>,
+    /// `[titles][modalities][rows]`: attention on each row, summing to 1; empty where missing.
+    pub attention: Vec<Vec<Vec<f32>>>,
+    /// `[titles]`: whether the title has any modality at all.
+    pub scored: Vec<bool>,
+}
+
+impl ModelPrediction {
+    /// Number of titles.
+    #[must_use]
+    pub fn num_titles(&self) -> usize {
+        self.scored.len()
+    }
+
+    /// A title's part of `[titles, genres]` arrays.
+    #[must_use]
+    pub fn genres_of(&self, title_idx: usize) -> std::ops::Range<usize> {
+        title_idx * self.num_genres..(title_idx + 1) * self.num_genres
+    }
+
+    /// A title's part of `[titles, genres, modalities]` arrays.
+    #[must_use]
+    pub fn parts_of(&self, title_idx: usize) -> std::ops::Range<usize> {
+        let len = self.num_genres * self.num_modalities;
+        title_idx * len..(title_idx + 1) * len
+    }
+
+    /// Adds the titles of `other`, which is of the same genres and modalities.
+    pub fn append(&mut self, mut other: Self) {
+        self.num_genres = other.num_genres;
+        self.num_modalities = other.num_modalities;
+        self.probability.append(&mut other.probability);
+        self.decision.append(&mut other.decision);
+        self.logit.append(&mut other.logit);
+        self.bias.append(&mut other.bias);
+        self.contributions.append(&mut other.contributions);
+        self.unimodal.append(&mut other.unimodal);
+        self.unimodal_decision.append(&mut other.unimodal_decision);
+        self.attention.append(&mut other.attention);
+        self.scored.append(&mut other.scored);
+    }
+
+    /// The titles at these places, in this order.
+    #[must_use]
+    pub fn select(&self, titles: &[usize]) -> Self {
+        fn pick<T: Copy>(from: &[T], titles: &[usize], len: usize) -> Vec<T> {
+            titles.iter().flat_map(|&t| &from[t * len..(t + 1) * len]).copied().collect()
+        }
+        let genres = self.num_genres;
+        let parts = genres * self.num_modalities;
+        Self {
+            num_genres: genres,
+            num_modalities: self.num_modalities,
+            probability: pick(&self.probability, titles, genres),
+            decision: pick(&self.decision, titles, genres),
+            logit: pick(&self.logit, titles, genres),
+            bias: pick(&self.bias, titles, genres),
+            contributions: pick(&self.contributions, titles, parts),
+            unimodal: pick(&self.unimodal, titles, parts),
+            unimodal_decision: pick(&self.unimodal_decision, titles, parts),
+            attention: titles.iter().map(|&t| self.attention[t].clone()).collect(),
+            scored: pick(&self.scored, titles, 1),
+        }
+    }
+}
+
+impl TrainedModel {
+    /// A model of fitted parts.
+    #[must_use]
+    pub fn new(spec: ModelSpec, members: Vec<Box<dyn FittedHead>>) -> Self {
+        Self { spec, members }
+    }
+
+    /// Trains on the titles `train` (indices into `data.titles`). `groups` `[titles]`: titles of
+    /// one number stay together in the inner folds.
+    ///
+    /// # Errors
+    /// Settings out of range, data that cannot be fitted, a device error, an interrupt.
+    pub fn fit(
+        data: &Dataset,
+        train: &[usize],
+        groups: &[usize],
+        config: &LearnConfig,
+        context: &FitContext<'_>,
+    ) -> Result<Self, LearnError> {
+        config.validate()?;
+        let plans = bagged::plan(data, train, groups, config, context.seed)?;
+        let members =
+            bagged::fit_members(data, &plans.iter().collect::<Vec<_>>(), config, context)?;
+        bagged::assemble(data, &plans, members, config)
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// How its members were trained.
+    #[must_use]
+    pub fn training(&self) -> Vec<&TrainingLog> {
+        self.members.iter().map(|member| member.training()).collect()
+    }
+
+    /// `[genres, modalities]`: each modality's share in a genre's logit when all are present,
+    /// mean over members; `None` where the head has no such shares.
+    #[must_use]
+    pub fn fusion_weights(&self) -> Option<Vec<f32>> {
+        let weights: Option<Vec<Vec<f32>>> =
+            self.members.iter().map(|member| member.fusion_weights()).collect();
+        weights.map(|weights| mean_of(weights.iter().map(Vec::as_slice)))
+    }
+
+    /// Scores the titles `rows` of `data`, whose modalities must be the model's, in the same
+    /// order; each may be missing for any title.
+    ///
+    /// # Errors
+    /// Another set of modalities or another dim; a device error.
+    pub fn predict(&self, data: &Dataset, rows: &[usize]) -> Result<ModelPrediction, LearnError> {
+        let members: Vec<Prediction> =
+            self.members.iter().map(|member| member.predict(data, rows)).collect::<Result<_, _>>()?;
+        let Some(first) = members.first() else {
+            return Err(LearnError::Data { message: "the model has no members".into(), hint: None });
+        };
+        let (genres, modalities) = (first.num_genres, first.num_modalities);
+        let scored = first.scored.clone();
+        let raw_logits = mean_of(members.iter().map(|p| p.logits.as_slice()));
+        let mut contributions = mean_of(members.iter().map(|p| p.contributions.as_slice()));
+        let mut unimodal = mean_of(members.iter().map(|p| p.unimodal.as_slice()));
+        let mut attention = first.attention.clone();
+        for (title, parts) in attention.iter_mut().enumerate() {
+            for (m, weights) in parts.iter_mut().enumerate() {
+                *weights = mean_of(members.iter().map(|p| p.attention[title][m].as_slice()));
+            }
+        }
+
+        let mut logit = vec![0.0_f32; raw_logits.len()];
+        let mut bias = vec![0.0_f32; raw_logits.len()];
+        for at in 0..raw_logits.len() {
+            if !scored[at / genres] {
+                bias[at] = raw_logits[at];
+                logit[at] = bias[at];
+                continue;
+            }
+            let platt = self.spec.fused.platt[at % genres];
+            bias[at] = platt.b as f32;
+            logit[at] = bias[at];
+            for part in &mut contributions[at * modalities..(at + 1) * modalities] {
+                *part *= platt.a as f32;
+                logit[at] += *part;
+            }
+        }
+        let probability: Vec<f32> = logit.iter().map(|&z| sigmoid(f64::from(z)) as f32).collect();
+        let mut decision = self.decide(&self.spec.fused, |at| probability[at], rows.len())?;
+        for (title, scored) in scored.iter().enumerate() {
+            if !scored {
+                decision[title * genres..(title + 1) * genres].fill(false);
+            }
+        }
+
+        let mut unimodal_decision = vec![false; unimodal.len()];
+        for (m, decisions) in self.spec.unimodal.iter().enumerate() {
+            for at in 0..raw_logits.len() {
+                let score = &mut unimodal[at * modalities + m];
+                *score = decisions.platt[at % genres].apply(f64::from(*score)) as f32;
+            }
+            let own = self.decide(decisions, |at| unimodal[at * modalities + m], rows.len())?;
+            for (at, own) in own.into_iter().enumerate() {
+                unimodal_decision[at * modalities + m] = own;
+            }
+        }
+        Ok(ModelPrediction {
+            num_genres: genres,
+            num_modalities: modalities,
+            probability,
+            decision,
+            logit,
+            bias,
+            contributions,
+            unimodal,
+            unimodal_decision,
+            attention,
+            scored,
+        })
+    }
+
+    fn decide(
+        &self,
+        decisions: &Decisions,
+        probability: impl Fn(usize) -> f32,
+        num_titles: usize,
+    ) -> Result<Vec<bool>, LearnError> {
+        let genres = self.spec.genres.len();
+        let scores = Array2::from_shape_fn((num_titles, genres), |(t, g)| {
+            f64::from(probability(t * genres + g))
+        });
+        let rule: fn(ArrayView2<'_, f64>, &[f64]) -> Array2<bool> =
+            if self.spec.config.at_least_one { decide_at_least_one } else { decide };
+        if decisions.thresholds.len() != genres {
+            return Err(LearnError::Data {
+                message: format!(
+                    "the model has {} thresholds for {genres} genres",
+                    decisions.thresholds.len()
+                ),
+                hint: None,
+            });
+        }
+        Ok(rule(scores.view(), &decisions.thresholds).into_iter().collect())
+    }
+
+    /// Writes the model into a folder: `model.json` and one folder per member. The same model
+    /// gives the same bytes.
+    ///
+    /// # Errors
+    /// The files cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<(), LearnError> {
+        let failed = |path: &Path, source: Box<dyn std::error::Error + Send + Sync>| {
+            LearnError::File { path: path.to_owned(), action: "written", source }
+        };
+        for (idx, member) in self.members.iter().enumerate() {
+            let member_folder = member_folder(folder, idx);
+            std::fs::create_dir_all(&member_folder)
+                .map_err(|e| failed(&member_folder, e.into()))?;
+            member.save(&member_folder)?;
+        }
+        let path = folder.join(MODEL_FILE);
+        let json = serde_json::to_vec_pretty(&self.spec).map_err(|e| failed(&path, e.into()))?;
+        publish_bytes(&path, &json).map_err(|e| failed(&path, e.into()))
+    }
+
+    /// Opens what [`TrainedModel::save`] wrote.
+    ///
+    /// # Errors
+    /// The files cannot be read or do not fit together; an unknown head; a device error.
+    pub fn load(folder: &Path, device: DeviceChoice) -> Result<Self, LearnError> {
+        let path = folder.join(MODEL_FILE);
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| LearnError::File {
+            path: path.clone(),
+            action: "read",
+            source,
+        };
+        let json = std::fs::read(&path).map_err(|e| failed(e.into()))?;
+        let spec: ModelSpec = serde_json::from_slice(&json).map_err(|e| failed(e.into()))?;
+        let genres = spec.genres.len();
+        let fits = |d: &Decisions| d.platt.len() == genres && d.thresholds.len() == genres;
+        if spec.unimodal.len() != spec.modalities.len()
+            || spec.num_members == 0
+            || !spec.unimodal.iter().chain([&spec.fused]).all(fits)
+        {
+            return Err(failed("its parts do not fit together".into()));
+        }
+        let kind = heads::find(&spec.head)?;
+        let members = (0..spec.num_members)
+            .map(|idx| (kind.load)(&member_folder(folder, idx), device))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { spec, members })
+    }
+}
+
+fn member_folder(folder: &Path, idx: usize) -> PathBuf {
+    folder.join(format!("member-{idx}"))
+}
+
+/// Element by element, in the order of the parts; NaN stays NaN.
+fn mean_of<'a>(parts: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
+    let mut sum: Vec<f64> = Vec::new();
+    let mut count = 0.0;
+    for part in parts {
+        sum.resize(part.len(), 0.0);
+        sum.iter_mut().zip(part).for_each(|(sum, &x)| *sum += f64::from(x));
+        count += 1.0;
+    }
+    sum.into_iter().map(|sum| (sum / count) as f32).collect()
+}

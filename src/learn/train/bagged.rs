@@ -1,0 +1,171 @@
+//! An ensemble over inner folds: each member is trained on all folds but one and stops early on
+//! that one, so that every training title gets scores from a member that never saw it. On these
+//! out-of-fold scores calibration and thresholds are fitted.
+
+use ndarray::{Array2, ArrayView2};
+
+use super::jobs;
+use crate::{
+    base::Seed,
+    catalog::split::iterative_stratification,
+    eval::{
+        calibration::{apply_platt, fit_platt},
+        thresholds::fit_thresholds,
+    },
+    learn::{
+        LearnConfig, LearnError, TrainedModel,
+        dataset::Dataset,
+        heads::{self, FitContext, FittedHead, Prediction},
+        model::{Decisions, ModelSpec},
+    },
+};
+
+/// What one member is fitted on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberPlan {
+    /// Indices into the data's titles.
+    pub train: Vec<usize>,
+    /// The titles that it stops on and scores; disjoint from `train`.
+    pub valid: Vec<usize>,
+    /// Its own randomness.
+    pub seed: Seed,
+}
+
+/// Splits the training titles for the members: stratified by genre, groups whole.
+///
+/// # Errors
+/// Fewer titles or groups than members.
+pub fn plan(
+    data: &Dataset,
+    train: &[usize],
+    groups: &[usize],
+    config: &LearnConfig,
+    seed: Seed,
+) -> Result<Vec<MemberPlan>, LearnError> {
+    let labels: Vec<bool> =
+        train.iter().flat_map(|&title| data.labels_of(title)).copied().collect();
+    let groups: Vec<usize> = train.iter().map(|&title| groups[title]).collect();
+    let mut distinct = groups.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    if distinct.len() < config.members {
+        return Err(LearnError::Data {
+            message: format!(
+                "{} training titles in {} groups cannot be split into {} inner folds",
+                train.len(),
+                distinct.len(),
+                config.members
+            ),
+            hint: Some("lower `learn.members`, or add titles".to_owned()),
+        });
+    }
+    let fold_of = iterative_stratification(
+        &labels,
+        data.num_genres(),
+        &groups,
+        config.members,
+        seed.derive("inner folds"),
+    );
+    let members = (0..config.members).map(|member| {
+        let (valid, train) = train
+            .iter()
+            .zip(&fold_of)
+            .map(|(&title, &fold)| (title, fold as usize == member))
+            .partition::<Vec<_>, _>(|&(_, held_out)| held_out);
+        let titles = |part: Vec<(usize, bool)>| part.into_iter().map(|(title, _)| title).collect();
+        MemberPlan {
+            train: titles(train),
+            valid: titles(valid),
+            seed: seed.derive(&format!("member {member}")),
+        }
+    });
+    Ok(members.collect())
+}
+
+/// Fits the members of several plans at once, in their order. `context.seed` is not used: each
+/// member has its own.
+///
+/// # Errors
+/// That of the first member that failed.
+pub fn fit_members(
+    data: &Dataset,
+    plans: &[&MemberPlan],
+    config: &LearnConfig,
+    context: &FitContext<'_>,
+) -> Result<Vec<Box<dyn FittedHead>>, LearnError> {
+    let kind = heads::find(&config.head)?;
+    let head = (kind.build)(config);
+    context.progress.begin("training", Some((plans.len() * config.epochs) as u64));
+    let members = jobs::run(plans.len(), context.device, |idx| {
+        let plan = plans[idx];
+        let context = FitContext { seed: plan.seed, ..*context };
+        head.fit(data, &plan.train, &plan.valid, &context)
+    });
+    context.progress.end();
+    members
+}
+
+/// Fits calibration and thresholds on the members' out-of-fold scores.
+///
+/// # Errors
+/// A device error.
+pub fn assemble(
+    data: &Dataset,
+    plans: &[MemberPlan],
+    members: Vec<Box<dyn FittedHead>>,
+    config: &LearnConfig,
+) -> Result<TrainedModel, LearnError> {
+    let mut labels = Vec::new();
+    let mut held_out = Prediction {
+        num_genres: data.num_genres(),
+        num_modalities: data.modalities.len(),
+        ..Prediction::default()
+    };
+    for (plan, member) in plans.iter().zip(&members) {
+        let part = member.predict(data, &plan.valid)?;
+        labels.extend(plan.valid.iter().flat_map(|&title| data.labels_of(title)).copied());
+        held_out.logits.extend(part.logits);
+        held_out.unimodal.extend(part.unimodal);
+        held_out.scored.extend(part.scored);
+    }
+    let genres = data.num_genres();
+    let modalities = data.modalities.len();
+    let fit = |score: &dyn Fn(usize) -> f64, counts: &dyn Fn(usize) -> bool| -> Decisions {
+        let titles: Vec<usize> = (0..held_out.scored.len()).filter(|&t| counts(t)).collect();
+        let scores = Array2::from_shape_fn((titles.len(), genres), |(t, g)| {
+            score(titles[t] * genres + g)
+        });
+        let labels =
+            Array2::from_shape_fn((titles.len(), genres), |(t, g)| labels[titles[t] * genres + g]);
+        fit_decisions(scores.view(), labels.view(), config)
+    };
+    let fused = fit(&|at| f64::from(held_out.logits[at]), &|t| held_out.scored[t]);
+    let unimodal = (0..modalities)
+        .map(|m| {
+            let score = |at: usize| f64::from(held_out.unimodal[at * modalities + m]);
+            fit(&score, &|t| !score(t * genres).is_nan())
+        })
+        .collect();
+    let spec = ModelSpec {
+        head: config.head.clone(),
+        genres: data.genres.clone(),
+        modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),
+        num_members: members.len(),
+        num_titles: plans.iter().map(|plan| plan.valid.len()).sum(),
+        fused,
+        unimodal,
+        config: config.clone(),
+    };
+    Ok(TrainedModel::new(spec, members))
+}
+
+fn fit_decisions(
+    scores: ArrayView2<'_, f64>,
+    labels: ArrayView2<'_, bool>,
+    config: &LearnConfig,
+) -> Decisions {
+    let platt = fit_platt(scores, labels);
+    let probabilities = apply_platt(scores, &platt);
+    let thresholds = fit_thresholds(probabilities.view(), labels, config.threshold_shrinkage);
+    Decisions { platt, thresholds }
+}
