@@ -1,9 +1,15 @@
 //! All modalities, in the order of fusion, stores and reports.
 
-use super::{audio, frames, modality::Modality, plot, poster};
+use super::{audio, frames, metadata, modality::Modality, plot, poster};
 
 /// Every modality there is.
-pub const MODALITIES: &[&dyn Modality] = &[&frames::Frames, &audio::Audio, &poster::Poster, &plot::Plot];
+pub const MODALITIES: &[&dyn Modality] = &[
+    &frames::Frames,
+    &audio::Audio,
+    &poster::Poster,
+    &plot::Plot,
+    &metadata::Metadata,
+];
 
 /// Finds a modality by its name.
 #[must_use]
