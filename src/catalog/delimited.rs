@@ -257,6 +257,17 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever the bytes, reading ends, and no line is the beginning of two records.
+        #[test]
+        fn any_bytes_are_read_to_the_end(
+            bytes in prop::collection::vec(prop::sample::select(b"a,\"\n\r \xff".to_vec()), 0..60),
+        ) {
+            let records = read(&bytes);
+            prop_assert!(records.len() <= bytes.split(|&b| b == b'\n').count());
+            let lines: Vec<u64> = records.iter().flatten().map(|record| record.line).collect();
+            prop_assert!(lines.is_sorted_by(|a, b| a < b), "{:?}", lines);
+        }
+
         /// What the csv crate writes, quoted or not, is read back cell by cell.
         #[test]
         fn agrees_with_the_csv_crate(

@@ -5,7 +5,6 @@
 //! else. What an encoder gives for a title depends on that title alone: never on labels,
 //! on other titles, or on the batch it travels in.
 
-pub mod metadata;
 mod modality;
 mod network;
 pub mod registry;
@@ -13,6 +12,7 @@ mod settings;
 
 pub mod audio;
 pub mod frames;
+pub mod metadata;
 pub mod plot;
 pub mod poster;
 

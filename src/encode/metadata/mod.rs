@@ -9,7 +9,10 @@ mod cells;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{EncodeError, EncoderContext, Modality, Opened, RecordReader, SourceKind};
+use super::{
+    modality::{EncodeError, EncoderContext, Modality, Opened, RecordReader, SourceKind},
+    settings,
+};
 use crate::catalog::{Record, RecordSchema, Title};
 
 const NAME: &str = "metadata";
@@ -24,19 +27,18 @@ pub struct Metadata;
 
 /// `[modality.metadata]`. Columns that a catalog does not have are missing for every title.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MetadataSettings {
+struct Settings {
     /// Columns of numbers.
-    pub numbers: Vec<String>,
+    numbers: Vec<String>,
     /// Columns of categories; a cell may name several, separated by `|` or `,`.
-    pub categories: Vec<String>,
+    categories: Vec<String>,
     /// Columns of people; what stands in parentheses is left out.
-    pub people: Vec<String>,
+    people: Vec<String>,
     /// At most so many people of a cell, the first ones.
-    pub max_people: usize,
+    max_people: usize,
 }
 
-impl Default for MetadataSettings {
+impl Default for Settings {
     fn default() -> Self {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
@@ -48,26 +50,22 @@ impl Default for MetadataSettings {
     }
 }
 
-impl MetadataSettings {
-    /// What is wrong with them, if anything is.
-    fn check(&self) -> Result<(), String> {
+impl Settings {
+    fn check(&self) -> Result<(), EncodeError> {
         let columns: Vec<&String> =
             self.numbers.iter().chain(&self.categories).chain(&self.people).collect();
-        if columns.is_empty() {
-            return Err("`numbers`, `categories` and `people` name no column".to_owned());
-        }
+        settings::expect(NAME, !columns.is_empty(), || {
+            "`numbers`, `categories` and `people` name no column".to_owned()
+        })?;
         for (idx, column) in columns.iter().enumerate() {
-            if column.is_empty() {
-                return Err("a column's name is empty".to_owned());
-            }
-            if columns[..idx].contains(column) {
-                return Err(format!("column `{column}` is named twice"));
-            }
+            settings::expect(NAME, !column.is_empty(), || "a column's name is empty".to_owned())?;
+            settings::expect(NAME, !columns[..idx].contains(column), || {
+                format!("column `{column}` is named twice")
+            })?;
         }
-        if self.max_people == 0 {
-            return Err("`max_people` must be at least 1, got 0".to_owned());
-        }
-        Ok(())
+        settings::expect(NAME, self.max_people >= 1, || {
+            "`max_people` must be at least 1, got 0".to_owned()
+        })
     }
 }
 
@@ -77,11 +75,11 @@ impl Modality for Metadata {
     }
 
     fn about(&self) -> &'static str {
-        "What the catalog states in columns: year, running time, language, country, people"
+        "what the catalog states in columns: year, running time, language, country, people"
     }
 
     fn defaults(&self) -> Value {
-        serde_json::to_value(MetadataSettings::default()).unwrap_or_default()
+        settings::defaults::<Settings>()
     }
 
     fn source(&self, title: &Title) -> Option<SourceKind> {
@@ -91,22 +89,20 @@ impl Modality for Metadata {
         (!lines.is_empty()).then(|| SourceKind::Text(lines.join("\n")))
     }
 
-    fn open(&self, settings: &Value, _context: &EncoderContext) -> Result<Opened, EncodeError> {
-        let refuse = |message: String| EncodeError::Settings { modality: NAME.to_owned(), message };
-        let settings: MetadataSettings =
-            MetadataSettings::deserialize(settings).map_err(|e| refuse(e.to_string()))?;
-        settings.check().map_err(refuse)?;
+    fn open(&self, given: &Value, _context: &EncoderContext) -> Result<Opened, EncodeError> {
+        let settings: Settings = settings::read(NAME, given)?;
+        settings.check()?;
         Ok(Opened::Records(Box::new(Reader { settings })))
     }
 }
 
 struct Reader {
-    settings: MetadataSettings,
+    settings: Settings,
 }
 
 impl RecordReader for Reader {
     fn schema(&self) -> RecordSchema {
-        let MetadataSettings { numbers, categories, people, .. } = &self.settings;
+        let Settings { numbers, categories, people, .. } = &self.settings;
         RecordSchema {
             numbers: numbers.clone(),
             categories: categories.iter().chain(people).cloned().collect(),
