@@ -60,18 +60,21 @@ fn crossings(samples: &[f32]) -> usize {
 /// Mean frequency weighted by magnitude, and the frequency below which 85 % of the
 /// magnitude lies; 0 Hz for silence.
 fn centre_and_rolloff(power: &[f32], bin_hz: f32) -> (f32, f32) {
-    let magnitudes = || power.iter().map(|p| f64::from(p.sqrt()));
-    let total: f64 = magnitudes().sum();
+    let magnitudes: Vec<f32> = power.iter().map(|p| p.sqrt()).collect();
+    let (mut total, mut weighted) = (0f64, 0f64);
+    for (bin, &magnitude) in magnitudes.iter().enumerate() {
+        total += f64::from(magnitude);
+        weighted += bin as f64 * f64::from(magnitude);
+    }
     if total <= f64::from(f32::MIN_POSITIVE) {
         return (0.0, 0.0);
     }
-    let weighted: f64 = magnitudes().enumerate().map(|(bin, m)| bin as f64 * m).sum();
     let mut below = 0.0;
-    let reaches = |m: f64| {
-        below += m;
+    let reaches = |&magnitude: &f32| {
+        below += f64::from(magnitude);
         below >= f64::from(ROLLOFF_SHARE) * total
     };
-    let rolloff = magnitudes().position(reaches).unwrap_or(0);
+    let rolloff = magnitudes.iter().position(reaches).unwrap_or(0);
     ((weighted / total) as f32 * bin_hz, rolloff as f32 * bin_hz)
 }
 
@@ -79,10 +82,16 @@ fn centre_and_rolloff(power: &[f32], bin_hz: f32) -> (f32, f32) {
 /// below for tones.
 fn flatness_db(power: &[f32]) -> f32 {
     let (mut logs, mut sum) = (0.0, 0.0);
-    for p in power {
-        let p = f64::from(p.max(POWER_FLOOR));
-        logs += p.ln();
-        sum += p;
+    // One logarithm for sixteen values: between the floor and the loudest frame there is
+    // (1e-10, 1e8) their product stays within f64.
+    for block in power.chunks(16) {
+        let mut product = 1.0;
+        for p in block {
+            let p = f64::from(p.max(POWER_FLOOR));
+            product *= p;
+            sum += p;
+        }
+        logs += product.ln();
     }
     let num_bins = power.len() as f64;
     let flatness = (logs / num_bins).exp() / (sum / num_bins);
