@@ -1,28 +1,94 @@
 //! The command line: one file per command. The only room that prints.
+//!
+//! Data goes to standard output, words and progress to standard error. Exit codes: 0 done,
+//! 1 failed, 2 wrong command line, pipeline file or catalog, 3 done but titles were skipped,
+//! 130 interrupted and resumable.
 
+mod catalog;
+mod console;
 mod decode_worker;
+mod doctor;
+mod failure;
+mod modalities;
+mod models;
+mod run;
+mod store;
+mod tag;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use console::Console;
+use failure::Failure;
+
+/// Exit code: done, but titles were skipped.
+const SKIPPED: u8 = 3;
+
 /// Tags films with genres from what is in them: trailers, posters, plots and metadata.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, propagate_version = true, infer_subcommands = false)]
 struct Cli {
+    #[command(flatten)]
+    console: console::Args,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run a pipeline: every stage that is not fresh
+    Run(run::Args),
+    /// Run a pipeline up to its extraction: decode, encode, fill the feature store
+    Extract(run::ExtractArgs),
+    /// Run a pipeline up to its bundle: train on all labelled titles
+    Train(run::KindArgs),
+    /// Run a pipeline up to its cross-validation
+    Evaluate(run::KindArgs),
+    /// Tag new titles with a bundle
+    Tag(tag::Args),
+    /// Look at a catalog before anything is computed
+    #[command(subcommand)]
+    Catalog(catalog::Command),
+    /// Pretrained weights: what there is, get it, check it
+    #[command(subcommand)]
+    Models(models::Command),
+    /// The feature store: what is in it, whether it is sound, what failed
+    #[command(subcommand)]
+    Store(store::Command),
+    /// The modalities with their settings
+    Modalities(modalities::Args),
+    /// What this machine has: FFmpeg, HDF5, device, weights
+    Doctor(doctor::Args),
     #[command(hide = true)]
     DecodeWorker(decode_worker::Args),
 }
 
 /// Runs the command line and gives the process' exit code.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::DecodeWorker(args) => decode_worker::run(&args),
+    let cli = Cli::parse();
+    if let Command::DecodeWorker(args) = &cli.command {
+        return decode_worker::run(args);
+    }
+    let console = Console::new(&cli.console);
+    let result = match &cli.command {
+        Command::Run(args) => run::run(args, &console),
+        Command::Extract(args) => run::extract(args, &console),
+        Command::Train(args) => run::kind(args, "train", &console),
+        Command::Evaluate(args) => run::kind(args, "evaluate", &console),
+        Command::Tag(args) => tag::run(args, &console),
+        Command::Catalog(command) => catalog::run(command, &console),
+        Command::Models(command) => models::run(command, &console),
+        Command::Store(command) => store::run(command, &console),
+        Command::Modalities(args) => modalities::run(args, &console),
+        Command::Doctor(args) => doctor::run(args, &console),
+        Command::DecodeWorker(_) => Ok(0),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            console.failure(&failure);
+            ExitCode::from(failure.code)
+        }
     }
 }

@@ -1,1 +1,20 @@
-//! Pipeline file → plan → run → lock; thin stages that call the rooms below.
+//! Pipeline file → plan → run → lock.
+//!
+//! in: a TOML file (one file, one reproducible run) and `--set` overrides; out: a run
+//! folder with what the stages made, and `lock.json`, by which the next run knows what is
+//! still fresh. The stages are thin: they call the rooms below.
+
+mod error;
+mod lock;
+mod plan;
+mod run;
+mod spec;
+mod stages;
+mod table;
+
+pub use error::PipelineError;
+pub use lock::{Lock, LockedStage, Output};
+pub use plan::{PlannedStage, Why, plan};
+pub use run::{RunOptions, RunSummary, StageSummary, run};
+pub use spec::{Override, Pipeline, RunSettings, StageKind, StageSpec};
+pub use stages::{Context, Stage};

@@ -1,1 +1,148 @@
 //! Plain structs to HTML, SVG, Markdown and JSON.
+//!
+//! in: [`EvaluationReport`], made from arrays by [`Evidence::assemble`]
+//! out: `report.html` (one file that loads nothing), `report.md`, `metrics.json`
+//!
+//! `metrics.json` holds figures alone: two runs over the same data with the same seed give the
+//! same bytes. When, where and how long stands in the two others ([`Circumstances`]).
+
+mod evidence;
+mod model;
+mod render;
+mod svg;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+pub use evidence::{Alone, Evidence};
+pub use model::{
+    AloneReport, Circumstances, EvaluationReport, FoldRow, GenreReport, PresenceRow, Provenance,
+    ReferenceRow, Reliability, StageDuration, TrainingCurve,
+};
+
+use crate::base::{Hinted, publish_bytes};
+
+/// The page's name in the report folder.
+pub const HTML_FILE: &str = "report.html";
+/// The Markdown text's name in the report folder.
+pub const MARKDOWN_FILE: &str = "report.md";
+/// The figures' name in the report folder.
+pub const METRICS_FILE: &str = "metrics.json";
+
+/// A report cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The arrays do not belong together: a bug of the caller.
+    #[error("{what}: expected {expected}, got {found}")]
+    Shape {
+        /// Which array.
+        what: &'static str,
+        /// Its size as the others have it.
+        expected: String,
+        /// Its size.
+        found: String,
+    },
+    /// A file cannot be written or read.
+    #[error("{}: cannot be {action}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// `written` or `read`.
+        action: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file holds no metrics of this version.
+    #[error("{}: holds no metrics that this version can read", path.display())]
+    Json {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A template does not fit the data: a bug.
+    #[error("the report's template failed")]
+    Template(#[from] minijinja::Error),
+    /// The figures are no JSON: a bug.
+    #[error("the figures cannot be written as JSON")]
+    Serialize(#[source] serde_json::Error),
+}
+
+impl Hinted for ReportError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::File { action: "written", .. } => {
+                Some("check that the folder can be written to and that the disk has room".into())
+            }
+            Self::File { .. } | Self::Json { .. } => {
+                Some("evaluate again: the report is written anew".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The files of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The page.
+    pub html: PathBuf,
+    /// The text.
+    pub markdown: PathBuf,
+    /// The figures.
+    pub metrics: PathBuf,
+}
+
+/// Writes the three files into `folder`, which is made if need be. Each file is replaced in one
+/// step; `metrics.json` comes last, so that where it is new the others are.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn write(folder: &Path, report: &EvaluationReport) -> Result<Written, ReportError> {
+    let html = render::html(report)?;
+    let markdown = render::markdown(report)?;
+    let metrics = metrics_json(report)?;
+    let publish = |name: &str, text: &str| {
+        let path = folder.join(name);
+        match publish_bytes(&path, text.as_bytes()) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(ReportError::File { path, action: "written", source }),
+        }
+    };
+    Ok(Written {
+        html: publish(HTML_FILE, &html)?,
+        markdown: publish(MARKDOWN_FILE, &markdown)?,
+        metrics: publish(METRICS_FILE, &metrics)?,
+    })
+}
+
+/// The text of `metrics.json`: the report without its [`Circumstances`].
+///
+/// # Errors
+/// Never for finite figures.
+pub fn metrics_json(report: &EvaluationReport) -> Result<String, ReportError> {
+    let mut text = serde_json::to_string_pretty(report).map_err(ReportError::Serialize)?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Reads a `metrics.json` back; its circumstances are empty.
+///
+/// # Errors
+/// The file cannot be read or is of another version.
+pub fn read_metrics(path: &Path) -> Result<EvaluationReport, ReportError> {
+    let text = fs::read_to_string(path).map_err(|source| ReportError::File {
+        path: path.to_owned(),
+        action: "read",
+        source,
+    })?;
+    serde_json::from_str(&text)
+        .map_err(|source| ReportError::Json { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests;

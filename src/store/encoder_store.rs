@@ -345,7 +345,10 @@ impl EncoderStore {
     }
 
     /// Names of the shards, ascending.
-    pub(super) fn shards(&self) -> Result<Vec<String>, StoreError> {
+    ///
+    /// # Errors
+    /// The folder cannot be listed.
+    pub fn shards(&self) -> Result<Vec<String>, StoreError> {
         self.files("shard-", shard::EXTENSION)
     }
 

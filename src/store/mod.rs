@@ -31,3 +31,10 @@ pub use index::Index;
 pub use row::{EncoderIdentity, FailureRow, FeatureRow, Ragged};
 pub use sources::{SourceDigests, digest_of_path, digest_of_text};
 pub use verify::{FileReport, VerifyReport};
+
+/// Version of the HDF5 library in use, such as `1.10.8`.
+#[must_use]
+pub fn library_version() -> String {
+    let (major, minor, micro) = hdf5::library_version();
+    format!("{major}.{minor}.{micro}")
+}

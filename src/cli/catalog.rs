@@ -1,0 +1,59 @@
+//! `cinetag catalog`: a catalog looked at before anything is computed.
+
+use std::path::PathBuf;
+
+use super::{Console, Failure};
+use crate::{
+    catalog::{self, CatalogSpec, Severity},
+    pipeline::{Override, Pipeline},
+};
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Read a catalog as a run would and say what is in it and what is wrong with it
+    Check(CheckArgs),
+}
+
+#[derive(clap::Args)]
+pub(super) struct CheckArgs {
+    /// A pipeline file (its [catalog] is checked), or a catalog with the default column names
+    path: PathBuf,
+    /// With a pipeline: set a value of it, such as catalog.path=films.csv; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<Override>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// List every problem, not only the first of each kind
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) fn run(command: &Command, console: &Console) -> Result<u8, Failure> {
+    let Command::Check(args) = command;
+    let spec = if args.path.extension().is_some_and(|extension| extension == "toml") {
+        Pipeline::read(&args.path, &args.set)?.catalog
+    } else {
+        CatalogSpec::new(&args.path)
+    };
+    let summary = catalog::check(&spec)?;
+    if args.json {
+        console.data(serde_json::to_string(&summary).unwrap_or_default());
+    } else {
+        if args.all {
+            for problem in &summary.problems {
+                console.data(problem.to_string());
+            }
+        }
+        console.data(summary.to_string());
+    }
+    let num_errors = summary.num_problems(Severity::Error);
+    if num_errors > 0 {
+        return Err(Failure {
+            messages: vec![format!("{num_errors} rows of the catalog cannot be used")],
+            hint: Some("mend them in the file; a run goes on without them".to_owned()),
+            code: 2,
+        });
+    }
+    Ok(0)
+}

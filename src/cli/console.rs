@@ -1,0 +1,188 @@
+//! Where words go: progress bars, log lines, results and errors.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)] // this is where printing is done
+
+use std::{
+    io::{self, IsTerminal, Write},
+    process,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use clap::ValueEnum;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+use super::Failure;
+use crate::base::{Interrupt, Progress};
+
+/// Options of every command.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Say more; twice: everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// How log lines are written
+    #[arg(long, value_enum, default_value_t, global = true)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Prints, draws bars, hears Ctrl-C.
+pub(super) struct Console {
+    bars: MultiProgress,
+    /// The work under way, innermost last.
+    open: Mutex<Vec<ProgressBar>>,
+    /// Raised by Ctrl-C.
+    pub(super) interrupt: Interrupt,
+    quiet: bool,
+}
+
+impl Console {
+    /// Sets up logging and Ctrl-C; once a process.
+    pub(super) fn new(args: &Args) -> Self {
+        let bars = MultiProgress::new();
+        let level = match (args.quiet, args.verbose) {
+            (true, _) => "error",
+            (false, 0) => "warn",
+            (false, 1) => "info",
+            (false, _) => "debug",
+        };
+        let filter = EnvFilter::try_from_env("CINETAG_LOG")
+            .unwrap_or_else(|_| EnvFilter::new(format!("error,cinetag={level}")));
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(AboveBars(bars.clone()))
+            .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+        // An error here means that a test harness has set its own up already.
+        let _ = match args.log_format {
+            LogFormat::Text => subscriber.without_time().with_target(false).try_init(),
+            LogFormat::Json => subscriber.json().try_init(),
+        };
+        let interrupt = Interrupt::default();
+        let raised = interrupt.clone();
+        let above = bars.clone();
+        let _ = ctrlc::set_handler(move || {
+            if raised.is_raised() {
+                process::exit(130);
+            }
+            raised.raise();
+            let _ = above.println("finishing what is in hand; Ctrl-C again stops at once");
+        });
+        Self { bars, open: Mutex::new(Vec::new()), interrupt, quiet: args.quiet }
+    }
+
+    /// A line of data on standard output. A reader that went away ends the program quietly.
+    pub(super) fn data(&self, text: impl AsRef<str>) {
+        let text = text.as_ref();
+        let line_end = if text.ends_with('\n') { "" } else { "\n" };
+        let written = write!(io::stdout().lock(), "{text}{line_end}");
+        if written.is_err_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
+            process::exit(0);
+        }
+    }
+
+    /// A line of words on standard error.
+    pub(super) fn say(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            self.bars.suspend(|| eprintln!("{}", text.as_ref()));
+        }
+    }
+
+    /// The error with its causes and its mend.
+    pub(super) fn failure(&self, failure: &Failure) {
+        self.bars.suspend(|| {
+            for (idx, message) in failure.messages.iter().enumerate() {
+                let word = if idx == 0 { "error" } else { "because" };
+                eprintln!("{word}: {message}");
+            }
+            if let Some(hint) = &failure.hint {
+                eprintln!("hint: {hint}");
+            }
+        });
+    }
+}
+
+impl Progress for Console {
+    fn begin(&self, what: &str, total: Option<u64>) {
+        let bar = match total {
+            Some(total) => ProgressBar::new(total).with_style(style(
+                "{prefix:<18} {bar:32} {human_pos:>7}/{human_len} {per_sec:>10} {eta:>5} left  {wide_msg}",
+            )),
+            None => ProgressBar::new_spinner()
+                .with_style(style("{prefix:<18} {spinner} {human_pos} {elapsed}  {wide_msg}")),
+        };
+        let bar = if self.quiet { ProgressBar::hidden() } else { self.bars.add(bar) };
+        bar.set_prefix(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(500));
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).push(bar);
+    }
+
+    fn advance(&self, num_items: u64) {
+        if let Some(bar) = self.open.lock().unwrap_or_else(PoisonError::into_inner).last() {
+            bar.inc(num_items);
+        }
+    }
+
+    fn note(&self, text: &str) {
+        if let Some(bar) = self.open.lock().unwrap_or_else(PoisonError::into_inner).last() {
+            bar.set_message(text.to_owned());
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = self.open.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Log lines go above the bars.
+struct AboveBars(MultiProgress);
+
+impl<'a> MakeWriter<'a> for AboveBars {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line { bars: &self.0, text: Vec::new() }
+    }
+}
+
+/// One log line, written when it is whole.
+struct Line<'a> {
+    bars: &'a MultiProgress,
+    text: Vec<u8>,
+}
+
+impl Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        // A log line that cannot be written is no reason to stop.
+        let _ = self.bars.suspend(|| io::stderr().lock().write_all(&self.text));
+    }
+}

@@ -1,0 +1,102 @@
+//! An error on its way to the person: what went wrong, why, how to mend it, which exit code.
+
+use std::error::Error;
+
+use crate::{
+    base::{Hinted, Interrupted},
+    catalog::CatalogError,
+    nn::weights::WeightsError,
+    pipeline::PipelineError,
+    store::StoreError,
+    tag::TagError,
+};
+
+/// Exit codes of failures.
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+const INTERRUPTED: u8 = 130;
+
+/// What is printed when a command fails.
+pub(super) struct Failure {
+    /// The error and its causes, outermost first.
+    pub(super) messages: Vec<String>,
+    /// The mend.
+    pub(super) hint: Option<String>,
+    /// The process' exit code.
+    pub(super) code: u8,
+}
+
+impl Failure {
+    /// A wrong command line.
+    pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { messages: vec![message.into()], hint: Some(hint.into()), code: USAGE }
+    }
+
+    /// Something was found to be wrong, and said so in full already.
+    pub(super) fn found(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { messages: vec![message.into()], hint: Some(hint.into()), code: FAILED }
+    }
+
+    fn of(error: &(impl Hinted + 'static), code: u8) -> Self {
+        let mut messages = vec![error.to_string()];
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if messages.last() != Some(&text) {
+                messages.push(text);
+            }
+            cause = error.source();
+        }
+        Self { messages, hint: error.hint(), code }
+    }
+}
+
+impl From<PipelineError> for Failure {
+    fn from(error: PipelineError) -> Self {
+        let code = if error.is_interrupt() {
+            INTERRUPTED
+        } else if error.is_usage() {
+            USAGE
+        } else {
+            FAILED
+        };
+        Self::of(&error, code)
+    }
+}
+
+impl From<TagError> for Failure {
+    fn from(error: TagError) -> Self {
+        PipelineError::from(error).into()
+    }
+}
+
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
+        Self::of(&error, USAGE)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::of(&error, FAILED)
+    }
+}
+
+impl From<WeightsError> for Failure {
+    fn from(error: WeightsError) -> Self {
+        let interrupted = matches!(error, WeightsError::Interrupted(_));
+        Self::of(&error, if interrupted { INTERRUPTED } else { FAILED })
+    }
+}
+
+impl From<Interrupted> for Failure {
+    fn from(error: Interrupted) -> Self {
+        Self { messages: vec![error.to_string()], hint: None, code: INTERRUPTED }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self { messages: vec![(&error as &dyn Error).to_string()], hint: None, code: FAILED }
+    }
+}

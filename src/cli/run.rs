@@ -1,0 +1,139 @@
+//! `cinetag run`, and `extract`, `train`, `evaluate`: a pipeline, or a part of it.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use super::{Console, Failure, SKIPPED};
+use crate::{
+    extract::Retry,
+    pipeline::{self, Lock, Override, Pipeline, RunOptions},
+};
+
+/// What every command on a pipeline takes.
+#[derive(clap::Args)]
+pub(super) struct Common {
+    /// The pipeline file
+    pipeline: PathBuf,
+    /// Set a value of the pipeline, such as catalog.path=films.csv; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<Override>,
+    /// Where networks run: auto, cpu, cuda[:N] or metal[:N]
+    #[arg(long)]
+    device: Option<crate::base::DeviceChoice>,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    common: Common,
+    /// Say which stages would run and why, and do nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Run this stage even if it is fresh; may be repeated
+    #[arg(long, value_name = "STAGE")]
+    force: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub(super) struct ExtractArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Try titles again that failed before
+    #[arg(long)]
+    retry_failed: bool,
+    /// With --retry-failed: only those with this reason code; may be repeated
+    #[arg(long, value_name = "CODE", requires = "retry_failed")]
+    reason: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub(super) struct KindArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
+    let options = RunOptions { force: args.force.clone(), ..RunOptions::default() };
+    let pipeline = read(&args.common)?;
+    for stage in &args.force {
+        if pipeline.stage(stage).is_none() {
+            let names: Vec<_> = pipeline.stages.iter().map(|s| s.name.as_str()).collect();
+            return Err(Failure::usage(
+                format!("--force {stage}: the pipeline has no such stage"),
+                format!("it has {}", names.join(", ")),
+            ));
+        }
+    }
+    if args.dry_run {
+        dry_run(&pipeline, &options, console)
+    } else {
+        go(&pipeline, &options, console)
+    }
+}
+
+pub(super) fn extract(args: &ExtractArgs, console: &Console) -> Result<u8, Failure> {
+    let retry = match (args.retry_failed, args.reason.is_empty()) {
+        (false, _) => Retry::No,
+        (true, true) => Retry::All,
+        (true, false) => Retry::Reasons(args.reason.iter().cloned().collect::<BTreeSet<_>>()),
+    };
+    let options = RunOptions { retry, only: Some("extract".to_owned()), ..RunOptions::default() };
+    go(&read(&args.common)?, &options, console)
+}
+
+pub(super) fn kind(args: &KindArgs, kind: &str, console: &Console) -> Result<u8, Failure> {
+    let pipeline = read(&args.common)?;
+    let options = RunOptions { only: Some(kind.to_owned()), ..RunOptions::default() };
+    go(&pipeline, &options, console)
+}
+
+fn read(args: &Common) -> Result<Pipeline, Failure> {
+    let mut pipeline = Pipeline::read(&args.pipeline, &args.set)?;
+    if let Some(device) = args.device {
+        pipeline.run.device = device;
+    }
+    Ok(pipeline)
+}
+
+fn go(pipeline: &Pipeline, options: &RunOptions, console: &Console) -> Result<u8, Failure> {
+    if let Some(kind) = &options.only
+        && !pipeline.stages.iter().any(|stage| stage.kind.name() == kind)
+    {
+        return Err(Failure::usage(
+            format!("the pipeline has no stage of kind {kind:?}"),
+            format!("add one:\n      [[stage]]\n      name = \"{kind}\"\n      kind = \"{kind}\""),
+        ));
+    }
+    let summary = pipeline::run(pipeline, options, console, &console.interrupt, |stage| {
+        let state = match &stage.why {
+            None => "fresh".to_owned(),
+            Some(_) => format!("{:.1} s", stage.seconds),
+        };
+        let mut lines = stage.summary.lines();
+        console.say(format!("{:<12} {state:>9}  {}", stage.name, lines.next().unwrap_or_default()));
+        for line in lines.filter(|_| stage.why.is_some()) {
+            console.say(format!("{:24}{line}", ""));
+        }
+    })?;
+    if summary.all_fresh() {
+        console.say("nothing to be done: every stage is fresh");
+    }
+    console.say(format!("results are in {}", pipeline.run.folder.display()));
+    let report = pipeline.run.folder.join("report.html");
+    if report.exists() {
+        console.data(report.display().to_string());
+    }
+    Ok(if summary.num_skipped() > 0 { SKIPPED } else { 0 })
+}
+
+fn dry_run(pipeline: &Pipeline, options: &RunOptions, console: &Console) -> Result<u8, Failure> {
+    let lock = Lock::read(&pipeline.run.folder)?;
+    let context = pipeline::Context::new(pipeline, options, console, &console.interrupt);
+    for stage in pipeline::plan(&context, &lock)? {
+        let verdict = match &stage.why {
+            None => "fresh".to_owned(),
+            Some(why) => format!("would run: {why}"),
+        };
+        console.data(format!("{:<12} {:<9} {verdict}", stage.name, stage.kind));
+    }
+    Ok(0)
+}

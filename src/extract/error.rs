@@ -1,0 +1,55 @@
+//! Why an extraction ends early.
+
+use crate::{
+    base::{Hinted, Interrupted},
+    media::MediaError,
+    store::StoreError,
+};
+
+/// The extraction cannot go on. What was computed before is in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum ExtractError {
+    /// The store refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No decode worker can be started.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// Too many titles fail.
+    #[error(
+        "{failed} of {tried} titles have no {encoder} features, more than max_failed_frac = {limit} \
+         allows; the most frequent reason is {reason}"
+    )]
+    TooManyFailures {
+        /// Which encoder.
+        encoder: String,
+        /// How many failed.
+        failed: usize,
+        /// Of how many tried.
+        tried: usize,
+        /// The setting.
+        limit: f64,
+        /// Most frequent reason code.
+        reason: String,
+    },
+    /// Ctrl-C.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl Hinted for ExtractError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(e) => e.hint(),
+            Self::Media(e) => e.hint(),
+            Self::TooManyFailures { .. } => Some(
+                "`cinetag store failures` lists them; mend the files or the paths in the catalog, \
+                 or raise `extract.max_failed_frac`, then run the same command again"
+                    .to_owned(),
+            ),
+            Self::Interrupted(_) => {
+                Some("the same command goes on where this one stopped".to_owned())
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What an extraction did and where its time went.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use crate::media::ReasonCode;
+
+/// Sum over a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExtractReport {
+    /// Titles looked at.
+    pub num_titles: usize,
+    /// Films decoded in this run.
+    pub num_films: usize,
+    /// Their length in hours.
+    pub film_hours: f64,
+    /// Per encoder, in the pipeline's order.
+    pub encoders: Vec<EncoderReport>,
+    /// CPU seconds by stage, all threads and workers.
+    pub cpu_secs: StageSecs,
+    /// Seconds from start to end.
+    pub wall_secs: f64,
+    /// Seconds until the first title was done.
+    pub first_title_secs: f64,
+    /// Titles worked on at once.
+    pub jobs: usize,
+}
+
+/// What one encoder did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EncoderReport {
+    /// The modality.
+    pub name: String,
+    /// The folder in the store.
+    pub folder: String,
+    /// Computed in this run.
+    pub computed: usize,
+    /// Already in the store.
+    pub cached: usize,
+    /// The catalog names no source.
+    pub absent: usize,
+    /// Features of a part of the source only, among those computed.
+    pub partial: usize,
+    /// Failures by reason code, known ones counted.
+    pub failed: BTreeMap<String, usize>,
+    /// Those of them that were known before.
+    pub known_failed: usize,
+}
+
+impl EncoderReport {
+    /// Titles without features although the catalog names a source.
+    #[must_use]
+    pub fn num_failed(&self) -> usize {
+        self.failed.values().sum()
+    }
+
+    /// Those of them that want a look: all but ordinary absences.
+    #[must_use]
+    pub fn num_skipped(&self) -> usize {
+        self.failed.iter().filter(|(code, _)| !is_ordinary(code)).map(|(_, count)| count).sum()
+    }
+}
+
+/// Whether a reason is ordinary in a library: a silent film, a film that is only sound.
+pub(super) fn is_ordinary(code: &str) -> bool {
+    [ReasonCode::NoAudioStream, ReasonCode::NoVideoStream].iter().any(|c| c.as_str() == code)
+}
+
+/// CPU seconds by stage.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageSecs {
+    /// Demuxing, decoding and scaling of pictures, in the workers.
+    pub decode_picture: f64,
+    /// Decoding and resampling of sound, in the workers.
+    pub decode_sound: f64,
+    /// Each encoder by its name.
+    pub encode: BTreeMap<String, f64>,
+    /// Digests of sources (wall seconds of the threads that made them).
+    pub digest: f64,
+    /// Writing shards (wall seconds).
+    pub write: f64,
+}
+
+impl StageSecs {
+    /// Adds another's seconds.
+    pub fn add(&mut self, other: &Self) {
+        self.decode_picture += other.decode_picture;
+        self.decode_sound += other.decode_sound;
+        self.digest += other.digest;
+        self.write += other.write;
+        for (name, secs) in &other.encode {
+            *self.encode.entry(name.clone()).or_default() += secs;
+        }
+    }
+
+    /// All stages with their names, in the order of the work.
+    #[must_use]
+    pub fn stages(&self) -> Vec<(String, f64)> {
+        let mut stages = vec![
+            ("digest sources".to_owned(), self.digest),
+            ("decode pictures".to_owned(), self.decode_picture),
+            ("decode sound".to_owned(), self.decode_sound),
+        ];
+        stages.extend(self.encode.iter().map(|(name, secs)| (format!("encode {name}"), *secs)));
+        stages.push(("write shards".to_owned(), self.write));
+        stages
+    }
+}
+
+impl fmt::Display for ExtractReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} titles in {:.1} s ({} films, {:.2} hours decoded; {} at once)",
+            self.num_titles, self.wall_secs, self.num_films, self.film_hours, self.jobs
+        )?;
+        for encoder in &self.encoders {
+            write!(
+                f,
+                "  {:<9} {:>6} computed {:>6} cached {:>5} without source {:>5} failed",
+                encoder.name,
+                encoder.computed,
+                encoder.cached,
+                encoder.absent,
+                encoder.num_failed()
+            )?;
+            let reasons: Vec<_> =
+                encoder.failed.iter().map(|(code, count)| format!("{code} {count}")).collect();
+            if reasons.is_empty() {
+                writeln!(f)?;
+            } else {
+                writeln!(f, ": {}", reasons.join(", "))?;
+            }
+        }
+        let stages = self.cpu_secs.stages();
+        let total: f64 = stages.iter().map(|(_, secs)| secs).sum();
+        if total > 0.5 {
+            writeln!(f, "  where {total:.1} s of computing went:")?;
+            for (name, secs) in stages.iter().filter(|(_, secs)| *secs > 0.0) {
+                writeln!(f, "    {name:<18} {secs:>8.1} s {:>5.1} %", 100.0 * secs / total)?;
+            }
+        }
+        Ok(())
+    }
+}

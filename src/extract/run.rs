@@ -1,0 +1,255 @@
+//! The run over all titles: threads that take titles, one collector that publishes.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::{
+    EncoderReport, ExtractError, ExtractReport, ExtractSettings, OpenEncoder, Retry,
+    report::is_ordinary,
+    title::{Outcome, Shared, TitleResult},
+};
+use crate::{
+    base::{Interrupt, Interrupted, Progress},
+    catalog::Title,
+    media::{DecodePool, PoolSettings},
+    store::{EncoderStore, FailureRow, FeatureRow, FeatureStore, Index},
+};
+
+/// Titles before `max_failed_frac` is judged.
+const JUDGED_AFTER: usize = 20;
+
+/// Computes the features that the store lacks for these titles and publishes them.
+///
+/// The store then holds, for each title and encoder whose source the catalog names, either
+/// features or a failure with its reason.
+///
+/// # Errors
+/// The store cannot be written, no worker can be started, too many titles fail, or Ctrl-C;
+/// what was computed until then is published first.
+pub fn extract(
+    titles: &[Title],
+    encoders: &[OpenEncoder],
+    store: &FeatureStore,
+    settings: &ExtractSettings,
+    retry: &Retry,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<ExtractReport, ExtractError> {
+    let jobs = settings.num_jobs();
+    let started = Instant::now();
+    let pool = DecodePool::new(PoolSettings {
+        jobs,
+        limits: settings.limits.clone(),
+        ..PoolSettings::default()
+    })?;
+    let folders = encoders
+        .iter()
+        .map(|open| store.encoder(open.encoder.identity()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let indexes = folders.iter().map(EncoderStore::index).collect::<Result<Vec<Index>, _>>()?;
+    let digests = store.sources()?;
+    let shared = Shared {
+        encoders,
+        indexes: &indexes,
+        pool: &pool,
+        digests: &digests,
+        retry,
+        claimed: Mutex::new(HashSet::new()),
+    };
+
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let (sender, receiver) = crossbeam_channel::bounded::<TitleResult>(2 * jobs);
+    let mut collector = Collector::new(settings, encoders, &folders, started);
+    progress.begin("extract", Some(titles.len() as u64));
+    let result = thread::scope(|scope| {
+        for _ in 0..jobs {
+            let sender: Sender<TitleResult> = sender.clone();
+            let (shared, next, stop) = (&shared, &next, &stop);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) && !interrupt.is_raised() {
+                    let Some(title) = titles.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                        break;
+                    };
+                    if sender.send(shared.process(title)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let collected = collector.collect(&receiver, progress);
+        if collected.is_err() {
+            stop.store(true, Ordering::Relaxed);
+            // Titles in flight still arrive; they are kept if the store lets us.
+            for result in &receiver {
+                collector.take(result);
+            }
+        }
+        collected
+    });
+    progress.end();
+    collector.publish_all()?;
+    result?;
+    if interrupt.is_raised() {
+        return Err(Interrupted.into());
+    }
+    collector.report.jobs = jobs;
+    Ok(collector.finish())
+}
+
+/// Rows on their way into shards.
+struct Collector<'a> {
+    settings: &'a ExtractSettings,
+    folders: &'a [EncoderStore],
+    rows: Vec<Vec<FeatureRow>>,
+    failures: Vec<Vec<FailureRow>>,
+    /// Failures of this run that are no ordinary absence, per encoder.
+    hard_failures: Vec<usize>,
+    held_since: Instant,
+    started: Instant,
+    report: ExtractReport,
+}
+
+impl<'a> Collector<'a> {
+    fn new(
+        settings: &'a ExtractSettings,
+        encoders: &[OpenEncoder],
+        folders: &'a [EncoderStore],
+        started: Instant,
+    ) -> Self {
+        let report = ExtractReport {
+            encoders: encoders
+                .iter()
+                .map(|open| {
+                    let identity = open.encoder.identity();
+                    EncoderReport {
+                        name: identity.name.clone(),
+                        folder: format!("{}-{}", identity.name, identity.fingerprint),
+                        ..EncoderReport::default()
+                    }
+                })
+                .collect(),
+            ..ExtractReport::default()
+        };
+        Self {
+            settings,
+            folders,
+            rows: vec![Vec::new(); folders.len()],
+            failures: vec![Vec::new(); folders.len()],
+            hard_failures: vec![0; folders.len()],
+            held_since: started,
+            started,
+            report,
+        }
+    }
+
+    fn collect(
+        &mut self,
+        results: &Receiver<TitleResult>,
+        progress: &dyn Progress,
+    ) -> Result<(), ExtractError> {
+        loop {
+            match results.recv_timeout(Duration::from_secs(1)) {
+                Ok(result) => {
+                    self.take(result);
+                    progress.advance(1);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            let held = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+            let too_long = self.held_since.elapsed().as_secs() >= self.settings.shard_secs;
+            if held >= self.settings.shard_titles || too_long {
+                self.publish_all()?;
+            }
+            self.judge()?;
+        }
+    }
+
+    fn take(&mut self, result: TitleResult) {
+        if self.report.num_titles == 0 {
+            self.report.first_title_secs = self.started.elapsed().as_secs_f64();
+        }
+        self.report.num_titles += 1;
+        self.report.num_films += result.films.len();
+        self.report.film_hours += result.films.iter().sum::<f64>() / 3600.0;
+        self.report.cpu_secs.add(&result.cpu_secs);
+        for (encoder_idx, outcome) in result.outcomes.into_iter().enumerate() {
+            let report = &mut self.report.encoders[encoder_idx];
+            match outcome {
+                Outcome::Absent => report.absent += 1,
+                Outcome::Cached => report.cached += 1,
+                Outcome::KnownFailure(code) => {
+                    report.known_failed += 1;
+                    *report.failed.entry(code).or_default() += 1;
+                }
+                Outcome::Computed(row) => {
+                    report.computed += 1;
+                    report.partial += usize::from(row.partial.is_some());
+                    self.rows[encoder_idx].push(row);
+                }
+                Outcome::Failed(row) => {
+                    tracing::warn!(
+                        encoder = report.name, title = %row.title, source = row.source,
+                        code = row.code, detail = row.detail, "no features"
+                    );
+                    *report.failed.entry(row.code.clone()).or_default() += 1;
+                    self.hard_failures[encoder_idx] += usize::from(!is_ordinary(&row.code));
+                    self.failures[encoder_idx].push(row);
+                }
+            }
+        }
+    }
+
+    /// Publishes all that is held.
+    fn publish_all(&mut self) -> Result<(), ExtractError> {
+        let started = Instant::now();
+        for (encoder_idx, folder) in self.folders.iter().enumerate() {
+            if !self.rows[encoder_idx].is_empty() {
+                folder.publish(&self.rows[encoder_idx])?;
+                self.rows[encoder_idx].clear();
+            }
+            if !self.failures[encoder_idx].is_empty() {
+                folder.publish_failures(&self.failures[encoder_idx])?;
+                self.failures[encoder_idx].clear();
+            }
+        }
+        self.report.cpu_secs.write += started.elapsed().as_secs_f64();
+        self.held_since = Instant::now();
+        Ok(())
+    }
+
+    /// Ends a hopeless run.
+    fn judge(&self) -> Result<(), ExtractError> {
+        for (report, &failed) in self.report.encoders.iter().zip(&self.hard_failures) {
+            let tried = report.computed + failed;
+            if tried >= JUDGED_AFTER && failed as f64 > self.settings.max_failed_frac * tried as f64
+            {
+                let reason = report.failed.iter().max_by_key(|(_, count)| **count);
+                return Err(ExtractError::TooManyFailures {
+                    encoder: report.name.clone(),
+                    failed,
+                    tried,
+                    limit: self.settings.max_failed_frac,
+                    reason: reason.map_or_else(String::new, |(code, _)| code.clone()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> ExtractReport {
+        self.report.wall_secs = self.started.elapsed().as_secs_f64();
+        self.report
+    }
+}

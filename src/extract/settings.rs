@@ -1,0 +1,71 @@
+//! How an extraction is run. None of it changes a feature.
+
+use std::{collections::BTreeSet, num::NonZero, thread};
+
+use serde::{Deserialize, Serialize};
+
+use crate::media::Limits;
+
+/// The `[extract]` table of a pipeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExtractSettings {
+    /// Titles worked on at once, each with a decode worker; 0: one per core.
+    pub jobs: usize,
+    /// A shard is published after so many titles …
+    pub shard_titles: usize,
+    /// … or so many seconds, whichever is first.
+    pub shard_secs: u64,
+    /// The run ends with an error once more than this share of the titles tried fails, for
+    /// any encoder. The first 20 are not judged.
+    pub max_failed_frac: f64,
+    /// What one file may cost.
+    pub limits: Limits,
+}
+
+impl Default for ExtractSettings {
+    fn default() -> Self {
+        Self {
+            jobs: 0,
+            shard_titles: 256,
+            shard_secs: 60,
+            max_failed_frac: 0.5,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl ExtractSettings {
+    /// `jobs`, with 0 made the number of cores.
+    #[must_use]
+    pub fn num_jobs(&self) -> usize {
+        match self.jobs {
+            0 => thread::available_parallelism().map_or(1, NonZero::get),
+            jobs => jobs,
+        }
+    }
+}
+
+/// Which known failures are tried again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Retry {
+    /// None: a failure is a result.
+    #[default]
+    No,
+    /// All of them.
+    All,
+    /// Those with one of these reason codes.
+    Reasons(BTreeSet<String>),
+}
+
+impl Retry {
+    /// Whether a failure of this reason is tried again.
+    #[must_use]
+    pub fn covers(&self, code: &str) -> bool {
+        match self {
+            Self::No => false,
+            Self::All => true,
+            Self::Reasons(codes) => codes.contains(code),
+        }
+    }
+}

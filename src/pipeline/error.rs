@@ -1,0 +1,143 @@
+//! Why a pipeline does not run.
+
+use std::{io, path::PathBuf};
+
+use crate::{
+    base::{Hinted, Interrupted},
+    catalog::CatalogError,
+    demo::DemoError,
+    encode::EncodeError,
+    extract::ExtractError,
+    learn::LearnError,
+    report::ReportError,
+    store::StoreError,
+    tag::TagError,
+};
+
+/// A pipeline cannot be read, planned or run.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The file or an override is not a pipeline.
+    #[error("{place}: {message}")]
+    Spec {
+        /// File (and line), or the override.
+        place: String,
+        /// What, which value, what was expected.
+        message: String,
+        /// The mend.
+        hint: Option<String>,
+    },
+    /// Another run works in the same folder.
+    #[error("{folder}: another run is at work in this folder")]
+    Busy {
+        /// The run folder.
+        folder: PathBuf,
+    },
+    /// A stage needs what another stage makes, and it is not there.
+    #[error("stage {stage}: {message}")]
+    Missing {
+        /// The stage that cannot run.
+        stage: String,
+        /// What is missing.
+        message: String,
+        /// The stage to run first.
+        hint: String,
+    },
+    /// A file of the run folder cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The catalog.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The demo library.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// An encoder.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The extraction.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Learning.
+    #[error(transparent)]
+    Learn(#[from] LearnError),
+    /// The report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// Bundles and tags.
+    #[error(transparent)]
+    Tag(#[from] TagError),
+    /// Ctrl-C.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl PipelineError {
+    /// An error about a file of the run.
+    pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+
+    /// Whether the user asked to stop, in whatever room.
+    #[must_use]
+    pub fn is_interrupt(&self) -> bool {
+        let mut cause: Option<&dyn std::error::Error> = Some(self);
+        while let Some(error) = cause {
+            if error.is::<Interrupted>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        // Transparent variants skip themselves in the chain of sources.
+        matches!(
+            self,
+            Self::Interrupted(_)
+                | Self::Extract(ExtractError::Interrupted(_))
+                | Self::Learn(LearnError::Interrupted(_))
+                | Self::Demo(DemoError::Interrupted(_))
+                | Self::Tag(
+                    TagError::Interrupted(_) | TagError::Extract(ExtractError::Interrupted(_))
+                )
+        )
+    }
+
+    /// Whether the command line, the pipeline file or the catalog is at fault.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Spec { .. } | Self::Catalog(_) | Self::Encode(EncodeError::Settings { .. })
+        )
+    }
+}
+
+impl Hinted for PipelineError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Spec { hint, .. } => hint.clone(),
+            Self::Busy { .. } => Some(
+                "wait for it, or give this run another folder with `--set run.folder=…`".into(),
+            ),
+            Self::Missing { hint, .. } => Some(hint.clone()),
+            Self::File { .. } => None,
+            Self::Catalog(e) => e.hint(),
+            Self::Demo(e) => e.hint(),
+            Self::Encode(e) => e.hint(),
+            Self::Extract(e) => e.hint(),
+            Self::Store(e) => e.hint(),
+            Self::Learn(e) => e.hint(),
+            Self::Report(e) => e.hint(),
+            Self::Tag(e) => e.hint(),
+            Self::Interrupted(_) => Some("the same command goes on where this one stopped".into()),
+        }
+    }
+}

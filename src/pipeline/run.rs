@@ -1,0 +1,166 @@
+//! Running the stages that are not fresh.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    time::Instant,
+};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{
+    Lock, LockedStage, Output, Pipeline, PipelineError, Why, plan,
+    stages::{Context, Outcome},
+};
+use crate::{
+    base::{Interrupt, Progress, publish_bytes},
+    extract::Retry,
+};
+
+/// What the command line asks beyond the pipeline file.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Known failures to try again.
+    pub retry: Retry,
+    /// Only stages of this kind, and what they need.
+    pub only: Option<String>,
+    /// Stages that run although they are fresh.
+    pub force: Vec<String>,
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub struct RunSummary {
+    /// In the pipeline's order; those passed over by `only` are not in it.
+    pub stages: Vec<StageSummary>,
+}
+
+/// What one stage did.
+#[derive(Debug)]
+pub struct StageSummary {
+    /// Its name.
+    pub name: String,
+    /// Why it ran; `None`: it was fresh.
+    pub why: Option<Why>,
+    /// What it did, or did when it ran.
+    pub summary: String,
+    /// Titles that were skipped for a reason that wants a look.
+    pub skipped: usize,
+    /// Seconds in this run.
+    pub seconds: f64,
+}
+
+impl RunSummary {
+    /// Whether nothing had to be done.
+    #[must_use]
+    pub fn all_fresh(&self) -> bool {
+        self.stages.iter().all(|stage| stage.why.is_none())
+    }
+
+    /// Titles skipped, over all stages.
+    #[must_use]
+    pub fn num_skipped(&self) -> usize {
+        self.stages.iter().map(|stage| stage.skipped).sum()
+    }
+}
+
+/// Runs the stages of a pipeline that are not fresh.
+///
+/// `on_stage` is told of each stage when it is done or found fresh.
+///
+/// # Errors
+/// The first stage that fails ends the run; what the stages before it made stays, and is
+/// fresh for the next run.
+pub fn run(
+    pipeline: &Pipeline,
+    options: &RunOptions,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+    mut on_stage: impl FnMut(&StageSummary),
+) -> Result<RunSummary, PipelineError> {
+    let folder = &pipeline.run.folder;
+    fs::create_dir_all(folder).map_err(PipelineError::file(folder))?;
+    let _guard = guard(folder)?;
+    let mut lock = Lock::read(folder)?;
+    let text = pipeline.to_toml();
+    let path = folder.join("pipeline.toml");
+    publish_bytes(&path, text.as_bytes()).map_err(PipelineError::file(path))?;
+
+    let context = Context::new(pipeline, options, progress, interrupt);
+    let mut summary = RunSummary::default();
+    for stage in wanted(pipeline, options) {
+        interrupt.check()?;
+        let key = plan::key(stage, &context, &lock)?;
+        let why = if options.force.contains(&stage.name) {
+            Some(Why::Forced)
+        } else {
+            plan::why(stage, &key, &context, &lock)?
+        };
+        let started = Instant::now();
+        let Some(why) = why else {
+            let known = lock.stages[&stage.name].summary.clone();
+            let fresh = StageSummary {
+                name: stage.name.clone(),
+                why: None,
+                summary: known,
+                skipped: 0,
+                seconds: started.elapsed().as_secs_f64(),
+            };
+            on_stage(&fresh);
+            summary.stages.push(fresh);
+            continue;
+        };
+        tracing::info!(stage = stage.name, %why, "running");
+        let Outcome { outputs, summary: text, skipped } = context.run(stage, &lock)?;
+        let seconds = started.elapsed().as_secs_f64();
+        let outputs =
+            outputs.iter().map(|path| Output::of(folder, path)).collect::<Result<Vec<_>, _>>()?;
+        // A stage may read what it makes itself (the demo library is the catalog).
+        let key = plan::key(stage, &context, &lock)?;
+        env!("CARGO_PKG_VERSION").clone_into(&mut lock.cinetag);
+        lock.stages.insert(
+            stage.name.clone(),
+            LockedStage {
+                key: key.digest,
+                because: key.because,
+                outputs,
+                summary: text.clone(),
+                seconds,
+                finished: jiff::Timestamp::now(),
+            },
+        );
+        lock.write(folder)?;
+        let done = StageSummary {
+            name: stage.name.clone(),
+            why: Some(why),
+            summary: text,
+            skipped,
+            seconds,
+        };
+        on_stage(&done);
+        summary.stages.push(done);
+    }
+    Ok(summary)
+}
+
+/// The stages to look at: all, or those of one kind with what they need.
+fn wanted<'p>(pipeline: &'p Pipeline, options: &RunOptions) -> Vec<&'p super::StageSpec> {
+    let Some(kind) = &options.only else { return pipeline.stages.iter().collect() };
+    let mut names: Vec<&str> = Vec::new();
+    for stage in pipeline.stages.iter().rev() {
+        if stage.kind.name() == kind || names.contains(&stage.name.as_str()) {
+            names.push(&stage.name);
+            names.extend(stage.needs.iter().map(String::as_str));
+        }
+    }
+    pipeline.stages.iter().filter(|stage| names.contains(&stage.name.as_str())).collect()
+}
+
+/// Keeps a second run out of the folder for as long as the file is open.
+fn guard(folder: &Path) -> Result<File, PipelineError> {
+    let path = folder.join(".running");
+    let file = File::create(&path).map_err(PipelineError::file(path))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| PipelineError::Busy { folder: folder.to_owned() })?;
+    Ok(file)
+}

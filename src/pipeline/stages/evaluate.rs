@@ -1,0 +1,317 @@
+//! `kind = "evaluate"`: cross-validates the head over the folds.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Context, Outcome, Stage, split, to_json};
+use crate::{
+    base::publish_bytes,
+    catalog::{Catalog, split::Folds},
+    learn::{
+        dataset::Dataset,
+        study::{CrossValidation, cross_validate},
+    },
+    pipeline::{Lock, PipelineError, table::Table},
+    report::{self, Alone, EvaluationReport, Evidence, Provenance, TrainingCurve},
+};
+
+/// The figures, for the report stage.
+pub(super) const FILE: &str = "evaluation.json";
+/// The figures as a table for the model card.
+pub(super) const CARD: &str = "figures.md";
+/// Held-out scores of every title.
+const HELD_OUT: &str = "held-out.jsonl";
+
+/// How modalities alone and certainty are measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// What stands for a modality alone.
+    #[serde(default)]
+    pub alone: AloneBy,
+    /// Bootstrap resamples of titles for 95 % intervals.
+    #[serde(default = "resamples")]
+    pub resamples: usize,
+}
+
+fn resamples() -> usize {
+    1000
+}
+
+/// What stands for a modality alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AloneBy {
+    /// The head trained anew on this modality alone, on the same folds.
+    #[default]
+    Retrained,
+    /// The modality's branch of the fusion, with calibration and thresholds of its own.
+    Branch,
+}
+
+impl Stage for Settings {
+    fn inputs(&self, context: &Context<'_>) -> Result<BTreeMap<String, Value>, PipelineError> {
+        let mut inputs = context.learn_inputs()?;
+        inputs.insert("name".to_owned(), json!(context.pipeline.run.name));
+        Ok(inputs)
+    }
+
+    fn run(&self, context: &Context<'_>, _lock: &Lock) -> Result<Outcome, PipelineError> {
+        let catalog = context.catalog()?;
+        let table = Table::read(context)?;
+        let folds = Folds::load(&context.file(split::FILE), catalog)?;
+        let fold_of: Vec<Option<u32>> = folds
+            .fold_of
+            .iter()
+            .zip(&catalog.titles)
+            .map(|(fold, title)| fold.filter(|_| title.labelled))
+            .collect();
+        let learn = &context.pipeline.learn;
+        let cross = |data: &Dataset, what: &str| {
+            let num_epochs = folds.num_folds as usize * learn.members * learn.epochs;
+            context.progress.begin(what, Some(num_epochs as u64));
+            let result =
+                cross_validate(data, &fold_of, &table.groups, learn, &context.fit_context());
+            context.progress.end();
+            result
+        };
+        let fusion = cross(&table.data, "cross-validate")?;
+        let mut alone = Vec::new();
+        for (m, modality) in table.data.modalities.iter().enumerate() {
+            let retrained = match self.alone {
+                AloneBy::Branch => None,
+                AloneBy::Retrained => Some(cross(
+                    &table.data.with_modalities(&[m]),
+                    &format!("{} alone", modality.name),
+                )?),
+            };
+            alone.push(alone_of(m, &table.data, &fusion, retrained.as_ref()));
+        }
+        let report =
+            self.evidence(context, catalog, &table.data, &folds, &fusion, alone).assemble()?;
+
+        let path = context.file(FILE);
+        let text = report::metrics_json(&report)?;
+        publish_bytes(&path, text.as_bytes()).map_err(PipelineError::file(&path))?;
+        let held_out = context.file(HELD_OUT);
+        let lines = held_out_lines(&table.data, &fusion);
+        publish_bytes(&held_out, lines.as_bytes()).map_err(PipelineError::file(&held_out))?;
+        let card = context.file(CARD);
+        publish_bytes(&card, figures(&report).as_bytes()).map_err(PipelineError::file(&card))?;
+        Ok(Outcome { summary: summary(&report), outputs: vec![path, held_out, card], skipped: 0 })
+    }
+}
+
+impl Settings {
+    fn evidence(
+        &self,
+        context: &Context<'_>,
+        catalog: &Catalog,
+        data: &Dataset,
+        folds: &Folds,
+        fusion: &CrossValidation,
+        alone: Vec<Alone>,
+    ) -> Evidence {
+        let run = &context.pipeline.run;
+        let prediction = &fusion.prediction;
+        let genres = data.num_genres();
+        let num_folds = fusion.folds.len().max(1) as f64;
+        let mean =
+            |of: &dyn Fn(usize) -> f64| (0..fusion.folds.len()).map(of).sum::<f64>() / num_folds;
+        let weights: Option<Vec<&Vec<f32>>> =
+            fusion.folds.iter().map(|fold| fold.fusion_weights.as_ref()).collect();
+        let catalog_name = context.pipeline.catalog.path.file_name().unwrap_or_default();
+        Evidence {
+            title: run.name.clone(),
+            notes: Vec::new(),
+            provenance: Provenance {
+                catalog: catalog_name.to_string_lossy().into_owned(),
+                split: format!("{} folds, groups kept whole", fusion.folds.len()),
+                split_digest: folds.digest(catalog).to_string(),
+                seed: Some(run.seed),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                settings: vec![
+                    ("about".to_owned(), run.about.clone()),
+                    ("head".to_owned(), context.pipeline.learn.head.clone()),
+                    (
+                        "modalities alone".to_owned(),
+                        match self.alone {
+                            AloneBy::Retrained => "the head trained anew on each, same folds",
+                            AloneBy::Branch => "branches of the fusion, thresholds of their own",
+                        }
+                        .to_owned(),
+                    ),
+                    ("encoders".to_owned(), encoders(context)),
+                ],
+            },
+            circumstances: report::Circumstances::default(),
+            genres: data.genres.clone(),
+            modalities: data.modalities.iter().map(|modality| modality.name.clone()).collect(),
+            folds: fusion.fold_of.iter().map(|&fold| fold as usize).collect(),
+            labels: labels(data, fusion),
+            probabilities: matrix(&prediction.probability, genres),
+            decisions: Array2::from_shape_fn((fusion.titles.len(), genres), |(t, g)| {
+                prediction.decision[t * genres + g]
+            }),
+            thresholds: (0..genres)
+                .map(|g| mean(&|fold| fusion.folds[fold].spec.fused.thresholds[g]))
+                .collect(),
+            present: Array2::from_shape_fn(
+                (fusion.titles.len(), data.modalities.len()),
+                |(t, m)| data.modalities[m].present(fusion.titles[t]),
+            ),
+            alone,
+            fusion_weights: weights.map(|weights| {
+                Array2::from_shape_fn((genres, data.modalities.len()), |(g, m)| {
+                    let at = g * data.modalities.len() + m;
+                    mean(&|fold| f64::from(weights[fold][at]))
+                })
+            }),
+            training: fusion
+                .folds
+                .iter()
+                .flat_map(|fold| {
+                    fold.logs.iter().enumerate().map(move |(member, log)| {
+                        TrainingCurve::new(format!("fold {} member {member}", fold.fold), log)
+                    })
+                })
+                .collect(),
+            references: Vec::new(),
+            num_resamples: self.resamples,
+            seed: Some(run.seed.derive("bootstrap")),
+        }
+    }
+}
+
+fn encoders(context: &Context<'_>) -> String {
+    context.modalities().map_or_else(|_| String::new(), |open| open.description().to_string())
+}
+
+fn matrix(values: &[f32], num_genres: usize) -> Array2<f64> {
+    Array2::from_shape_fn((values.len() / num_genres.max(1), num_genres), |(t, g)| {
+        f64::from(values[t * num_genres + g])
+    })
+}
+
+/// `[held-out titles, genres]`
+fn labels(data: &Dataset, fusion: &CrossValidation) -> Array2<bool> {
+    Array2::from_shape_fn((fusion.titles.len(), data.num_genres()), |(t, g)| {
+        data.labels_of(fusion.titles[t])[g]
+    })
+}
+
+/// One modality alone on the held-out titles; where it is missing, the genre's share among
+/// the other folds' titles, and no decision.
+fn alone_of(
+    modality_idx: usize,
+    data: &Dataset,
+    fusion: &CrossValidation,
+    retrained: Option<&CrossValidation>,
+) -> Alone {
+    let genres = data.num_genres();
+    let modalities = data.modalities.len();
+    let labels = labels(data, fusion);
+    let prior = |t: usize, g: usize| {
+        let others = (0..fusion.titles.len()).filter(|&o| fusion.fold_of[o] != fusion.fold_of[t]);
+        let (num, with) = others.fold((0_usize, 0_usize), |(num, with), o| {
+            (num + 1, with + usize::from(labels[[o, g]]))
+        });
+        with as f64 / num.max(1) as f64
+    };
+    let mut priors: BTreeMap<(u32, usize), f64> = BTreeMap::new();
+    let mut probabilities = Array2::zeros(labels.dim());
+    let mut decisions = Array2::from_elem(labels.dim(), false);
+    for t in 0..fusion.titles.len() {
+        for g in 0..genres {
+            let at = t * genres + g;
+            let own = at * modalities + modality_idx;
+            (probabilities[[t, g]], decisions[[t, g]]) =
+                if !data.modalities[modality_idx].present(fusion.titles[t]) {
+                    let key = (fusion.fold_of[t], g);
+                    (*priors.entry(key).or_insert_with(|| prior(t, g)), false)
+                } else if let Some(retrained) = retrained {
+                    let prediction = &retrained.prediction;
+                    (f64::from(prediction.probability[at]), prediction.decision[at])
+                } else {
+                    let prediction = &fusion.prediction;
+                    (f64::from(prediction.unimodal[own]), prediction.unimodal_decision[own])
+                };
+        }
+    }
+    Alone { probabilities, decisions }
+}
+
+fn held_out_lines(data: &Dataset, fusion: &CrossValidation) -> String {
+    let mut lines = String::new();
+    for (t, &title) in fusion.titles.iter().enumerate() {
+        let range = fusion.prediction.genres_of(t);
+        let line = json!({
+            "id": data.titles[title],
+            "fold": fusion.fold_of[t],
+            "labels": data.genres.iter().zip(data.labels_of(title))
+                .filter(|(_, has)| **has).map(|(genre, _)| genre).collect::<Vec<_>>(),
+            "decided": data.genres.iter().zip(&fusion.prediction.decision[range.clone()])
+                .filter(|(_, has)| **has).map(|(genre, _)| genre).collect::<Vec<_>>(),
+            "probability": to_json(&data.genres.iter()
+                .zip(&fusion.prediction.probability[range]).collect::<BTreeMap<_, _>>()),
+        });
+        lines.push_str(&line.to_string());
+        lines.push('\n');
+    }
+    lines
+}
+
+/// In a sentence and a few rows.
+fn summary(report: &EvaluationReport) -> String {
+    let row = |name: &str, micro: f64, macro_f1: f64, map: f64| {
+        format!("\n{name:<16} micro F1 {micro:.3}  macro F1 {macro_f1:.3}  mAP {map:.3}")
+    };
+    let fusion = &report.fusion;
+    let mut text = format!("held out, {} titles, {} folds", fusion.num_titles, report.folds.len());
+    text += &row("late fusion", fusion.micro.f1, fusion.macro_avg.f1, fusion.map);
+    for alone in &report.alone {
+        let all = &alone.all;
+        text += &row(
+            &format!("{} alone", alone.modality),
+            all.micro_f1.value,
+            all.macro_f1.value,
+            all.map.value,
+        );
+    }
+    text
+}
+
+/// Markdown tables for the model card.
+fn figures(report: &EvaluationReport) -> String {
+    let fusion = &report.fusion;
+    let mut text = format!(
+        "{} titles, split digest {}: micro F1 {:.3}, macro F1 {:.3}, weighted F1 {:.3}, samples F1 \
+         {:.3}, mAP {:.3}.\n\n| genre | titles | precision | recall | F1 | AP |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: |\n",
+        fusion.num_titles,
+        &report.provenance.split_digest[..16.min(report.provenance.split_digest.len())],
+        fusion.micro.f1,
+        fusion.macro_avg.f1,
+        fusion.weighted.f1,
+        fusion.samples.f1,
+        fusion.map,
+    );
+    for genre in &report.genres {
+        let m = &genre.metrics;
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.2} | {:.2} | {:.2} | {:.2} |",
+            genre.name,
+            m.support,
+            m.precision,
+            m.recall,
+            m.f1,
+            m.ap.unwrap_or(f64::NAN)
+        );
+    }
+    text
+}

@@ -1,0 +1,142 @@
+//! `kind = "extract"`: fills the feature store with what the catalog's titles lack.
+
+use std::{collections::BTreeMap, fs, time::UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Context, Outcome, Stage};
+use crate::{
+    base::{DigestBuilder, publish_bytes},
+    encode::SourceKind,
+    extract,
+    pipeline::{Lock, PipelineError},
+};
+
+/// It has no settings of its own: `[modality.*]` and `[extract]` hold them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {}
+
+impl Stage for Settings {
+    fn inputs(&self, context: &Context<'_>) -> Result<BTreeMap<String, Value>, PipelineError> {
+        let mut sources = DigestBuilder::new();
+        let catalog = context.catalog()?;
+        for open in context.modalities()?.encoders() {
+            for title in &catalog.titles {
+                match open.modality.source(title) {
+                    None => sources = sources.part("none"),
+                    Some(SourceKind::Text(text)) => sources = sources.part(text),
+                    Some(SourceKind::File(path)) => {
+                        let state = fs::metadata(&path).ok().map(|meta| {
+                            let modified = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+                            Some((meta.len(), modified.as_nanos()))
+                        });
+                        sources = sources
+                            .part(path.as_os_str().as_encoded_bytes())
+                            .part(format!("{state:?}"));
+                    }
+                }
+            }
+        }
+        let encoders: Vec<_> = context
+            .modalities()?
+            .encoders()
+            .iter()
+            .map(|open| {
+                let identity = open.encoder.identity();
+                json!([identity.name, identity.fingerprint])
+            })
+            .collect();
+        Ok(BTreeMap::from([
+            ("encoders".to_owned(), Value::from(encoders)),
+            ("sources".to_owned(), json!(sources.finish())),
+            ("store".to_owned(), json!(context.pipeline.run.store)),
+            ("retry".to_owned(), json!(false)),
+        ]))
+    }
+
+    fn fault(&self, context: &Context<'_>) -> Result<Option<String>, PipelineError> {
+        // The features lie in the store, which other runs share: look whether they still do.
+        let path = context.file("shards.json");
+        let missing = fs::read(&path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Vec<String>>(&bytes).ok())
+            .map(|shards| {
+                let store = context.store().folder().to_owned();
+                shards.into_iter().find(|shard| !store.join(shard).exists())
+            });
+        Ok(match missing {
+            None => Some(format!("{} cannot be read", path.display())),
+            Some(Some(shard)) => Some(format!("the store lacks {shard}")),
+            Some(None) if context.options.retry != extract::Retry::No => {
+                Some("failures are to be tried again".to_owned())
+            }
+            Some(None) => None,
+        })
+    }
+
+    fn run(&self, context: &Context<'_>, _lock: &Lock) -> Result<Outcome, PipelineError> {
+        let catalog = context.catalog()?;
+        let modalities = context.modalities()?;
+        let store = context.store();
+        let report = extract::extract(
+            &catalog.titles,
+            modalities.encoders(),
+            &store,
+            &context.pipeline.extract,
+            &context.options.retry,
+            context.progress,
+            context.interrupt,
+        )?;
+        let digests = store.sources()?;
+        let mut features = BTreeMap::new();
+        let mut shards = Vec::new();
+        for open in modalities.encoders() {
+            let identity = open.encoder.identity();
+            let folder = store.encoder(identity)?;
+            let index = folder.index()?;
+            let mut status = DigestBuilder::new();
+            for title in &catalog.titles {
+                let key = extract::source_key(open.modality, title, &digests);
+                let state = match &key {
+                    None => "absent",
+                    Some(source) if index.contains(&source.key) => "present",
+                    Some(_) => "failed",
+                };
+                status = status.part(title.id.as_str()).part(state);
+                if let Some(source) = key {
+                    status = status.part(source.key.as_bytes());
+                }
+            }
+            features.insert(
+                identity.name.clone(),
+                json!({ "fingerprint": identity.fingerprint, "titles": status.finish() }),
+            );
+            let name = format!("{}-{}", identity.name, identity.fingerprint);
+            shards.extend(folder.shards()?.iter().map(|s| format!("{name}/{s}")));
+        }
+        // By modality: the encoder and a digest over every title's state and key.
+        let path = context.file("features.json");
+        write_json(&path, &features)?;
+        // Not an output: other runs may add shards to the same store.
+        write_json(&context.file("shards.json"), &shards)?;
+        let report_path = context.file("extract.json");
+        write_json(&report_path, &report)?;
+        Ok(Outcome {
+            outputs: vec![path],
+            skipped: report.encoders.iter().map(extract::EncoderReport::num_skipped).sum(),
+            summary: report.to_string().trim_end().to_owned(),
+        })
+    }
+}
+
+/// Writes a value as JSON, whole or not at all.
+pub(super) fn write_json(
+    path: &std::path::Path,
+    value: &impl Serialize,
+) -> Result<(), PipelineError> {
+    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
+    text.push(b'\n');
+    publish_bytes(path, &text).map_err(PipelineError::file(path))
+}

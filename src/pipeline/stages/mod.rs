@@ -1,0 +1,214 @@
+//! The stages: each says what it depends on and calls the room that does the work.
+
+pub mod demo;
+pub mod evaluate;
+pub mod extract;
+pub mod report;
+pub mod split;
+pub mod tag;
+pub mod train;
+
+use std::{
+    cell::OnceCell,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+
+use super::{Lock, Pipeline, PipelineError, RunOptions, StageKind, StageSpec};
+use crate::{
+    base::{Digest, Interrupt, Progress},
+    catalog::{self, Catalog},
+    encode::EncoderContext,
+    learn::heads::FitContext,
+    store::FeatureStore,
+    tag::OpenModalities,
+};
+
+/// A kind of stage.
+pub trait Stage {
+    /// What its result depends on, in words → value, beyond upstream results and its own
+    /// settings.
+    ///
+    /// # Errors
+    /// An input cannot be read.
+    fn inputs(&self, context: &Context<'_>) -> Result<BTreeMap<String, Value>, PipelineError>;
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// Whatever the room below says.
+    fn run(&self, context: &Context<'_>, lock: &Lock) -> Result<Outcome, PipelineError>;
+
+    /// What is wrong with results that lie outside the run folder's recorded outputs.
+    ///
+    /// # Errors
+    /// They cannot be looked at.
+    fn fault(&self, _context: &Context<'_>) -> Result<Option<String>, PipelineError> {
+        Ok(None)
+    }
+}
+
+/// What a stage made.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Files that must be there, unchanged, for the stage to be fresh.
+    pub outputs: Vec<PathBuf>,
+    /// In a sentence.
+    pub summary: String,
+    /// Titles that were skipped.
+    pub skipped: usize,
+}
+
+/// What all stages of a run share; catalog and encoders are opened when first needed.
+pub struct Context<'a> {
+    /// The pipeline.
+    pub pipeline: &'a Pipeline,
+    /// The command line's options.
+    pub options: &'a RunOptions,
+    /// Told of progress.
+    pub progress: &'a dyn Progress,
+    /// Looked at between items.
+    pub interrupt: &'a Interrupt,
+    catalog: OnceCell<Catalog>,
+    modalities: OnceCell<OpenModalities>,
+}
+
+impl<'a> Context<'a> {
+    /// A context in which nothing is opened yet.
+    #[must_use]
+    pub fn new(
+        pipeline: &'a Pipeline,
+        options: &'a RunOptions,
+        progress: &'a dyn Progress,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        Self {
+            pipeline,
+            options,
+            progress,
+            interrupt,
+            catalog: OnceCell::new(),
+            modalities: OnceCell::new(),
+        }
+    }
+
+    /// The run folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.pipeline.run.folder
+    }
+
+    /// A file in the run folder.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    /// The catalog; its problems are logged once.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn catalog(&self) -> Result<&Catalog, PipelineError> {
+        if let Some(catalog) = self.catalog.get() {
+            return Ok(catalog);
+        }
+        let (catalog, problems) = catalog::load(&self.pipeline.catalog)?;
+        const SHOWN: usize = 5;
+        for problem in problems.iter().take(SHOWN) {
+            tracing::warn!("{problem}");
+        }
+        if problems.len() > SHOWN {
+            tracing::warn!("{} more; `cinetag catalog check` lists all", problems.len() - SHOWN);
+        }
+        Ok(self.catalog.get_or_init(|| catalog))
+    }
+
+    /// The modalities of the pipeline, opened.
+    ///
+    /// # Errors
+    /// Weights or device are not there.
+    pub fn modalities(&self) -> Result<&OpenModalities, PipelineError> {
+        if let Some(modalities) = self.modalities.get() {
+            return Ok(modalities);
+        }
+        let context = EncoderContext {
+            device: self.pipeline.run.device,
+            weights_dir: self.pipeline.run.weights.clone(),
+        };
+        let opened = OpenModalities::open(&self.pipeline.modality, &context)?;
+        Ok(self.modalities.get_or_init(|| opened))
+    }
+
+    /// The feature store.
+    #[must_use]
+    pub fn store(&self) -> FeatureStore {
+        FeatureStore::open(&self.pipeline.run.store)
+    }
+
+    /// What fitting may use besides the data.
+    pub(super) fn fit_context(&self) -> FitContext<'_> {
+        FitContext {
+            device: self.pipeline.run.device,
+            seed: self.pipeline.run.seed,
+            progress: self.progress,
+            interrupt: self.interrupt,
+        }
+    }
+
+    /// What the catalog's content depends on.
+    pub(super) fn catalog_input(&self) -> Result<Value, PipelineError> {
+        let path = &self.pipeline.catalog.path;
+        let digest = Digest::of_file(path).map_err(PipelineError::file(path))?;
+        Ok(json!({ "sha256": digest, "spec": to_json(&self.pipeline.catalog) }))
+    }
+
+    /// What fitting depends on besides features and folds.
+    pub(super) fn learn_inputs(&self) -> Result<BTreeMap<String, Value>, PipelineError> {
+        Ok(BTreeMap::from([
+            ("catalog".to_owned(), self.catalog_input()?),
+            ("learn settings".to_owned(), to_json(&self.pipeline.learn)),
+            ("seed".to_owned(), to_json(&self.pipeline.run.seed)),
+            ("device".to_owned(), to_json(&self.pipeline.run.device)),
+            ("modalities".to_owned(), self.modalities()?.description()),
+        ]))
+    }
+
+    /// Everything a stage's result depends on, by name.
+    pub(super) fn inputs(
+        &self,
+        stage: &StageSpec,
+    ) -> Result<BTreeMap<String, Value>, PipelineError> {
+        let mut inputs = behind(stage).inputs(self)?;
+        inputs.insert("stage settings".to_owned(), to_json(&stage.kind));
+        Ok(inputs)
+    }
+
+    /// What is wrong with a stage's results beyond its recorded outputs.
+    pub(super) fn fault(&self, stage: &StageSpec) -> Result<Option<String>, PipelineError> {
+        behind(stage).fault(self)
+    }
+
+    /// Runs a stage.
+    pub(super) fn run(&self, stage: &StageSpec, lock: &Lock) -> Result<Outcome, PipelineError> {
+        behind(stage).run(self, lock)
+    }
+}
+
+fn behind(stage: &StageSpec) -> &dyn Stage {
+    match &stage.kind {
+        StageKind::Demo(stage) => stage,
+        StageKind::Extract(stage) => stage,
+        StageKind::Split(stage) => stage,
+        StageKind::Evaluate(stage) => stage,
+        StageKind::Train(stage) => stage,
+        StageKind::Tag(stage) => stage,
+        StageKind::Report(stage) => stage,
+    }
+}
+
+/// A value as JSON, for keys.
+pub(super) fn to_json(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}

@@ -1,0 +1,103 @@
+//! `kind = "tag"`: tags titles with the bundle of a `train` stage.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Context, Outcome, Stage};
+use crate::{
+    base::publish_file,
+    catalog,
+    catalog::CatalogSpec,
+    encode::EncoderContext,
+    pipeline::{Lock, PipelineError, StageKind},
+    tag::{Bundle, TagError, TagFormat, TagWriter, tag_titles},
+};
+
+/// Which titles, and where the tags go.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Catalog or folder to tag; without it the titles of the pipeline's catalog that have
+    /// no genres yet, or all of them where all have some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Files of the tags, in the run folder; `.jsonl` or `.csv`.
+    #[serde(default = "out")]
+    pub out: Vec<PathBuf>,
+}
+
+fn out() -> Vec<PathBuf> {
+    vec!["tags.jsonl".into(), "tags.csv".into()]
+}
+
+impl Stage for Settings {
+    fn inputs(&self, context: &Context<'_>) -> Result<BTreeMap<String, Value>, PipelineError> {
+        let mut inputs = BTreeMap::from([("catalog".to_owned(), context.catalog_input()?)]);
+        if let Some(path) = &self.path {
+            inputs.insert("titles to tag".to_owned(), json!(path));
+        }
+        Ok(inputs)
+    }
+
+    fn run(&self, context: &Context<'_>, _lock: &Lock) -> Result<Outcome, PipelineError> {
+        let bundle_folder = context
+            .pipeline
+            .stages
+            .iter()
+            .find_map(|stage| match &stage.kind {
+                StageKind::Train(train) => Some(context.folder().join(&train.bundle)),
+                _ => None,
+            })
+            .ok_or_else(|| PipelineError::Missing {
+                stage: "tag".to_owned(),
+                message: "the pipeline trains no bundle".to_owned(),
+                hint: "add a stage of kind \"train\" before it, or use `cinetag tag`".to_owned(),
+            })?;
+        let device = context.pipeline.run.device;
+        let bundle = Bundle::load(&bundle_folder, device)?;
+        let modalities = bundle.open_modalities(&EncoderContext {
+            device,
+            weights_dir: context.pipeline.run.weights.clone(),
+        })?;
+        let titles = match &self.path {
+            Some(path) => {
+                let spec = CatalogSpec { path: path.clone(), ..context.pipeline.catalog.clone() };
+                catalog::load(&spec)?.0.titles
+            }
+            None => {
+                let all = &context.catalog()?.titles;
+                let open: Vec<_> = all.iter().filter(|title| !title.labelled).cloned().collect();
+                if open.is_empty() { all.clone() } else { open }
+            }
+        };
+        let mut outputs = Vec::new();
+        let mut summary = String::new();
+        let mut skipped = 0;
+        for name in &self.out {
+            let path = context.file(&name.to_string_lossy());
+            let format = TagFormat::of_path(&path).unwrap_or_default();
+            publish_file(&path, |temporary| -> Result<(), TagError> {
+                let names = &bundle.model.spec().modalities;
+                let mut writer = TagWriter::create(temporary, format, names)?;
+                let done = tag_titles(
+                    &titles,
+                    &bundle,
+                    &modalities,
+                    &context.store(),
+                    &context.pipeline.extract,
+                    &mut writer,
+                    context.progress,
+                    context.interrupt,
+                )?;
+                writer.finish()?;
+                skipped = done.num_skipped;
+                summary = format!("{} tags for {} titles", done.num_tags, done.num_titles);
+                Ok(())
+            })?;
+            outputs.push(path);
+        }
+        Ok(Outcome { outputs, summary, skipped })
+    }
+}

@@ -1,0 +1,241 @@
+//! The page and the text, from templates in `assets/report/`.
+//!
+//! The HTML template escapes everything but the plots, which escape their own text.
+
+use minijinja::{AutoEscape, Environment, Value, context, syntax::SyntaxConfig, value::Serde};
+
+use super::{ReportError, model::EvaluationReport, svg};
+use crate::eval::{Headline, Interval};
+
+const HTML: &str = include_str!("../../assets/report/report.html.jinja");
+const STYLE: &str = include_str!("../../assets/report/report.css");
+const MARKDOWN: &str = include_str!("../../assets/report/report.md.jinja");
+
+/// The self-contained page.
+pub(super) fn html(report: &EvaluationReport) -> Result<String, ReportError> {
+    let environment = environment()?;
+    let safe = |svg: String| Value::from_safe_string(svg);
+    let (loss, map) = svg::training(&report.training);
+    let curves: Vec<Value> = report
+        .genres
+        .iter()
+        .filter(|genre| genre.metrics.support > 0)
+        .map(|genre| {
+            context! {
+                name => genre.name.as_str(),
+                ap => genre.metrics.ap,
+                support => genre.metrics.support,
+                svg => safe(svg::pr_curve(genre)),
+            }
+        })
+        .collect();
+    let plots = context! {
+        curves,
+        reliability => safe(svg::reliability(&report.reliability)),
+        co_occurrence => safe(svg::co_occurrence(report)),
+        training_loss => safe(loss),
+        training_map => safe(map),
+        style => safe(STYLE.to_owned()),
+    };
+    let template = environment.get_template("report.html")?;
+    Ok(template.render(context! { plots, ..shared(report) })?)
+}
+
+/// The same figures as text.
+pub(super) fn markdown(report: &EvaluationReport) -> Result<String, ReportError> {
+    let environment = environment()?;
+    Ok(environment.get_template("report.md")?.render(shared(report))?)
+}
+
+fn environment() -> Result<Environment<'static>, ReportError> {
+    let mut environment = Environment::new();
+    environment.set_syntax(
+        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?,
+    );
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|name| {
+        if std::path::Path::new(name).extension().is_some_and(|e| e == "html") {
+            AutoEscape::Html
+        } else {
+            AutoEscape::None
+        }
+    });
+    environment.add_filter("f3", |value: Value| decimals(&value, 3));
+    environment.add_filter("f2", |value: Value| decimals(&value, 2));
+    environment.add_filter("signed", signed);
+    environment.add_filter("percent", |value: f64| format!("{:.1} %", 100.0 * value));
+    environment.add_filter("whole_percent", |value: f64| format!("{:.0}", 100.0 * value));
+    environment.add_filter("css", |value: Value| {
+        f64::try_from(value).map_or_else(|_| "0".to_owned(), |v| format!("{:.4}", v.max(0.0)))
+    });
+    environment.add_filter("thousands", |value: u64| thousands(value));
+    environment.add_filter("duration", duration);
+    environment.add_filter("p_value", p_value);
+    environment.add_filter("cell", |text: String| markdown_cell(&text));
+    environment.add_template("report.html", HTML)?;
+    environment.add_template("report.md", MARKDOWN)?;
+    Ok(environment)
+}
+
+/// What both templates see: the report with a few things said in words.
+fn shared(report: &EvaluationReport) -> Value {
+    let circumstances = &report.circumstances;
+    let stages: Vec<Value> = circumstances
+        .stages
+        .iter()
+        .map(|stage| context! { name => stage.name.as_str(), seconds => stage.seconds })
+        .collect();
+    let headline = entries(&report.intervals)
+        .into_iter()
+        .zip(report.fold_mean.entries())
+        .zip(report.fold_sd.entries())
+        .map(|(((name, interval), (_, mean)), (_, sd))| context! { name, interval, mean, sd })
+        .collect::<Vec<_>>();
+    let top_of_intervals = report
+        .alone
+        .iter()
+        .map(|alone| alone.all)
+        .chain([report.intervals])
+        .flat_map(|headline| [headline.macro_f1.high, headline.map.high])
+        .fold(0.1, f64::max);
+    context! {
+        report => Value::from(Serde(report)),
+        headline,
+        verdict => verdict(report),
+        has_weights => report.genres.iter().any(|genre| !genre.fusion_weights.is_empty()),
+        has_training => report.training.iter().any(|curve| !curve.train_loss.is_empty()),
+        // Shared scale of all interval bars: a little more than the highest bound.
+        scale => (top_of_intervals * 1.05).min(1.0),
+        circumstances => context! {
+            when => circumstances.when.as_str(),
+            machine => circumstances.machine.as_str(),
+            device => circumstances.device.as_str(),
+            command_line => circumstances.command_line.as_str(),
+            stages,
+        },
+        stands_on => stands_on(report),
+    }
+}
+
+fn entries(intervals: &Headline<Interval>) -> Vec<(&'static str, Value)> {
+    intervals.entries().map(|(name, v)| (name, Value::from(Serde(v)))).into()
+}
+
+/// What every figure stands on, in one line.
+fn stands_on(report: &EvaluationReport) -> String {
+    let digest = &report.provenance.split_digest;
+    let short: String = digest.chars().take(12).collect();
+    let titles = thousands(report.fusion.num_titles as u64);
+    if short.is_empty() {
+        format!("{titles} titles")
+    } else {
+        format!("{titles} titles, split {short}")
+    }
+}
+
+/// Whether the fusion beats its parts, said plainly.
+fn verdict(report: &EvaluationReport) -> String {
+    if report.alone.is_empty() {
+        return String::new();
+    }
+    let mut sentences = Vec::new();
+    for (k, figure) in [(1, "macro F1"), (4, "mAP")] {
+        let gain = |alone: &super::AloneReport| *alone.fusion_gain.entries()[k].1;
+        let value = *report.fusion.headline().entries()[k].1;
+        let best = report.alone.iter().max_by(|a, b| {
+            let at = |alone: &super::AloneReport| alone.all.entries()[k].1.value;
+            at(a).total_cmp(&at(b))
+        });
+        let Some(best) = best else { continue };
+        let (name, alone, d) = (&best.modality, best.all.entries()[k].1.value, gain(best));
+        let compared = if d.difference.low > 0.0 {
+            "beats"
+        } else if d.difference.high < 0.0 {
+            "is worse than"
+        } else {
+            "cannot be told from"
+        };
+        sentences.push(format!(
+            "On {figure} the fusion ({value:.3}) {compared} the best single modality, {name} \
+             ({alone:.3}): difference {}, {:.0} % interval {} to {}, p {}.",
+            signed(d.difference.value),
+            100.0 * report.interval_level,
+            signed(d.difference.low),
+            signed(d.difference.high),
+            p_value(d.p_value),
+        ));
+    }
+    sentences.join(" ")
+}
+
+fn signed(value: f64) -> String {
+    format!("{value:+.3}").replace('-', "−")
+}
+
+fn decimals(value: &Value, digits: usize) -> String {
+    match f64::try_from(value.clone()) {
+        Ok(number) if number.is_finite() => format!("{number:.digits$}").replace('-', "−"),
+        _ => "–".to_owned(),
+    }
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.001 { "< 0.001".to_owned() } else { format!("= {p:.3}") }
+}
+
+fn thousands(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (k, digit) in digits.chars().enumerate() {
+        if k > 0 && (digits.len() - k).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn duration(secs: f64) -> String {
+    let whole = secs.round() as u64;
+    match whole {
+        _ if secs < 9.95 => format!("{secs:.1} s"),
+        0..120 => format!("{whole} s"),
+        120..7200 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+/// Text of others inside a Markdown table or paragraph.
+fn markdown_cell(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '#' => out.extend(['\\', c]),
+            '<' => out += "&lt;",
+            '&' => out += "&amp;",
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_said_plainly() {
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(duration(0.04), "0.0 s");
+        assert_eq!(duration(61.2), "61 s");
+        assert_eq!(duration(605.0), "10 min 05 s");
+        assert_eq!(duration(7300.0), "2 h 01 min");
+        assert_eq!(p_value(0.000_2), "< 0.001");
+        assert_eq!(p_value(0.25), "= 0.250");
+        assert_eq!(decimals(&Value::from(()), 3), "–");
+        assert_eq!(decimals(&Value::from(-0.5), 2), "−0.50");
+        assert_eq!(markdown_cell("a|b*<c>\n"), "a\\|b\\*&lt;c> ");
+    }
+}

@@ -1,0 +1,286 @@
+//! The bundle: a folder with all that tagging needs but the encoders' weights.
+//!
+//! `bundle.json` (this file's structs), `model/` (the fitted heads with calibration and
+//! thresholds), `README.md` (the model card). Written to a temporary folder and renamed.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{OpenModalities, TagError};
+use crate::{
+    base::{DeviceChoice, Digest},
+    catalog::{CatalogSpec, Vocabulary},
+    encode::EncoderContext,
+    learn::TrainedModel,
+};
+
+/// Version of the bundle's layout.
+const FORMAT: u32 = 1;
+const CONFIG: &str = "bundle.json";
+const MODEL: &str = "model";
+const CARD: &str = "README.md";
+
+/// `bundle.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BundleConfig {
+    /// Version of the layout.
+    pub format: u32,
+    /// Version of the program that wrote it.
+    pub cinetag: String,
+    /// The pipeline's name.
+    pub name: String,
+    /// The genres, in the order of the scores.
+    pub genres: Vocabulary,
+    /// The modalities, in the order of the model.
+    pub modalities: Vec<BundleModality>,
+    /// How the training catalog's columns are called; the default for catalogs to tag.
+    pub catalog: CatalogSpec,
+    /// What it was trained on.
+    pub trained_on: TrainedOn,
+    /// What whoever uses it must know.
+    pub notes: Vec<String>,
+    /// Digests of the model's files, by name.
+    pub files: BTreeMap<String, Digest>,
+}
+
+/// A modality of a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BundleModality {
+    /// Its name.
+    pub name: String,
+    /// Its settings, as in the pipeline.
+    pub settings: Value,
+    /// An encoder's fingerprint, or a record's columns: what must be the same when tagging.
+    pub made_by: Value,
+}
+
+/// What a bundle was trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainedOn {
+    /// File name of the catalog.
+    pub catalog: String,
+    /// Its content.
+    pub catalog_sha256: Digest,
+    /// Labelled titles.
+    pub num_titles: usize,
+    /// The run's seed.
+    pub seed: u64,
+    /// Its modalities' settings and the head's, for the card.
+    pub learn: Value,
+}
+
+/// A bundle, loaded.
+pub struct Bundle {
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// Its configuration.
+    pub config: BundleConfig,
+    /// Digest of `bundle.json`, which covers the model's files.
+    pub digest: Digest,
+    /// The fitted model.
+    pub model: TrainedModel,
+}
+
+impl Bundle {
+    /// Writes a bundle to `folder`, replacing the one that is there in one step.
+    /// `config.format`, `.cinetag` and `.files` are filled in. Gives the files written.
+    ///
+    /// # Errors
+    /// A file cannot be written; the folder holds something that is no bundle.
+    pub fn write(
+        folder: &Path,
+        mut config: BundleConfig,
+        model: &TrainedModel,
+        card: &str,
+    ) -> Result<Vec<PathBuf>, TagError> {
+        if folder.exists() && !folder.join(CONFIG).exists() {
+            let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+            if !is_empty {
+                return Err(TagError::Bundle {
+                    path: folder.to_owned(),
+                    message: "is there and is no bundle; it will not be replaced".to_owned(),
+                    hint: Some("give another folder, or move it away".to_owned()),
+                });
+            }
+        }
+        let parent = match folder.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(parent).map_err(TagError::file(parent))?;
+        let draft = tempfile::Builder::new()
+            .prefix(".tmp-bundle-")
+            .tempdir_in(parent)
+            .map_err(TagError::file(parent))?;
+        let model_folder = draft.path().join(MODEL);
+        fs::create_dir(&model_folder).map_err(TagError::file(&model_folder))?;
+        model.save(&model_folder)?;
+
+        config.format = FORMAT;
+        env!("CARGO_PKG_VERSION").clone_into(&mut config.cinetag);
+        config.files = digests(&model_folder)?;
+        let names: Vec<String> = config.files.keys().cloned().collect();
+        let mut text = serde_json::to_string_pretty(&config).unwrap_or_default();
+        text.push('\n');
+        let write = |name: &str, text: &str| {
+            let path = draft.path().join(name);
+            fs::write(&path, text).map_err(TagError::file(path))
+        };
+        write(CONFIG, &text)?;
+        write(CARD, card)?;
+        sync(draft.path())?;
+        replace(draft, folder, parent)?;
+
+        let mut written = vec![folder.join(CONFIG), folder.join(CARD)];
+        written.extend(names.iter().map(|name| folder.join(MODEL).join(name)));
+        Ok(written)
+    }
+
+    /// Loads a bundle and checks its files.
+    ///
+    /// # Errors
+    /// The folder is no bundle, of a later version, or damaged.
+    pub fn load(folder: &Path, device: DeviceChoice) -> Result<Self, TagError> {
+        let refuse = |message: String, hint: &str| TagError::Bundle {
+            path: folder.to_owned(),
+            message,
+            hint: Some(hint.to_owned()),
+        };
+        let path = folder.join(CONFIG);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(refuse(
+                    format!("is no bundle: it has no {CONFIG}"),
+                    "`cinetag train PIPELINE` writes one",
+                ));
+            }
+            Err(e) => return Err(TagError::file(path)(e)),
+        };
+        let version: Option<u64> = serde_json::from_slice::<Value>(&text)
+            .ok()
+            .and_then(|config| config.get("format").and_then(Value::as_u64));
+        if version.is_some_and(|version| version > u64::from(FORMAT)) {
+            return Err(refuse(
+                format!(
+                    "was written by a later version of cinetag (format {})",
+                    version.unwrap_or(0)
+                ),
+                "use that version, or train the bundle again",
+            ));
+        }
+        let config: BundleConfig = serde_json::from_slice(&text)
+            .map_err(|e| refuse(format!("{CONFIG}: {e}"), "fetch or train the bundle again"))?;
+        let model_folder = folder.join(MODEL);
+        for (name, digest) in &config.files {
+            let path = model_folder.join(name);
+            if Digest::of_file(&path).map_err(TagError::file(path))? != *digest {
+                return Err(refuse(
+                    format!("{MODEL}/{name} is not what was published"),
+                    "fetch or train the bundle again",
+                ));
+            }
+        }
+        let model = TrainedModel::load(&model_folder, device)?;
+        Ok(Self { folder: folder.to_owned(), config, digest: Digest::of_bytes(&text), model })
+    }
+
+    /// Opens the encoders that it was trained on.
+    ///
+    /// # Errors
+    /// Weights that are not there; an encoder that makes other features than those it was
+    /// trained on.
+    pub fn open_modalities(&self, context: &EncoderContext) -> Result<OpenModalities, TagError> {
+        let settings = self
+            .config
+            .modalities
+            .iter()
+            .map(|modality| (modality.name.clone(), modality.settings.clone()))
+            .collect();
+        let opened = OpenModalities::open(&settings, context)?;
+        let here = opened.description();
+        for modality in &self.config.modalities {
+            let made_here = here.get(&modality.name).unwrap_or(&Value::Null);
+            if *made_here != modality.made_by {
+                return Err(TagError::OtherEncoder {
+                    path: self.folder.clone(),
+                    modality: modality.name.clone(),
+                    trained: modality.made_by.to_string(),
+                    here: made_here.to_string(),
+                });
+            }
+        }
+        Ok(opened)
+    }
+}
+
+/// Digests of all files below a folder, by their path in it.
+fn digests(folder: &Path) -> Result<BTreeMap<String, Digest>, TagError> {
+    let mut files = BTreeMap::new();
+    for path in files_below(folder)? {
+        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+        files.insert(name, Digest::of_file(&path).map_err(TagError::file(path))?);
+    }
+    Ok(files)
+}
+
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>, TagError> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(TagError::file(folder))? {
+        let path = entry.map_err(TagError::file(folder))?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// Flushes every file of a folder to the disk.
+fn sync(folder: &Path) -> Result<(), TagError> {
+    for path in files_below(folder)? {
+        fs::File::open(&path).and_then(|file| file.sync_all()).map_err(TagError::file(path))?;
+    }
+    Ok(())
+}
+
+/// Puts the draft in the place of `folder`. What stood there is renamed away first and
+/// removed last, so that at every moment one whole bundle is on the disk.
+fn replace(draft: tempfile::TempDir, folder: &Path, parent: &Path) -> Result<(), TagError> {
+    let old = tempfile::Builder::new()
+        .prefix(".tmp-old-")
+        .tempdir_in(parent)
+        .map_err(TagError::file(parent))?;
+    let moved = old.path().join("bundle");
+    if folder.exists() {
+        fs::rename(folder, &moved).map_err(TagError::file(folder))?;
+    }
+    let draft = draft.keep();
+    make_readable(&draft)?;
+    if let Err(error) = fs::rename(&draft, folder) {
+        if moved.exists() {
+            fs::rename(&moved, folder).map_err(TagError::file(folder))?;
+        }
+        return Err(TagError::file(folder)(error));
+    }
+    Ok(())
+}
+
+/// Temporary folders are private; a published one is as readable as any other.
+fn make_readable(folder: &Path) -> Result<(), TagError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+            .map_err(TagError::file(folder))?;
+    }
+    let _ = folder;
+    Ok(())
+}

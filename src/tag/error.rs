@@ -1,0 +1,111 @@
+//! Why titles cannot be tagged.
+
+use std::{io, path::PathBuf};
+
+use crate::{
+    base::{Hinted, Interrupted},
+    catalog::CatalogError,
+    encode::EncodeError,
+    extract::ExtractError,
+    learn::LearnError,
+    store::StoreError,
+};
+
+/// A bundle cannot be used, or tags cannot be made or written.
+#[derive(Debug, thiserror::Error)]
+pub enum TagError {
+    /// The folder is no bundle, or one that this program cannot use.
+    #[error("{path}: {message}")]
+    Bundle {
+        /// The bundle.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+        /// The mend.
+        hint: Option<String>,
+    },
+    /// The bundle was trained on other encoders than those at hand.
+    #[error(
+        "{path}: trained on {modality} features {trained}, but the encoder at hand makes {here}"
+    )]
+    OtherEncoder {
+        /// The bundle.
+        path: PathBuf,
+        /// The modality.
+        modality: String,
+        /// The fingerprint in the bundle.
+        trained: String,
+        /// The fingerprint here.
+        here: String,
+    },
+    /// Features that the store should have are not there.
+    #[error("{num_titles} titles have no {modality} features in the store")]
+    NotExtracted {
+        /// Which features.
+        modality: String,
+        /// How many titles.
+        num_titles: usize,
+    },
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The tags cannot be written.
+    #[error("the tags cannot be written: {0}")]
+    Write(#[from] io::Error),
+    /// The catalog.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// An encoder.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The extraction.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The model.
+    #[error(transparent)]
+    Learn(#[from] LearnError),
+    /// Ctrl-C.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl TagError {
+    /// An error about a file.
+    pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}
+
+impl Hinted for TagError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Bundle { hint, .. } => hint.clone(),
+            Self::OtherEncoder { .. } => Some(
+                "use the version of cinetag and the weights that the bundle names, or train it \
+                 again with `cinetag train PIPELINE`"
+                    .to_owned(),
+            ),
+            Self::NotExtracted { .. } => {
+                Some("run `cinetag extract PIPELINE` first; it goes on where it stopped".to_owned())
+            }
+            Self::File { .. } | Self::Write(_) => None,
+            Self::Catalog(e) => e.hint(),
+            Self::Encode(e) => e.hint(),
+            Self::Extract(e) => e.hint(),
+            Self::Store(e) => e.hint(),
+            Self::Learn(e) => e.hint(),
+            Self::Interrupted(_) => {
+                Some("the same command goes on: features are kept in the store".to_owned())
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! From features to tags with their reasons.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Bundle, OpenModalities, TagError};
+use crate::{
+    base::TitleId,
+    catalog::Title,
+    extract::source_key,
+    learn::{
+        ModelPrediction,
+        dataset::{Content, Dataset},
+    },
+    store::{FeatureStore, SourceDigests},
+};
+
+/// Moments of each modality that are named.
+const NUM_MOMENTS: usize = 3;
+
+/// The tags of one title.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TitleTags {
+    /// As in the catalog.
+    pub id: TitleId,
+    /// The name people know it by.
+    pub title: String,
+    /// Year of release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<i32>,
+    /// The genres decided on, most probable first. Empty where nothing could be looked at.
+    pub genres: Vec<String>,
+    /// Every genre, most probable first; empty where nothing could be looked at.
+    pub scores: Vec<GenreScore>,
+    /// By modality: the moments that weighed most.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub moments: BTreeMap<String, Vec<Moment>>,
+    /// By modality: why it did not take part.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<String, String>,
+    /// Bundle name and the start of its digest.
+    pub model: String,
+}
+
+/// One genre of a title.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GenreScore {
+    /// The genre.
+    pub genre: String,
+    /// Calibrated probability.
+    pub probability: f32,
+    /// The genre's threshold.
+    pub threshold: f64,
+    /// Whether it is a tag.
+    pub decision: bool,
+    /// Log-odds that the calibration adds whatever the title shows.
+    pub base: f32,
+    /// By modality: its log-odds. With `base` they sum to the log-odds of `probability`.
+    pub contributions: BTreeMap<String, f32>,
+}
+
+/// A moment of the trailer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Moment {
+    /// Seconds from the start.
+    pub time_secs: f32,
+    /// Its share of the modality's attention, 0..1.
+    pub weight: f32,
+}
+
+/// A bundle with its encoders: scores titles whose features are in the store.
+pub struct Tagger<'a> {
+    bundle: &'a Bundle,
+    modalities: &'a OpenModalities,
+    model: String,
+}
+
+impl<'a> Tagger<'a> {
+    /// A tagger; `modalities` are the bundle's ([`Bundle::open_modalities`]).
+    #[must_use]
+    pub fn new(bundle: &'a Bundle, modalities: &'a OpenModalities) -> Self {
+        let model = format!("{}@{}", bundle.config.name, bundle.digest.short());
+        Self { bundle, modalities, model }
+    }
+
+    /// Tags titles, in their order.
+    ///
+    /// # Errors
+    /// Features that were never extracted; a damaged store; a device error.
+    pub fn tag(
+        &self,
+        titles: &[Title],
+        store: &FeatureStore,
+        digests: &SourceDigests,
+    ) -> Result<Vec<TitleTags>, TagError> {
+        let data = self.modalities.table(titles, &self.bundle.config.genres, store, digests)?;
+        let rows: Vec<usize> = (0..titles.len()).collect();
+        let prediction = self.bundle.model.predict(&data, &rows)?;
+        let missing = self.missing(titles, &data, store, digests)?;
+        Ok(titles
+            .iter()
+            .zip(missing)
+            .enumerate()
+            .map(|(idx, (title, missing))| self.title(idx, title, &data, &prediction, missing))
+            .collect())
+    }
+
+    fn title(
+        &self,
+        idx: usize,
+        title: &Title,
+        data: &Dataset,
+        prediction: &ModelPrediction,
+        missing: BTreeMap<String, String>,
+    ) -> TitleTags {
+        let mut scores: Vec<GenreScore> = Vec::new();
+        if prediction.scored[idx] {
+            let num_modalities = prediction.num_modalities;
+            for (genre_idx, at) in prediction.genres_of(idx).enumerate() {
+                let contributions = data
+                    .modalities
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, modality)| modality.present(idx))
+                    .map(|(m, modality)| {
+                        (modality.name.clone(), prediction.contributions[at * num_modalities + m])
+                    })
+                    .collect();
+                scores.push(GenreScore {
+                    genre: data.genres[genre_idx].clone(),
+                    probability: prediction.probability[at],
+                    threshold: self.bundle.model.spec().fused.thresholds[genre_idx],
+                    decision: prediction.decision[at],
+                    base: prediction.bias[at],
+                    contributions,
+                });
+            }
+            scores.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        }
+        TitleTags {
+            id: title.id.clone(),
+            title: title.name.clone(),
+            year: title.year,
+            genres: scores.iter().filter(|s| s.decision).map(|s| s.genre.clone()).collect(),
+            scores,
+            moments: moments(idx, data, prediction),
+            missing,
+            model: self.model.clone(),
+        }
+    }
+
+    /// `[titles]`: by modality, why it does not take part.
+    fn missing(
+        &self,
+        titles: &[Title],
+        data: &Dataset,
+        store: &FeatureStore,
+        digests: &SourceDigests,
+    ) -> Result<Vec<BTreeMap<String, String>>, TagError> {
+        let mut missing = vec![BTreeMap::new(); titles.len()];
+        for (modality_idx, table) in data.modalities.iter().enumerate() {
+            // Encoders come first in the table, then what is read off the catalog.
+            let open = self.modalities.encoders().get(modality_idx);
+            let index = match open {
+                Some(open) => Some(store.encoder(open.encoder.identity())?.index()?),
+                None => None,
+            };
+            for (idx, title) in titles.iter().enumerate().filter(|(idx, _)| !table.present(*idx)) {
+                let source = open.and_then(|open| source_key(open.modality, title, digests));
+                let failure = source.and_then(|source| {
+                    let failure = index.as_ref()?.failure(&source.key)?;
+                    let colon = if failure.detail.is_empty() { "" } else { ": " };
+                    Some(format!("{}{colon}{}", failure.code, failure.detail))
+                });
+                let reason = failure.unwrap_or_else(|| "not given".to_owned());
+                missing[idx].insert(table.name.clone(), reason);
+            }
+        }
+        Ok(missing)
+    }
+}
+
+/// By modality whose rows have times: the moments with the most attention.
+fn moments(
+    idx: usize,
+    data: &Dataset,
+    prediction: &ModelPrediction,
+) -> BTreeMap<String, Vec<Moment>> {
+    let mut found = BTreeMap::new();
+    for (modality, attention) in data.modalities.iter().zip(&prediction.attention[idx]) {
+        let Content::Rows(ragged) = &modality.content else { continue };
+        let mut moments: Vec<Moment> = ragged
+            .times(idx)
+            .iter()
+            .zip(attention)
+            .map(|(&time_secs, &weight)| Moment { time_secs, weight })
+            .collect();
+        moments.sort_by(|a, b| {
+            b.weight.total_cmp(&a.weight).then(a.time_secs.total_cmp(&b.time_secs))
+        });
+        moments.truncate(NUM_MOMENTS);
+        if !moments.is_empty() {
+            found.insert(modality.name.clone(), moments);
+        }
+    }
+    found
+}
