@@ -193,8 +193,11 @@ pub(super) struct StreamFacts {
     pub(super) tick_secs: f64,
     /// Of one frame, 0 where it is not known.
     pub(super) frame_secs: f64,
-    /// How wide a pixel is for its height; 1 where it is not known.
+    /// How wide a pixel is for its height, where the container says so.
     pub(super) pixel_aspect: Option<f64>,
+    /// As the container states it; 0 where it does not, and for sound.
+    pub(super) width: u32,
+    pub(super) height: u32,
     pub(super) turn: Turn,
     /// `encv`, `enca` or key data in the header.
     pub(super) is_encrypted: bool,
@@ -212,8 +215,7 @@ impl Container {
     }
 
     fn best(&self, kind: Type) -> Option<StreamFacts> {
-        let stills =
-            ffi::AV_DISPOSITION_ATTACHED_PIC | ffi::AV_DISPOSITION_TIMED_THUMBNAILS;
+        let stills = ffi::AV_DISPOSITION_ATTACHED_PIC | ffi::AV_DISPOSITION_TIMED_THUMBNAILS;
         let fits = |stream: &ffmpeg::Stream<'_>| {
             #[allow(unsafe_code)]
             // SAFETY: the stream belongs to the open container. (`Disposition` drops bits.)
@@ -223,10 +225,7 @@ impl Container {
                 && !stream.disposition().contains(Disposition::ATTACHED_PIC)
         };
         let streams = self.input.streams();
-        let stream = streams
-            .best(kind)
-            .filter(fits)
-            .or_else(|| self.input.streams().find(fits))?;
+        let stream = streams.best(kind).filter(fits).or_else(|| self.input.streams().find(fits))?;
         Some(facts_of(&stream))
     }
 
@@ -251,11 +250,13 @@ fn facts_of(stream: &ffmpeg::Stream<'_>) -> StreamFacts {
     let time_base = stream.time_base();
     #[allow(unsafe_code)]
     // SAFETY: parameters and stream belong to the open container.
-    let (tag, aspect) =
-        unsafe { ((*parameters.as_ptr()).codec_tag, (*stream.as_ptr()).sample_aspect_ratio) };
+    let (tag, aspect, width, height) = unsafe {
+        let stated = &*parameters.as_ptr();
+        (stated.codec_tag, (*stream.as_ptr()).sample_aspect_ratio, stated.width, stated.height)
+    };
     let mut turn = Turn::default();
-    let mut is_encrypted = [u32::from_le_bytes(*b"encv"), u32::from_le_bytes(*b"enca")]
-        .contains(&tag);
+    let mut is_encrypted =
+        [u32::from_le_bytes(*b"encv"), u32::from_le_bytes(*b"enca")].contains(&tag);
     for data in stream.side_data() {
         match data.kind() {
             SideDataType::DisplayMatrix => turn = turn_of(data.data()),
@@ -270,6 +271,8 @@ fn facts_of(stream: &ffmpeg::Stream<'_>) -> StreamFacts {
         tick_secs: ratio(time_base.numerator(), time_base.denominator()).unwrap_or(0.0),
         frame_secs: ratio(rate.denominator(), rate.numerator()).unwrap_or(0.0),
         pixel_aspect: ratio(aspect.num, aspect.den),
+        width: u32::try_from(width).unwrap_or(0),
+        height: u32::try_from(height).unwrap_or(0),
         turn,
         is_encrypted,
         parameters,

@@ -184,13 +184,21 @@ impl KeyframePicker {
     }
 }
 
+fn check_size(width: u32, height: u32, limits: &Limits) -> Result<(), Failure> {
+    if u64::from(width) * u64::from(height) > limits.max_pixels {
+        let text = format!("{width} x {height}, at most {} pixels are read", limits.max_pixels);
+        return Err(Failure::new(ReasonCode::TooLarge, text));
+    }
+    Ok(())
+}
+
 /// Decoder and scaler of one stream.
 struct FrameDecoder {
     decoder: decoder::Video,
     scaler: SquareScaler,
     tick_secs: f64,
     start_secs: f64,
-    max_pixels: u64,
+    limits: Limits,
     num_sent: usize,
     num_refused: usize,
     first_error: Option<Failure>,
@@ -204,6 +212,7 @@ impl FrameDecoder {
         start_secs: f64,
     ) -> Result<Self, Failure> {
         libav::take_log();
+        check_size(stream.width, stream.height, limits)?;
         let scaler = SquareScaler::new(spec.side_px, spec.fit, stream.pixel_aspect, stream.turn);
         let mut context =
             codec::Context::from_parameters(stream.parameters).map_err(libav::failure)?.decoder();
@@ -223,26 +232,16 @@ impl FrameDecoder {
             .open_as_with(codec, options)
             .and_then(codec::decoder::Opened::video)
             .map_err(libav::failure)?;
-        let decoder = Self {
+        Ok(Self {
             decoder,
             scaler,
             tick_secs: stream.tick_secs,
             start_secs,
-            max_pixels: limits.max_pixels,
+            limits: limits.clone(),
             num_sent: 0,
             num_refused: 0,
             first_error: None,
-        };
-        decoder.check_size(decoder.decoder.width(), decoder.decoder.height())?;
-        Ok(decoder)
-    }
-
-    fn check_size(&self, width: u32, height: u32) -> Result<(), Failure> {
-        if u64::from(width) * u64::from(height) > self.max_pixels {
-            let text = format!("{width} x {height}, at most {} pixels are read", self.max_pixels);
-            return Err(Failure::new(ReasonCode::TooLarge, text));
-        }
-        Ok(())
+        })
     }
 
     /// Decodes some packets, ascending in time, and leaves the decoder as it was.
@@ -288,9 +287,9 @@ impl FrameDecoder {
         loop {
             match self.decoder.receive_frame(&mut frame) {
                 Ok(()) => {}
-                Err(
-                    ffmpeg::Error::Eof | ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN },
-                ) => return Ok(num_frames),
+                Err(ffmpeg::Error::Eof | ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN }) => {
+                    return Ok(num_frames);
+                }
                 Err(error) => {
                     self.refuse(error)?;
                     return Ok(num_frames);
@@ -306,7 +305,7 @@ impl FrameDecoder {
                 self.num_refused += 1;
                 continue;
             }
-            self.check_size(frame.width(), frame.height())?;
+            check_size(frame.width(), frame.height(), &self.limits)?;
             match self.scaler.square(&mut frame) {
                 Ok((picture, thumbnail)) => shots.push(Shot { time_secs, picture, thumbnail }),
                 Err(error) => self.refuse(error)?,

@@ -1,3 +1,5 @@
-//! Damage, kills and full disks: old data stays whole.
+//! Damaged, hostile and missing input; killed processes; full disks. What was whole stays
+//! whole, and each fault has a name.
 
+mod media;
 mod store;
