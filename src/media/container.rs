@@ -40,7 +40,7 @@ pub(super) struct Container {
     /// Length as the container states it.
     pub(super) duration_secs: Option<f64>,
     /// The container says so itself; it was not guessed from the bit rate.
-    pub(super) duration_is_stated: bool,
+    duration_is_stated: bool,
     /// When the film begins, in the timestamps of the container.
     pub(super) start_secs: f64,
 }
@@ -199,7 +199,7 @@ pub(super) struct StreamFacts {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) turn: Turn,
-    /// `encv`, `enca` or key data in the header.
+    /// `encv`, `enca` or key data in the header: a key is needed for all or most of it.
     pub(super) is_encrypted: bool,
 }
 
@@ -227,6 +227,24 @@ impl Container {
         let streams = self.input.streams();
         let stream = streams.best(kind).filter(fits).or_else(|| self.input.streams().find(fits))?;
         Some(facts_of(&stream))
+    }
+
+    /// When the last of some streams ends, seconds from the film's begin; `None` where the
+    /// container does not say so.
+    pub(super) fn end_secs(&self, streams: &[usize]) -> Option<f64> {
+        if !self.duration_is_stated {
+            return None;
+        }
+        let of_stream = |index: &usize| {
+            let stream = self.input.stream(*index)?;
+            let base = stream.time_base();
+            let tick_secs = ratio(base.numerator(), base.denominator())?;
+            let start = Some(stream.start_time()).filter(|start| *start != ffi::AV_NOPTS_VALUE)?;
+            let duration = Some(stream.duration()).filter(|duration| *duration > 0)?;
+            Some(start.saturating_add(duration) as f64 * tick_secs - self.start_secs)
+        };
+        let ends: Option<Vec<f64>> = streams.iter().map(of_stream).collect();
+        ends.map(|ends| ends.into_iter().fold(0.0, f64::max)).or(self.duration_secs)
     }
 
     /// Tells the demuxer to skip all streams but these.

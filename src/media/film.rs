@@ -92,7 +92,7 @@ fn read(
     wanted.extend(sound.as_ref().map(Sound::stream_index));
     container.keep_only(&wanted);
 
-    let broke_off = read_packets(&mut container, &mut picker, &mut sound, &mut film);
+    let broke_off = read_packets(&mut container, &wanted, &mut picker, &mut sound, &mut film);
     if let Some(sound) = sound {
         let begin = Instant::now();
         film.audio = Some(sound.finish(broke_off.clone()));
@@ -109,6 +109,7 @@ fn read(
 /// Reads to the end, or to where nothing more is wanted; says why it could not.
 fn read_packets(
     container: &mut Container,
+    wanted: &[usize],
     picker: &mut Option<KeyframePicker>,
     sound: &mut Option<Sound>,
     film: &mut Film,
@@ -131,9 +132,13 @@ fn read_packets(
         match packet.read(&mut container.input) {
             Ok(()) => num_errors = 0,
             Err(ffmpeg::Error::Eof) => break,
+            // Demuxers find their way again behind damage; a size that is damaged asks for
+            // more memory than there is.
             Err(
                 error @ (ffmpeg::Error::InvalidData
-                | ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN }),
+                | ffmpeg::Error::Other {
+                    errno: ffmpeg::error::EAGAIN | ffmpeg::error::ENOMEM,
+                }),
             ) => {
                 num_errors += 1;
                 if num_errors >= MAX_ERRORS {
@@ -164,8 +169,8 @@ fn read_packets(
             }
         }
     }
-    let stated = container.duration_secs.filter(|_| container.duration_is_stated)?;
-    // Containers round, and streams end at different times: a tenth and a second are allowed.
+    // Containers round: a tenth and a second are allowed.
+    let stated = container.end_secs(wanted)?;
     (end_secs < stated * 0.9 - 1.0).then(|| {
         let text = format!("the content ends at {end_secs:.1} s of {stated:.1} s");
         Failure::new(ReasonCode::Truncated, libav::detail(text, &libav::take_log()))

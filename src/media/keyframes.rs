@@ -120,8 +120,7 @@ impl KeyframePicker {
     /// Decodes what was chosen. `broke_off` is why the container could not be read to its end.
     pub(super) fn finish(self, broke_off: Option<Failure>) -> Result<Keyframes, Failure> {
         let Self { spec, limits, stream, mut candidates, num_packets, num_encrypted, .. } = self;
-        let is_encrypted = num_encrypted > 0 || (stream.is_encrypted && candidates.is_empty());
-        if is_encrypted {
+        if num_encrypted > 0 || stream.is_encrypted {
             return Err(Failure::new(ReasonCode::Encrypted, "the picture is encrypted"));
         }
         if spec.max_frames == 0 {

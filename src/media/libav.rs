@@ -130,10 +130,10 @@ pub(super) fn code_of(error: ffmpeg::Error) -> ReasonCode {
     match error {
         Error::Other { errno } => match errno {
             ffmpeg::error::ENOENT => ReasonCode::NotFound,
-            ffmpeg::error::EACCES
-            | ffmpeg::error::EPERM
-            | ffmpeg::error::EISDIR
-            | ffmpeg::error::EIO => ReasonCode::Unreadable,
+            // Not EPERM: it is −1, which decoders return for anything.
+            ffmpeg::error::EACCES | ffmpeg::error::EISDIR | ffmpeg::error::EIO => {
+                ReasonCode::Unreadable
+            }
             ffmpeg::error::ENOMEM => ReasonCode::MemoryLimit,
             ffmpeg::error::ENOSYS => ReasonCode::UnsupportedCodec,
             _ => ReasonCode::Corrupt,

@@ -98,7 +98,7 @@ pub struct Keyframes {
     pub partial: Option<Failure>,
 }
 
-/// Mono samples in −1..1.
+/// Mono samples; full scale is −1..1, lossy codecs overshoot a little.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Samples {
     /// As asked for.

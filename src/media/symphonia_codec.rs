@@ -13,7 +13,9 @@ use ffmpeg_next::{
     packet::Ref,
 };
 use symphonia::core::{
-    codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions, well_known},
+    codecs::audio::{
+        AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions, well_known,
+    },
     packet::PacketRef,
     units::{Duration, Timestamp},
 };
@@ -35,6 +37,8 @@ pub(super) struct SymphoniaDecoder {
     rate_hz: u32,
     num_channels: usize,
     num_skip: usize,
+    codec: AudioCodecId,
+    is_first: bool,
 }
 
 impl SymphoniaDecoder {
@@ -76,7 +80,7 @@ impl SymphoniaDecoder {
         let options = AudioDecoderOptions::default().gapless(false);
         let decoder =
             symphonia::default::get_codecs().make_audio_decoder(&parameters, &options).ok()?;
-        Some(Self { decoder, rate_hz, num_channels, num_skip: 0 })
+        Some(Self { decoder, rate_hz, num_channels, num_skip: 0, codec, is_first: true })
     }
 
     /// Decodes a packet; `None` when symphonia fails on it, or gives another rate or number of
@@ -88,6 +92,14 @@ impl SymphoniaDecoder {
         let rate_hz = decoded.spec().rate();
         if rate_hz != self.rate_hz || decoded.num_planes() != self.num_channels {
             return None;
+        }
+        // Where FFmpeg gives nothing, symphonia gives silence: for Vorbis' first packet, which
+        // has nothing to overlap with, and for AAC packets that hold no channel.
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        if (self.codec == well_known::CODEC_ID_VORBIS && is_first)
+            || (self.codec == well_known::CODEC_ID_AAC && !aac_has_channel(data))
+        {
+            return Some(Chunk { planes: vec![Vec::new(); self.num_channels], rate_hz });
         }
         let mut planes: Vec<Vec<f32>> = Vec::new();
         decoded.copy_to_vecs_planar(&mut planes);
@@ -118,6 +130,51 @@ impl SymphoniaDecoder {
     }
 }
 
+/// Is there a channel among the elements of a raw AAC block, or only filling and data (an
+/// encoder's name in the first packet)?
+/// source: ISO/IEC 14496-3, 4.4.2.1 (`raw_data_block`).
+fn aac_has_channel(data: &[u8]) -> bool {
+    let mut at = 0;
+    let mut bits = |num: usize| {
+        let mut value = 0;
+        for bit in at..at + num {
+            let byte = data.get(bit / 8).copied().unwrap_or(0);
+            value = value << 1 | usize::from(byte >> (7 - bit % 8) & 1);
+        }
+        at += num;
+        (value, at)
+    };
+    loop {
+        match bits(3) {
+            // End of the block, or of the data.
+            (7, _) => return false,
+            (_, end) if end > data.len() * 8 => return false,
+            // Data: tag, alignment, length.
+            (4, _) => {
+                let is_aligned = bits(5).0 & 1 == 1;
+                let (mut num_bytes, mut end) = bits(8);
+                if num_bytes == 255 {
+                    let (more, now) = bits(8);
+                    (num_bytes, end) = (num_bytes + more, now);
+                }
+                let padding = if is_aligned { end.next_multiple_of(8) - end } else { 0 };
+                bits(padding);
+                bits(num_bytes * 8);
+            }
+            // Filling.
+            (6, _) => {
+                let mut num_bytes = bits(4).0;
+                if num_bytes == 15 {
+                    num_bytes += bits(8).0;
+                    num_bytes -= 1;
+                }
+                bits(num_bytes * 8);
+            }
+            _ => return true,
+        }
+    }
+}
+
 /// `AV_PKT_DATA_SKIP_SAMPLES`: samples to skip at the start and at the end, 32 bits each.
 fn skip_counts(data: &[u8]) -> Option<(usize, usize)> {
     let number = |at: usize| {
@@ -138,6 +195,18 @@ fn is_discarded(packet: &Packet) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn aac_packets_without_a_channel_are_told() {
+        // Filling of 3 bytes, then the end: 110 0011 + 24 bits + 111.
+        assert!(!aac_has_channel(&[0b1100_0110, 0, 0, 1, 0b1100_0000]));
+        // Filling of 0 bytes, then a channel pair (001).
+        assert!(aac_has_channel(&[0b1100_0000, 0b1000_0000]));
+        // Data of 1 byte, aligned: 100 0000 1 0000 0001 + 8 bits, then a single channel (000).
+        assert!(aac_has_channel(&[0b1000_0001, 1, 0xff, 0]));
+        assert!(!aac_has_channel(&[]));
+        assert!(!aac_has_channel(&[0xe0]));
+    }
 
     #[test]
     fn skip_counts_are_little_endian_and_never_negative() {

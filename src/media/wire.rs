@@ -348,7 +348,7 @@ mod tests {
         shorter.audio.as_mut().unwrap().max_secs = 0.5;
         assert!(refused(&shorter));
         assert!(refused(&DecodeRequest { audio: None, ..request() }));
-        let noise: Vec<u8> = (0..64).map(|n| n * 37).collect();
+        let noise: Vec<u8> = (0..64_u8).map(|n| n.wrapping_mul(37)).collect();
         let error = read_answer(&noise[..], &request()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
