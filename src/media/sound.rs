@@ -448,7 +448,7 @@ mod tests {
     }
 
     /// On every clip whose codec symphonia knows: the same number of samples, and the same
-    /// samples (2e-5 at most; 1e-3 would be inaudible).
+    /// samples (2.0e-5 apart at most, on AAC).
     #[test]
     fn both_decoders_agree_on_real_clips() {
         let root = std::env::var_os("CINETAG_SHARED_DATA").map_or_else(
@@ -473,7 +473,7 @@ mod tests {
             let (_, ffmpeg) = decode_with(&path, Preference::Ffmpeg).unwrap();
             let worst =
                 symphonia.iter().zip(&ffmpeg).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            if symphonia.len() != ffmpeg.len() || worst > 1e-3 {
+            if symphonia.len() != ffmpeg.len() || worst > 2e-4 {
                 let lens = (symphonia.len(), ffmpeg.len());
                 wrong.push(format!("{codec} {lens:?} {worst:e} {}", path.display()));
             }

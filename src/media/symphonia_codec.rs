@@ -25,6 +25,10 @@ use super::container::StreamFacts;
 /// AAC's object type "low complexity" as FFmpeg numbers it.
 const PROFILE_AAC_LC: i32 = 1;
 
+/// Samples that libfaac's files begin too early; no header says so.
+/// reference: `decode_fill` in libavcodec/aacdec_template.c (5.1).
+const LIBFAAC_DELAY: usize = 1024;
+
 /// Decoded samples, one plane a channel.
 pub(super) struct Chunk {
     pub(super) planes: Vec<Vec<f32>>,
@@ -101,6 +105,9 @@ impl SymphoniaDecoder {
         {
             return Some(Chunk { planes: vec![Vec::new(); self.num_channels], rate_hz });
         }
+        if self.codec == well_known::CODEC_ID_AAC && is_first && names_libfaac(data) {
+            self.num_skip = LIBFAAC_DELAY;
+        }
         let mut planes: Vec<Vec<f32>> = Vec::new();
         decoded.copy_to_vecs_planar(&mut planes);
         let num_samples = planes.first().map_or(0, Vec::len);
@@ -128,6 +135,11 @@ impl SymphoniaDecoder {
         }
         Some(Chunk { planes, rate_hz })
     }
+}
+
+/// libfaac writes its name into the first packet.
+fn names_libfaac(data: &[u8]) -> bool {
+    data[..data.len().min(64)].windows(8).any(|bytes| bytes == b"libfaac ")
 }
 
 /// Is there a channel among the elements of a raw AAC block, or only filling and data (an
