@@ -104,7 +104,7 @@ impl DecodePool {
             };
             match worker.ask(request, &self.settings.limits, &self.keeper) {
                 Ok(decoded) => {
-                    let is_worn = worker.num_titles() >= self.settings.recycle_after;
+                    let is_worn = worker.is_worn(self.settings.recycle_after);
                     self.release((!is_worn).then_some(worker));
                     return decoded;
                 }

@@ -144,17 +144,21 @@ fn resize(source: &RgbImage, side_px: u32, fit: Fit) -> Result<Picture, Failure>
     let Rect { width, height, .. } = placement.into;
     let failed =
         |error: &dyn std::error::Error| Failure::new(ReasonCode::Corrupt, error.to_string());
-    let view = ImageRef::new(source.width(), source.height(), source.as_raw(), PixelType::U8x3)
+    // Cut out first: what lies outside has no part in the edges.
+    let crop = placement.crop;
+    let cut: RgbImage;
+    let source = if (crop.width, crop.height) == source.dimensions() {
+        source
+    } else {
+        cut = image::imageops::crop_imm(source, crop.x, crop.y, crop.width, crop.height).to_image();
+        &cut
+    };
+    let view = ImageRef::new(crop.width, crop.height, source.as_raw(), PixelType::U8x3)
         .map_err(|error| failed(&error))?;
-    let [x, y, crop_width, crop_height] =
-        [placement.crop.x, placement.crop.y, placement.crop.width, placement.crop.height]
-            .map(f64::from);
     let bicubic = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
     let mut resizer = Resizer::new();
-    let mut narrow = Image::new(width, placement.crop.height, PixelType::U8x3);
-    resizer
-        .resize(&view, &mut narrow, &bicubic.crop(x, y, crop_width, crop_height))
-        .map_err(|error| failed(&error))?;
+    let mut narrow = Image::new(width, crop.height, PixelType::U8x3);
+    resizer.resize(&view, &mut narrow, &bicubic).map_err(|error| failed(&error))?;
     let mut scaled = Image::new(width, height, PixelType::U8x3);
     resizer.resize(&narrow, &mut scaled, &bicubic).map_err(|error| failed(&error))?;
     let mut square = black_square(side_px);

@@ -40,6 +40,8 @@ struct RequestHead {
 /// An answer's head. Behind it: the keyframes' pixels, the samples, the picture's pixels.
 #[derive(Serialize, Deserialize)]
 struct AnswerHead {
+    /// The worker ends after this answer.
+    is_last: bool,
     frames: Option<Result<FramesHead, Failure>>,
     audio: Option<Result<AudioHead, Failure>>,
     picture: Option<Result<PictureHead, Failure>>,
@@ -112,9 +114,10 @@ fn path_from_bytes(bytes: Vec<u8>) -> PathBuf {
     PathBuf::from(OsString::from(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Sends an answer.
-pub(super) fn write_answer(mut to: impl Write, decoded: &Decoded) -> io::Result<()> {
+/// Sends an answer; `is_last` says that no other request will be taken.
+pub(super) fn write_answer(mut to: impl Write, decoded: &Decoded, is_last: bool) -> io::Result<()> {
     let head = AnswerHead {
+        is_last,
         frames: decoded.frames.as_ref().map(|part| {
             part.as_ref().map_err(Failure::clone).map(|frames| FramesHead {
                 times_secs: frames.kept.iter().map(|frame| frame.time_secs).collect(),
@@ -159,12 +162,15 @@ pub(super) fn write_answer(mut to: impl Write, decoded: &Decoded) -> io::Result<
     to.flush()
 }
 
-/// Receives the answer to `request`.
+/// Receives the answer to `request`, and whether it is the worker's last.
 ///
 /// # Errors
 /// The pipe ended (`UnexpectedEof`), or what came is not an answer to this request
 /// (`InvalidData`).
-pub(super) fn read_answer(mut from: impl Read, request: &DecodeRequest) -> io::Result<Decoded> {
+pub(super) fn read_answer(
+    mut from: impl Read,
+    request: &DecodeRequest,
+) -> io::Result<(Decoded, bool)> {
     let head = read_head::<AnswerHead>(&mut from)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let same_parts = head.frames.is_some() == request.frames.is_some()
         && head.audio.is_some() == request.audio.is_some()
@@ -197,7 +203,7 @@ pub(super) fn read_answer(mut from: impl Read, request: &DecodeRequest) -> io::R
             Err(failure) => Err(failure),
         });
     }
-    Ok(decoded)
+    Ok((decoded, head.is_last))
 }
 
 fn read_frames(mut from: impl Read, head: FramesHead, spec: &FrameSpec) -> io::Result<Keyframes> {
@@ -323,8 +329,9 @@ mod tests {
         assert!(read_request(&mut pipe).unwrap().is_none());
 
         let mut bytes = Vec::new();
-        write_answer(&mut bytes, &answer()).unwrap();
-        let back = read_answer(&bytes[..], &request()).unwrap();
+        write_answer(&mut bytes, &answer(), true).unwrap();
+        let (back, is_last) = read_answer(&bytes[..], &request()).unwrap();
+        assert!(is_last);
         assert_eq!(format!("{back:?}"), format!("{:?}", answer()));
         for len in 0..bytes.len() {
             assert!(read_answer(&bytes[..len], &request()).is_err(), "{len} bytes");
@@ -334,7 +341,7 @@ mod tests {
     #[test]
     fn answers_larger_than_what_was_asked_for_are_garbage() {
         let mut bytes = Vec::new();
-        write_answer(&mut bytes, &answer()).unwrap();
+        write_answer(&mut bytes, &answer(), true).unwrap();
         let refused = |request: &DecodeRequest| {
             read_answer(&bytes[..], request).unwrap_err().kind() == io::ErrorKind::InvalidData
         };

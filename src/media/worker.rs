@@ -41,7 +41,7 @@ pub fn serve() -> io::Result<()> {
             decode(&request, &limits)
         }));
         match decoded {
-            Ok(decoded) => wire::write_answer(&mut answers, &decoded)?,
+            Ok(decoded) => wire::write_answer(&mut answers, &decoded, false)?,
             Err(panic) => {
                 let words = panic
                     .downcast_ref::<String>()
@@ -52,7 +52,7 @@ pub fn serve() -> io::Result<()> {
                     ReasonCode::WorkerCrashed,
                     format!("the decoder panicked: {words}"),
                 );
-                wire::write_answer(&mut answers, &Decoded::failed(&request, &failure))?;
+                wire::write_answer(&mut answers, &Decoded::failed(&request, &failure), true)?;
                 return Err(io::Error::other("a decoder panicked"));
             }
         }

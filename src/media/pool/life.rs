@@ -87,6 +87,8 @@ pub(super) struct Worker {
     answers: BufReader<ChildStdout>,
     stderr: Option<JoinHandle<String>>,
     num_titles: usize,
+    /// It said that it takes no more requests.
+    is_done: bool,
 }
 
 impl Worker {
@@ -104,6 +106,7 @@ impl Worker {
             answers: BufReader::with_capacity(1 << 16, answers),
             stderr: Some(thread::spawn(move || tail_of(stderr))),
             num_titles: 0,
+            is_done: false,
         };
         worker.set_deadline(START_WALL, keeper);
         let mut hello = [0; HELLO.len()];
@@ -117,8 +120,9 @@ impl Worker {
         Err(MediaError::NotAWorker { program: keeper.program().clone(), detail })
     }
 
-    pub(super) fn num_titles(&self) -> usize {
-        self.num_titles
+    /// Is it to be replaced by a new one?
+    pub(super) fn is_worn(&self, recycle_after: usize) -> bool {
+        self.is_done || self.num_titles >= recycle_after
     }
 
     /// Sends a request and waits for its answer.
@@ -135,10 +139,14 @@ impl Worker {
         if !self.clear_deadline() {
             return Err(Fault::Died);
         }
-        answer.map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => Fault::Garbage(error),
-            _ => Fault::Died,
-        })
+        match answer {
+            Ok((decoded, is_last)) => {
+                self.is_done = is_last;
+                Ok(decoded)
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Fault::Garbage(error)),
+            Err(_) => Err(Fault::Died),
+        }
     }
 
     fn set_deadline(&self, wall: Duration, keeper: &Keeper) {
