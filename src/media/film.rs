@@ -142,7 +142,7 @@ fn read_packets(
             ) => {
                 num_errors += 1;
                 if num_errors >= MAX_ERRORS {
-                    return Some(libav::failure(error));
+                    return Some(Failure::new(ReasonCode::Corrupt, libav::failure(error).detail));
                 }
                 continue;
             }
