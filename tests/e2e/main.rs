@@ -1,0 +1,222 @@
+//! The whole way on the demo library, with the real program, networks and files.
+//!
+//! Needs the pretrained weights (`cinetag models pull`). Without them the tests say so and
+//! pass, but fail where `CI` is set.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    thread,
+    time::Duration,
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cinetag");
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn cinetag(args: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(args).current_dir(repository());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    let output = cinetag(args).output().unwrap();
+    assert!(
+        output.status.success(),
+        "cinetag {args:?} gave {}:\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+fn weights_are_here() -> bool {
+    let names = ["all-minilm-l6-v2", "efficientnet-lite0"];
+    let verify = cinetag(&["models", "verify"]).args(names).output().unwrap();
+    if verify.status.success() {
+        return true;
+    }
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "pretrained weights are not here: run `cinetag models pull`"
+    );
+    println!("pretrained weights are not here (`cinetag models pull`): not tested");
+    false
+}
+
+/// The demo pipeline in a small, in folders of its own below `folder`.
+struct Demo {
+    folder: PathBuf,
+    overrides: Vec<String>,
+}
+
+impl Demo {
+    fn new(folder: &Path, library: &Path, titles: usize) -> Self {
+        let overrides = vec![
+            format!("run.folder={}", folder.join("run").display()),
+            format!("run.store={}", folder.join("store").display()),
+            format!("catalog.path={}", library.join("movies.csv").display()),
+            format!("stage.library.folder={}", library.display()),
+            format!("stage.library.titles={titles}"),
+            "stage.folds.folds=2".to_owned(),
+            "stage.evaluation.alone=branch".to_owned(),
+            "stage.evaluation.resamples=20".to_owned(),
+            "modality.frames.max_frames=4".to_owned(),
+            "learn.members=2".to_owned(),
+            "learn.epochs=4".to_owned(),
+            "extract.shard_titles=2".to_owned(),
+        ];
+        Self { folder: folder.to_owned(), overrides }
+    }
+
+    fn args<'a>(&'a self, command: &'a str) -> Vec<&'a str> {
+        let mut args = vec![command, "pipelines/demo.toml"];
+        for one in &self.overrides {
+            args.extend(["--set", one]);
+        }
+        args
+    }
+
+    fn file(&self, name: &str) -> Vec<u8> {
+        fs::read(self.folder.join("run").join(name)).unwrap()
+    }
+}
+
+#[test]
+fn the_demo_runs_once_and_equal_after_kills() {
+    if !weights_are_here() {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let library = scratch.path().join("library");
+    let whole = Demo::new(&scratch.path().join("whole"), &library, 12);
+    let first = run(&whole.args("run"));
+    let said = String::from_utf8_lossy(&first.stderr);
+    assert!(said.contains("12 synthetic titles"), "{said}");
+    assert!(!said.contains("nothing to be done"), "{said}");
+    for name in ["report.html", "metrics.json", "tags.csv", "bundle/README.md"] {
+        assert!(!whole.file(name).is_empty(), "{name}");
+    }
+    let tags = String::from_utf8(whole.file("tags.jsonl")).unwrap();
+    assert!(tags.lines().count() >= 1);
+
+    // A second run does nothing and says so; so does a dry run.
+    let lock = whole.file("lock.json");
+    let second = run(&whole.args("run"));
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(said.contains("nothing to be done"), "{said}");
+    assert_eq!(whole.file("lock.json"), lock);
+    let mut dry = whole.args("run");
+    dry.push("--dry-run");
+    let plan = String::from_utf8(run(&dry).stdout).unwrap();
+    assert!(plan.lines().all(|line| line.ends_with("fresh")), "{plan}");
+
+    // Another seed makes the head anew, but not the features.
+    let mut other = whole.args("run");
+    other.extend(["--set", "learn.epochs=5", "--dry-run"]);
+    let plan = String::from_utf8(run(&other).stdout).unwrap();
+    let line = |name: &str| plan.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(line("features").ends_with("fresh"), "{plan}");
+    assert!(line("evaluation").contains("learn settings"), "{plan}");
+
+    // Killed at several moments of the extraction, then run to its end.
+    let killed = Demo::new(&scratch.path().join("killed"), &library, 12);
+    for millis in [350, 900, 1700] {
+        let mut child = cinetag(&killed.args("run"))
+            .stderr(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // Not a wait for something to happen: the moment of the kill is the test.
+        thread::sleep(Duration::from_millis(millis));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    run(&killed.args("run"));
+    let store = killed.folder.join("store");
+    run(&["store", "verify", "--store", &store.display().to_string()]);
+    for name in ["tags.jsonl", "tags.csv", "metrics.json", "evaluation.json", "features.json"] {
+        assert_eq!(killed.file(name), whole.file(name), "{name} differs after kills");
+    }
+}
+
+#[test]
+fn a_bundle_tags_films_and_refuses_other_encoders() {
+    if !weights_are_here() {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let library = scratch.path().join("library");
+    let demo = Demo::new(&scratch.path().join("demo"), &library, 10);
+    run(&demo.args("train"));
+    let bundle = demo.folder.join("run/bundle").display().to_string();
+    let store = scratch.path().join("tags-store").display().to_string();
+
+    let out = scratch.path().join("tags.jsonl").display().to_string();
+    let trailers = library.join("trailers").display().to_string();
+    run(&["tag", &trailers, "--bundle", &bundle, "--store", &store, "--out", &out]);
+    let first = fs::read(&out).unwrap();
+    run(&["tag", &trailers, "--bundle", &bundle, "--store", &store, "--out", &out]);
+    assert_eq!(fs::read(&out).unwrap(), first, "the same titles get the same tags");
+    for line in String::from_utf8(first).unwrap().lines() {
+        let tags: serde_json::Value = serde_json::from_str(line).unwrap();
+        for score in tags["scores"].as_array().unwrap() {
+            let parts = score["contributions"].as_object().unwrap().values();
+            let sum: f64 = parts.map(|part| part.as_f64().unwrap()).sum();
+            let logit = sum + score["base"].as_f64().unwrap();
+            let probability = score["probability"].as_f64().unwrap();
+            assert!((1.0 / (1.0 + (-logit).exp()) - probability).abs() < 1e-5, "{line}");
+        }
+    }
+
+    // The three open films go through every stage, sound included.
+    let films = std::env::var_os("CINETAG_SHARED_DATA")
+        .map_or_else(|| repository().join("../shared/data"), PathBuf::from)
+        .join("demo_open/movies.csv");
+    if films.exists() {
+        let films = films.display().to_string();
+        let output = run(&["tag", &films, "--bundle", &bundle, "--store", &store]);
+        let lines = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(lines.lines().count(), 3);
+        for line in lines.lines() {
+            let tags: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(tags.get("missing").is_none(), "every modality of {} is there: {line}", tags["id"]);
+            assert_eq!(tags["moments"].as_object().unwrap().len(), 2, "{line}");
+        }
+    } else {
+        println!("no shared data: the open films were not tagged");
+    }
+
+    // A bundle that names another encoder is refused with a mend.
+    let config = demo.folder.join("run/bundle/bundle.json");
+    let text = fs::read_to_string(&config).unwrap();
+    let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let fingerprint = parsed["modalities"][0]["made_by"].as_str().unwrap();
+    fs::write(&config, text.replace(fingerprint, "0123456789abcdef")).unwrap();
+    let refused = cinetag(&["tag", &trailers, "--bundle", &bundle]).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("0123456789abcdef") && said.contains("hint:"), "{said}");
+}
+
+#[test]
+fn mistakes_get_a_message_a_mend_and_their_exit_code() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["run", "pipelines/demo.toml", "--set", "run.device=gpu"], "gpu"),
+        (&["run", "pipelines/demo.toml", "--set", "modality.smell={}"], "smell"),
+        (&["run", "pipelines/demo.toml", "--set", "stage.nothing.titles=3"], "nothing"),
+        (&["run", "pipelines/demo.toml", "--set", "stage.folds.needs=[\"tags\"]"], "tags"),
+        (&["catalog", "check", "no-such-catalog.csv"], "no-such-catalog.csv"),
+        (&["run", "pipelines/demo.toml", "--force", "nothing"], "nothing"),
+    ];
+    for (args, word) in cases {
+        let output = cinetag(args).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(word), "{args:?}: {said}");
+    }
+}
