@@ -5,6 +5,8 @@
 pub mod config;
 pub mod dataset;
 pub mod heads;
+#[cfg(test)]
+mod laws;
 pub mod model;
 pub mod study;
 pub mod train;

@@ -3,3 +3,4 @@
 mod librosa_mfcc;
 mod pillow_resize;
 mod sklearn_metrics;
+mod torch_head;

@@ -11,10 +11,22 @@ use crate::learn::{
     transform::{Scaling, SparseRow, TabularTransform},
 };
 
-/// A modality's fitted transform.
+/// What the absolute values of a row add up to, on average over the training titles, once it is
+/// scaled. A step of Adam moves every weight by about the learning rate, so it moves a branch's
+/// units by about the learning rate times this sum: brought to one value, all branches learn
+/// at one pace, be they 1,280 dense features or 15 people of 3,000.
+const ROW_SUM: f64 = 300.0;
+
+/// A modality's fitted transform and the factor that brings its rows to one length.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BranchInput {
+    transform: Transform,
+    scale: f32,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum BranchInput {
+enum Transform {
     /// Frozen features.
     Rows(Scaling),
     /// Metadata.
@@ -71,22 +83,32 @@ impl<'a> InputDropout<'a> {
 
 impl BranchInput {
     /// Fits on the training titles.
-    #[must_use]
-    pub fn fit(table: &ModalityTable, train: &[usize], min_support: usize) -> Self {
-        match &table.content {
-            Content::Rows(ragged) => Self::Rows(Scaling::fit(ragged, train)),
+    ///
+    /// # Errors
+    /// None for data whose tables belong together.
+    pub fn fit(
+        table: &ModalityTable,
+        train: &[usize],
+        min_support: usize,
+    ) -> Result<Self, LearnError> {
+        let transform = match &table.content {
+            Content::Rows(ragged) => Transform::Rows(Scaling::fit(ragged, train)),
             Content::Records { schema, rows } => {
-                Self::Records(TabularTransform::fit(schema, rows, train, min_support))
+                Transform::Records(TabularTransform::fit(schema, rows, train, min_support))
             }
-        }
+        };
+        let unscaled = Self { transform, scale: 1.0 };
+        let row_sum = unscaled.prepare(table, train)?.mean_over_rows(train, |x| x.abs());
+        let scale = if row_sum > 0.0 { (ROW_SUM / row_sum) as f32 } else { 1.0 };
+        Ok(Self { scale, ..unscaled })
     }
 
     /// Length of a row that goes into the branch.
     #[must_use]
     pub fn dim(&self) -> usize {
-        match self {
-            Self::Rows(scaling) => scaling.dim(),
-            Self::Records(tabular) => tabular.dim(),
+        match &self.transform {
+            Transform::Rows(scaling) => scaling.dim(),
+            Transform::Records(tabular) => tabular.dim(),
         }
     }
 
@@ -100,9 +122,9 @@ impl BranchInput {
         titles: &[usize],
     ) -> Result<PreparedInput<'a>, LearnError> {
         let mut sparse = Vec::new();
-        match (self, &table.content) {
-            (Self::Rows(scaling), Content::Rows(ragged)) if ragged.dim == scaling.dim() => {}
-            (Self::Rows(scaling), Content::Rows(ragged)) => {
+        match (&self.transform, &table.content) {
+            (Transform::Rows(scaling), Content::Rows(ragged)) if ragged.dim == scaling.dim() => {}
+            (Transform::Rows(scaling), Content::Rows(ragged)) => {
                 return Err(LearnError::Data {
                     message: format!(
                         "modality {}: the features have {} numbers a row, but the model was \
@@ -114,7 +136,7 @@ impl BranchInput {
                     hint: Some("use the encoder that the model was fitted with".to_owned()),
                 });
             }
-            (Self::Records(tabular), Content::Records { schema, rows }) => {
+            (Transform::Records(tabular), Content::Records { schema, rows }) => {
                 tabular.check_schema(schema)?;
                 sparse.resize(rows.len(), None);
                 for &title in titles {
@@ -143,32 +165,31 @@ impl PreparedInput<'_> {
         let dim = self.input.dim();
         for &title in titles {
             debug_assert!(self.table.present(title));
-            match (self.input, &self.table.content) {
-                (BranchInput::Rows(scaling), Content::Rows(ragged)) => {
-                    let start = gathered.data.len();
+            let start = gathered.data.len();
+            match (&self.input.transform, &self.table.content) {
+                (Transform::Rows(scaling), Content::Rows(ragged)) => {
                     for row in ragged.rows(title).chunks_exact(dim) {
                         scaling.push(row, &mut gathered.data);
                     }
+                    gathered.counts.push(ragged.num_rows(title));
                     if let Some(dropout) = &mut dropout {
                         dropout.apply(&mut gathered.data[start..]);
                     }
-                    gathered.counts.push(ragged.num_rows(title));
                 }
                 _ => {
-                    let start = gathered.data.len();
-                    gathered.data.resize(start + dim, 0.0);
-                    let row = &mut gathered.data[start..];
                     let features = self.sparse[title].as_deref().unwrap_or_default();
                     let mut values: Vec<f32> = features.iter().map(|&(_, v)| v).collect();
                     if let Some(dropout) = &mut dropout {
                         dropout.apply(&mut values);
                     }
+                    gathered.data.resize(start + dim, 0.0);
                     for (&(idx, _), value) in features.iter().zip(values) {
-                        row[idx as usize] = value;
+                        gathered.data[start + idx as usize] = value;
                     }
                     gathered.counts.push(1);
                 }
             }
+            gathered.data[start..].iter_mut().for_each(|x| *x *= self.input.scale);
         }
         gathered
     }
@@ -177,17 +198,22 @@ impl PreparedInput<'_> {
     /// weights are scaled by. 1 where there is none.
     #[must_use]
     pub fn mean_square_norm(&self, titles: &[usize]) -> f64 {
+        let mean = self.mean_over_rows(titles, |x| x * x);
+        if mean > 0.0 { mean } else { 1.0 }
+    }
+
+    /// The sum of `term` over a row, on average over the rows of these titles; 0 without any.
+    fn mean_over_rows(&self, titles: &[usize], term: impl Fn(f64) -> f64) -> f64 {
         let mut sum = 0.0;
         let mut num_rows = 0_usize;
         for &title in titles {
-            if !self.table.present(title) {
-                continue;
+            if self.table.present(title) {
+                let gathered = self.gather(&[title], None);
+                sum += gathered.data.iter().map(|&x| term(f64::from(x))).sum::<f64>();
+                num_rows += gathered.counts[0];
             }
-            let gathered = self.gather(&[title], None);
-            sum += gathered.data.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
-            num_rows += gathered.counts[0];
         }
-        if num_rows == 0 || sum == 0.0 { 1.0 } else { sum / num_rows as f64 }
+        if num_rows == 0 { 0.0 } else { sum / num_rows as f64 }
     }
 }
 

@@ -114,7 +114,7 @@ impl Head for LateFusion {
             .modalities
             .iter()
             .map(|table| BranchInput::fit(table, &train, self.config.min_support))
-            .collect();
+            .collect::<Result<_, _>>()?;
         let both: Vec<usize> = train.iter().chain(&valid).copied().collect();
         let prepared = prepare(&inputs, data, &both)?;
         let labels = LabelStatistics::of(data, &train, &self.config);

@@ -1,7 +1,7 @@
 //! Heads: what is trained on top of frozen features. All multi-label, all able to run with
 //! modalities missing. Each is chosen by its name; [`registry`] lists them.
 
-pub(crate) mod fusion_net;
+pub mod fusion_net;
 pub mod inputs;
 pub mod late_fusion;
 

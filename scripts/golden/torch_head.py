@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Golden numbers for the late-fusion head: PyTorch's logits, attention, losses and gradients.
+
+Writes tests/golden/data/torch_head.json. Needs torch, numpy.
+Three branches: attention over several rows, a mean over several rows, one row a title; titles
+with each modality missing. Parameters are named as in src/learn/heads/fusion_net.rs.
+"""
+import json
+import pathlib
+
+import numpy as np
+import torch
+
+F = torch.nn.functional
+OUT = pathlib.Path(__file__).resolve().parents[2] / "tests/golden/data/torch_head.json"
+HIDDEN, GENRES, TITLES = 4, 3, 5
+BRANCHES = [  # dim, queries (0: mean), rows of each title (0: missing)
+    (5, 2, [3, 1, 0, 2, 0]),
+    (3, 0, [2, 0, 4, 1, 0]),
+    (6, 0, [1, 1, 0, 0, 1]),
+]
+UNIMODAL_LOSS = 0.5
+
+rng = np.random.default_rng(7)
+
+
+def draw(*shape):
+    # Few digits, so that both sides start from the same numbers.
+    return torch.tensor(np.round(rng.normal(size=shape), 3), dtype=torch.float32)
+
+
+params = {}
+for m, (dim, queries, _) in enumerate(BRANCHES):
+    params[f"branches.{m}.projection.weight"] = draw(HIDDEN, dim)
+    params[f"branches.{m}.projection.bias"] = draw(HIDDEN)
+    if queries:
+        params[f"branches.{m}.pool.queries"] = draw(queries, HIDDEN)
+    params[f"branches.{m}.output.weight"] = draw(GENRES, max(queries, 1) * HIDDEN)
+    params[f"branches.{m}.output.bias"] = draw(GENRES)
+params["fusion.weight"] = draw(GENRES, len(BRANCHES))
+params["fusion.gain"] = draw(len(BRANCHES))
+inputs = [draw(sum(counts), dim) for dim, _, counts in BRANCHES]
+targets = torch.tensor(np.round(rng.random((TITLES, GENRES)), 2), dtype=torch.float32)
+pos_weight = torch.tensor([1.0, 2.5, 4.0])
+for p in params.values():
+    p.requires_grad_()
+
+
+def branch(m):
+    """Logits and attention of each title that has the modality."""
+    _, queries, counts = BRANCHES[m]
+    p = lambda name: params[f"branches.{m}.{name}"]
+    rows = F.gelu(F.linear(inputs[m], p("projection.weight"), p("projection.bias")), approximate="tanh")
+    logits, attention, start = {}, {}, 0
+    for title, count in enumerate(counts):
+        if not count:
+            continue
+        own = rows[start : start + count]
+        start += count
+        if queries:
+            weights = torch.softmax(p("pool.queries") @ own.T / HIDDEN**0.5, dim=1)
+            attention[title] = weights.mean(0)
+            pooled = (weights @ own).reshape(-1)
+        else:
+            pooled = own.mean(0)
+        logits[title] = F.linear(pooled, p("output.weight"), p("output.bias"))
+    return logits, attention
+
+
+outputs = [branch(m) for m in range(len(BRANCHES))]
+weights = F.softplus(params["fusion.weight"])
+fused = []
+for title in range(TITLES):
+    there = [m for m in range(len(BRANCHES)) if title in outputs[m][0]]
+    num = sum(weights[:, m] * outputs[m][0][title] for m in there)
+    den = sum(weights[:, m] for m in there)
+    gain = torch.exp(params["fusion.gain"][len(there) - 1]) if len(there) > 1 else 1.0
+    fused.append(gain * num / den)
+fused = torch.stack(fused)
+
+
+def bce(logits, targets):
+    return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=pos_weight)
+
+
+def asymmetric(logits, targets):
+    """Ridnik et al. 2021, equation 7, gamma 0 and 4, margin 0.05, with weights on positives."""
+    p = torch.sigmoid(logits)
+    shifted = (p - 0.05).clamp(min=0)
+    on_positives = -pos_weight * targets * F.logsigmoid(logits)
+    on_negatives = -(1 - targets) * shifted**4 * torch.log(1 - shifted)
+    return (on_positives + on_negatives).mean()
+
+
+def total(loss):
+    value = loss(fused, targets)
+    for logits, _ in outputs:
+        titles = sorted(logits)
+        own = loss(torch.stack([logits[t] for t in titles]), targets[titles])
+        value = value + UNIMODAL_LOSS * len(titles) / TITLES * own
+    return value
+
+
+def listed(x):
+    return [float(f"{v:.9g}") for v in x.detach().reshape(-1).tolist()]
+
+
+losses = {}
+for name, loss in (("bce", bce), ("asymmetric", asymmetric)):
+    value = total(loss)
+    grads = torch.autograd.grad(value, list(params.values()), retain_graph=True)
+    losses[name] = {
+        "value": value.item(),
+        "gradients": {n: listed(g) for n, g in zip(params, grads)},
+    }
+
+out = {
+    "versions": {"torch": torch.__version__, "numpy": np.__version__},
+    "script": "scripts/golden/torch_head.py",
+    "hidden": HIDDEN,
+    "genres": GENRES,
+    "titles": TITLES,
+    "unimodal_loss": UNIMODAL_LOSS,
+    "branches": [
+        {"dim": d, "queries": q, "counts": c, "inputs": listed(x)}
+        for (d, q, c), x in zip(BRANCHES, inputs)
+    ],
+    "params": {n: {"shape": list(p.shape), "values": listed(p)} for n, p in params.items()},
+    "targets": listed(targets),
+    "pos_weight": listed(pos_weight),
+    "logits": [[listed(l[t]) for t in sorted(l)] for l, _ in outputs],
+    "attention": [[listed(a[t]) for t in sorted(a)] for _, a in outputs],
+    "fused": listed(fused),
+    "losses": losses,
+}
+OUT.write_text(json.dumps(out, indent=1) + "\n")
+print(OUT, fused.detach().numpy())

@@ -1,0 +1,310 @@
+//! Laws that every trained model keeps, tried on a small library with a planted signal.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use ndarray::Array2;
+use rand::RngExt;
+
+use super::{
+    LearnConfig, LearnError, ModelPrediction, TrainedModel,
+    dataset::{Content, Dataset, ModalityTable},
+    heads::FitContext,
+    study::cross_validate,
+};
+use crate::{
+    base::{DeviceChoice, Interrupt, NoProgress, Seed, TitleId},
+    catalog::{Record, RecordSchema},
+    eval::ranking::mean_average_precision,
+    store::Ragged,
+};
+
+const NUM_TITLES: usize = 240;
+const NUM_GENRES: usize = 3;
+/// The only title that has no modality.
+const BLANK_TITLE: usize = 7;
+
+fn config() -> LearnConfig {
+    LearnConfig {
+        hidden: 16,
+        queries: 2,
+        dropout: 0.1,
+        learning_rate: 5e-3,
+        epochs: 25,
+        batch_titles: 64,
+        members: 2,
+        ..LearnConfig::default()
+    }
+}
+
+/// Three modalities: one row a title; one to four rows of which one carries the signal; records.
+/// A third of the titles misses each. With `planted` false, features know nothing of the labels.
+fn library(planted: bool) -> Dataset {
+    let mut rng = Seed(11).rng("library");
+    let mut single = Ragged::new(6);
+    let mut several = Ragged::new(5);
+    let mut records = Vec::new();
+    let mut labels = Vec::new();
+    for title in 0..NUM_TITLES {
+        let own: Vec<bool> = (0..NUM_GENRES).map(|genre| rng.random_bool([0.5, 0.3, 0.2][genre])).collect();
+        let shown: Vec<bool> =
+            if planted { own.clone() } else { (0..NUM_GENRES).map(|_| rng.random_bool(0.5)).collect() };
+        labels.extend(own);
+        let mut present: Vec<bool> = (0..3).map(|_| rng.random_bool(0.67)).collect();
+        if !present.contains(&true) {
+            present[title % 3] = true;
+        }
+        if title == BLANK_TITLE {
+            present.fill(false);
+        }
+        let mut row = |dim: usize, signal: f32| -> Vec<f32> {
+            (0..dim)
+                .map(|d| {
+                    let noise = rng.random_range(-1.0_f32..1.0);
+                    noise + if d < NUM_GENRES && shown[d] { signal } else { 0.0 }
+                })
+                .collect()
+        };
+        let first = row(6, 1.5);
+        single.push(if present[0] { &first } else { &[] }, &[]);
+        let num_rows = 1 + title % 4;
+        let rows: Vec<f32> =
+            (0..num_rows).flat_map(|r| row(5, if r == title % num_rows { 3.0 } else { 0.0 })).collect();
+        several.push(if present[1] { &rows } else { &[] }, &[]);
+        let words: Vec<String> =
+            (0..NUM_GENRES).filter(|&g| shown[g]).map(|g| format!("maker {g}")).collect();
+        let year = if title % 5 == 0 { None } else { Some(1950.0 + title as f64 / 4.0) };
+        records.push(present[2].then(|| Record { numbers: vec![year], categories: vec![words] }));
+    }
+    let schema = RecordSchema { numbers: vec!["year".into()], categories: vec!["maker".into()] };
+    Dataset {
+        titles: (0..NUM_TITLES).map(|t| TitleId::new(&format!("t{t}"))).collect(),
+        genres: (0..NUM_GENRES).map(|g| format!("genre {g}")).collect(),
+        labels,
+        modalities: vec![
+            ModalityTable { name: "single".into(), content: Content::Rows(single) },
+            ModalityTable { name: "several".into(), content: Content::Rows(several) },
+            ModalityTable { name: "records".into(), content: Content::Records { schema, rows: records } },
+        ],
+    }
+}
+
+fn context(interrupt: &Interrupt, seed: u64) -> FitContext<'_> {
+    FitContext { device: DeviceChoice::Cpu, seed: Seed(seed), progress: &NoProgress, interrupt }
+}
+
+fn groups() -> Vec<usize> {
+    (0..NUM_TITLES).map(|title| title / 2).collect()
+}
+
+fn fit(data: &Dataset, config: &LearnConfig, seed: u64) -> Result<TrainedModel, LearnError> {
+    let train: Vec<usize> = (0..NUM_TITLES).filter(|title| title % 6 != 0).collect();
+    TrainedModel::fit(data, &train, &groups(), config, &context(&Interrupt::default(), seed))
+}
+
+fn all() -> Vec<usize> {
+    (0..NUM_TITLES).collect()
+}
+
+fn assert_same(a: &ModelPrediction, b: &ModelPrediction, what: &str) {
+    let near = |a: &[f32], b: &[f32], name: &str| {
+        assert_eq!(a.len(), b.len(), "{what}: {name}");
+        for (a, b) in a.iter().zip(b) {
+            assert!((a - b).abs() < 1e-5 || (a.is_nan() && b.is_nan()), "{what}: {name}: {a} {b}");
+        }
+    };
+    near(&a.logit, &b.logit, "logit");
+    near(&a.contributions, &b.contributions, "contributions");
+    near(&a.unimodal, &b.unimodal, "unimodal");
+    near(&a.attention.concat().concat(), &b.attention.concat().concat(), "attention");
+}
+
+#[test]
+fn contributions_sum_to_the_logit_and_what_is_missing_says_nothing() {
+    let data = library(true);
+    let model = fit(&data, &config(), 1).unwrap();
+    let p = model.predict(&data, &all()).unwrap();
+    for title in 0..NUM_TITLES {
+        assert_eq!(p.scored[title], title != BLANK_TITLE);
+        for at in p.genres_of(title) {
+            let parts = &p.contributions[at * 3..(at + 1) * 3];
+            assert_eq!(parts.iter().fold(p.bias[at], |sum, part| sum + part), p.logit[at]);
+            let probability = 1.0 / (1.0 + (-p.logit[at]).exp());
+            assert!((probability - p.probability[at]).abs() < 1e-6);
+            for (m, part) in parts.iter().enumerate() {
+                let present = data.modalities[m].present(title);
+                assert!(present || *part == 0.0);
+                assert_eq!(p.unimodal[at * 3 + m].is_nan(), !present);
+                assert!(present || !p.unimodal_decision[at * 3 + m]);
+            }
+        }
+        for (m, table) in data.modalities.iter().enumerate() {
+            let weights = &p.attention[title][m];
+            let num_rows = match &table.content {
+                Content::Rows(ragged) => ragged.num_rows(title),
+                Content::Records { rows, .. } => usize::from(rows[title].is_some()),
+            };
+            assert_eq!(weights.len(), num_rows);
+            assert!(num_rows == 0 || (weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+    }
+    // With nothing to go by: the prevalences of training, and no decision.
+    let blank = p.genres_of(BLANK_TITLE);
+    assert!(p.decision[blank.clone()].iter().all(|&decided| !decided));
+    assert!(p.probability[blank].windows(2).all(|pair| pair[0] > pair[1]));
+    let shares = model.fusion_weights().unwrap();
+    for shares in shares.chunks(3) {
+        assert!(shares.iter().all(|&share| share >= 0.0));
+        assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn a_titles_scores_depend_on_that_title_alone() {
+    let data = library(true);
+    let model = fit(&data, &config(), 1).unwrap();
+    let whole = model.predict(&data, &all()).unwrap();
+    let backwards: Vec<usize> = (0..NUM_TITLES).rev().collect();
+    let turned = model.predict(&data, &backwards).unwrap().select(&backwards);
+    assert_same(&whole, &turned, "another order");
+    for title in [0, 3, BLANK_TITLE, 100] {
+        let alone = model.predict(&data, &[title]).unwrap();
+        assert_same(&whole.select(&[title]), &alone, "one by one");
+    }
+    // The rows of others changed beyond recognition, in number too.
+    let mut others = data.clone();
+    if let Content::Rows(ragged) = &mut others.modalities[1].content {
+        let mut changed = Ragged::new(ragged.dim);
+        for title in 0..NUM_TITLES {
+            let rows = ragged.rows(title);
+            if title == 100 {
+                changed.push(rows, &[]);
+            } else {
+                changed.push(&vec![1e4; 5 * ragged.dim], &[]);
+            }
+        }
+        *ragged = changed;
+    }
+    let changed = model.predict(&others, &all()).unwrap();
+    assert_same(&whole.select(&[100]), &changed.select(&[100]), "other titles changed");
+}
+
+#[test]
+fn a_planted_signal_is_learned_and_noise_is_not() {
+    for (planted, low, high) in [(true, 0.9, 1.0), (false, 0.2, 0.5)] {
+        let data = library(planted);
+        let folds: Vec<Option<u32>> = groups().iter().map(|&g| Some((g % 3) as u32)).collect();
+        let interrupt = Interrupt::default();
+        let outcome =
+            cross_validate(&data, &folds, &groups(), &config(), &context(&interrupt, 3)).unwrap();
+        assert_eq!(outcome.titles, all());
+        let fold_of: Vec<Option<u32>> = outcome.fold_of.iter().map(|&f| Some(f)).collect();
+        assert_eq!(fold_of, folds);
+        let shape = (NUM_TITLES, NUM_GENRES);
+        let scores = outcome.prediction.logit.iter().map(|&z| f64::from(z)).collect();
+        let scores = Array2::from_shape_vec(shape, scores).unwrap();
+        let labels = Array2::from_shape_vec(shape, data.labels.clone()).unwrap();
+        let map = mean_average_precision(scores.view(), labels.view());
+        // The mean prevalence is 1/3.
+        assert!((low..=high).contains(&map), "planted {planted}: mAP {map}");
+    }
+}
+
+fn bytes_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            for (below, bytes) in bytes_below(&path) {
+                files.insert(format!("{name}/{below}"), bytes);
+            }
+        } else {
+            files.insert(name, fs::read(&path).unwrap());
+        }
+    }
+    files
+}
+
+#[test]
+fn one_seed_gives_one_model_to_the_byte_and_it_opens_as_it_was() {
+    let data = library(true);
+    let config = LearnConfig { epochs: 4, ..config() };
+    let saved = |seed: u64| {
+        let folder = tempfile::tempdir().unwrap();
+        let model = fit(&data, &config, seed).unwrap();
+        model.save(folder.path()).unwrap();
+        (model, folder)
+    };
+    let (model, folder) = saved(5);
+    let files = bytes_below(folder.path());
+    assert_eq!(
+        files.keys().collect::<Vec<_>>(),
+        ["member-0/head.json", "member-0/weights.safetensors", "member-1/head.json",
+         "member-1/weights.safetensors", "model.json"]
+    );
+    assert!(files == bytes_below(saved(5).1.path()), "the same seed gave other bytes");
+    assert!(files != bytes_below(saved(6).1.path()), "another seed gave the same bytes");
+
+    let opened = TrainedModel::load(folder.path(), DeviceChoice::Cpu).unwrap();
+    let before = model.predict(&data, &all()).unwrap();
+    let after = opened.predict(&data, &all()).unwrap();
+    let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&before.logit), bits(&after.logit));
+    assert_eq!(bits(&before.unimodal), bits(&after.unimodal));
+    assert_eq!(before.decision, after.decision);
+
+    // A damaged or foreign file is named.
+    let weights = folder.path().join("member-1/weights.safetensors");
+    fs::write(&weights, &files["member-1/weights.safetensors"][..100]).unwrap();
+    let refused = TrainedModel::load(folder.path(), DeviceChoice::Cpu).err().unwrap().to_string();
+    assert!(refused.contains("member-1/weights.safetensors"), "{refused}");
+}
+
+#[test]
+fn an_interrupt_stops_training() {
+    let interrupt = Interrupt::default();
+    interrupt.raise();
+    let stopped = TrainedModel::fit(
+        &library(true),
+        &all(),
+        &groups(),
+        &config(),
+        &context(&interrupt, 1),
+    );
+    assert!(matches!(stopped.err(), Some(LearnError::Interrupted(_))));
+}
+
+#[test]
+fn data_that_does_not_fit_is_refused_in_words() {
+    let data = library(true);
+    let model = fit(&data, &LearnConfig { epochs: 1, ..config() }, 1).unwrap();
+    let refusal = |data: &Dataset| model.predict(data, &[0]).unwrap_err().to_string();
+    assert!(refusal(&data.with_modalities(&[1, 0, 2])).contains("several"));
+    let mut other_dim = data.clone();
+    other_dim.modalities[0].content = Content::Rows(Ragged {
+        dim: 7,
+        data: vec![0.0; 7],
+        offsets: std::iter::once(0).chain(std::iter::repeat_n(1, NUM_TITLES)).collect(),
+        time_secs: Vec::new(),
+    });
+    let message = refusal(&other_dim);
+    assert!(message.contains("7 numbers a row") && message.contains('6'), "{message}");
+
+    let too_few = TrainedModel::fit(
+        &data,
+        &[0, 1],
+        &groups(),
+        &config(),
+        &context(&Interrupt::default(), 1),
+    );
+    assert!(too_few.err().unwrap().to_string().contains("2 training titles in 1 groups"));
+    let nothing = fit(&data.with_modalities(&[]), &config(), 1).err().unwrap().to_string();
+    assert!(nothing.contains("no modality"), "{nothing}");
+
+    let mut folds: Vec<Option<u32>> = groups().iter().map(|&g| Some((g % 3) as u32)).collect();
+    folds[1] = Some(2);
+    let interrupt = Interrupt::default();
+    let torn = cross_validate(&data, &folds, &groups(), &config(), &context(&interrupt, 3));
+    let message = torn.unwrap_err().to_string();
+    assert!(message.contains("t0 and t1 are of one group but in folds 0 and 2"), "{message}");
+}
