@@ -25,7 +25,8 @@ pub(super) fn draw(sheet: &Sheet) -> Picture {
         let strength = 0.55 * (std::f32::consts::PI * (step as f32 + 0.5) / 20.0).sin();
         canvas.rect([0.0, y], [wide, y + 0.0145], dark, strength);
     }
-    lettering::write_block(&mut canvas, &sheet.name, top, [wide * 0.86, 0.062], [0.97, 0.95, 0.9]);
+    let space = [wide * 0.86, 0.2];
+    lettering::write_block(&mut canvas, &sheet.name, top, space, 0.062, [0.97, 0.95, 0.9]);
     canvas.rect([0.0, 0.955], [wide, 1.0], dark, 0.85);
     lettering::write(&mut canvas, "synthetic demo", wide / 2.0, 0.967, 0.02, [0.8; 3]);
     canvas.develop(0.012, sheet.shot.seed)

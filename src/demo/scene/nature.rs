@@ -90,7 +90,14 @@ fn branch(canvas: &mut Canvas, shot: &Shot, from: [f32; 2], angle: f32, len: f32
             let turn =
                 between(shot.seed ^ key, side, 0.25, 0.75) * if side == 1 { 1.0 } else { -1.0 };
             let share = between(shot.seed ^ key, side + 9, 0.55, 0.72);
-            branch(canvas, shot, to, angle + turn, len * share, key.wrapping_mul(31).wrapping_add(side));
+            branch(
+                canvas,
+                shot,
+                to,
+                angle + turn,
+                len * share,
+                key.wrapping_mul(31).wrapping_add(side),
+            );
         }
     }
 }
