@@ -35,7 +35,7 @@ use self::{
     stamp::Stamp,
 };
 use crate::{
-    base::{Digest, Hinted, Interrupt, Interrupted, Progress, Seed, publish_bytes},
+    base::{Digest, DigestBuilder, Hinted, Interrupt, Interrupted, Progress, Seed, publish_bytes},
     media::{mux::MuxError, save},
 };
 
@@ -48,6 +48,17 @@ pub const SEED: Seed = Seed(11);
 const RENDER_VERSION: u32 = 1;
 /// Stands in every trailer and beside every catalog.
 const NOTE: &str = "synthetic demo, rendered by cinetag; no such film exists";
+
+/// Digest of everything that the recipes are drawn from: words, genres, letters, version.
+#[must_use]
+pub fn recipe_digest() -> Digest {
+    DigestBuilder::new()
+        .part(RENDER_VERSION.to_le_bytes())
+        .part(style::GENRES_TOML)
+        .part(style::PLOTS_TOML)
+        .part(lettering::FONT_TOML)
+        .finish()
+}
 
 /// A rendered library.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -52,7 +52,8 @@ pub(super) fn story(
     while sentences.len() <= num_troubles {
         let mut trouble = phrase(|words| &words.troubles, rng);
         if PLAIN.words.troubles.contains(&trouble) {
-            trouble.insert_str(0, one_of(&PLAIN.links[..], rng));
+            let link: &String = one_of(&PLAIN.links, rng);
+            trouble.insert_str(0, link);
         }
         let sentence = format!("{trouble}.");
         if !sentences.contains(&sentence) {

@@ -129,8 +129,8 @@ pub(super) struct PlainWords {
     pub(super) words: Words,
 }
 
-const GENRES_TOML: &str = include_str!("../../assets/demo/genres.toml");
-const PLOTS_TOML: &str = include_str!("../../assets/demo/plots.toml");
+pub(super) const GENRES_TOML: &str = include_str!("../../assets/demo/genres.toml");
+pub(super) const PLOTS_TOML: &str = include_str!("../../assets/demo/plots.toml");
 
 /// The genres in their fixed order.
 pub(super) static GENRES: LazyLock<Vec<GenreStyle>> = LazyLock::new(|| {

@@ -3,8 +3,13 @@
 use super::{audio, frames, metadata, modality::Modality, plot, poster};
 
 /// Every modality there is.
-pub const MODALITIES: &[&dyn Modality] =
-    &[&frames::Frames, &audio::Audio, &poster::Poster, &plot::Plot, &metadata::Metadata];
+pub const MODALITIES: &[&dyn Modality] = &[
+    &frames::Frames,
+    &audio::Audio,
+    &poster::Poster,
+    &plot::Plot,
+    &metadata::Metadata,
+];
 
 /// Finds a modality by its name.
 #[must_use]

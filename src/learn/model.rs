@@ -204,16 +204,10 @@ impl TrainedModel {
     /// # Errors
     /// Another set of modalities or another dim; a device error.
     pub fn predict(&self, data: &Dataset, rows: &[usize]) -> Result<ModelPrediction, LearnError> {
-        let members: Vec<Prediction> = self
-            .members
-            .iter()
-            .map(|member| member.predict(data, rows))
-            .collect::<Result<_, _>>()?;
+        let members: Vec<Prediction> =
+            self.members.iter().map(|member| member.predict(data, rows)).collect::<Result<_, _>>()?;
         let Some(first) = members.first() else {
-            return Err(LearnError::Data {
-                message: "the model has no members".into(),
-                hint: None,
-            });
+            return Err(LearnError::Data { message: "the model has no members".into(), hint: None });
         };
         let (genres, modalities) = (first.num_genres, first.num_modalities);
         let scored = first.scored.clone();

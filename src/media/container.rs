@@ -212,7 +212,8 @@ impl Container {
     }
 
     fn best(&self, kind: Type) -> Option<StreamFacts> {
-        let stills = ffi::AV_DISPOSITION_ATTACHED_PIC | ffi::AV_DISPOSITION_TIMED_THUMBNAILS;
+        let stills =
+            ffi::AV_DISPOSITION_ATTACHED_PIC | ffi::AV_DISPOSITION_TIMED_THUMBNAILS;
         let fits = |stream: &ffmpeg::Stream<'_>| {
             #[allow(unsafe_code)]
             // SAFETY: the stream belongs to the open container. (`Disposition` drops bits.)
@@ -222,7 +223,10 @@ impl Container {
                 && !stream.disposition().contains(Disposition::ATTACHED_PIC)
         };
         let streams = self.input.streams();
-        let stream = streams.best(kind).filter(fits).or_else(|| self.input.streams().find(fits))?;
+        let stream = streams
+            .best(kind)
+            .filter(fits)
+            .or_else(|| self.input.streams().find(fits))?;
         Some(facts_of(&stream))
     }
 
@@ -250,8 +254,8 @@ fn facts_of(stream: &ffmpeg::Stream<'_>) -> StreamFacts {
     let (tag, aspect) =
         unsafe { ((*parameters.as_ptr()).codec_tag, (*stream.as_ptr()).sample_aspect_ratio) };
     let mut turn = Turn::default();
-    let mut is_encrypted =
-        [u32::from_le_bytes(*b"encv"), u32::from_le_bytes(*b"enca")].contains(&tag);
+    let mut is_encrypted = [u32::from_le_bytes(*b"encv"), u32::from_le_bytes(*b"enca")]
+        .contains(&tag);
     for data in stream.side_data() {
         match data.kind() {
             SideDataType::DisplayMatrix => turn = turn_of(data.data()),

@@ -288,9 +288,9 @@ impl FrameDecoder {
         loop {
             match self.decoder.receive_frame(&mut frame) {
                 Ok(()) => {}
-                Err(ffmpeg::Error::Eof | ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN }) => {
-                    return Ok(num_frames);
-                }
+                Err(
+                    ffmpeg::Error::Eof | ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN },
+                ) => return Ok(num_frames),
                 Err(error) => {
                     self.refuse(error)?;
                     return Ok(num_frames);

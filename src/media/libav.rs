@@ -174,15 +174,21 @@ impl std::fmt::Display for FfmpegVersions {
         write!(
             f,
             "FFmpeg {} (avformat {}, avcodec {}, swscale {}, swresample {}; {})",
-            self.release, self.avformat, self.avcodec, self.swscale, self.swresample, self.license
+            self.release,
+            self.avformat,
+            self.avcodec,
+            self.swscale,
+            self.swresample,
+            self.license
         )
     }
 }
 
 /// The versions of the FFmpeg libraries that are linked, for `cinetag doctor`.
 pub fn ffmpeg_versions() -> FfmpegVersions {
-    let dotted =
-        |version: u32| format!("{}.{}.{}", version >> 16, (version >> 8) & 0xff, version & 0xff);
+    let dotted = |version: u32| {
+        format!("{}.{}.{}", version >> 16, (version >> 8) & 0xff, version & 0xff)
+    };
     #[allow(unsafe_code)]
     // SAFETY: a constant string of the library.
     let release = unsafe { std::ffi::CStr::from_ptr(ffi::av_version_info()) };

@@ -192,9 +192,9 @@ impl Sound {
             let Engine::Ffmpeg(decoder) = &mut self.engine else { return Ok(()) };
             match decoder.receive_frame(&mut frame) {
                 Ok(()) => {}
-                Err(ffmpeg::Error::Eof | ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN }) => {
-                    return Ok(());
-                }
+                Err(
+                    ffmpeg::Error::Eof | ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN },
+                ) => return Ok(()),
                 Err(error) => return self.refuse(error),
             }
             let channels = i32::from(frame.channels());

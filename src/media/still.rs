@@ -44,8 +44,9 @@ pub(super) fn decode(path: &Path, spec: &PictureSpec, limits: &Limits) -> Result
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     let file: File = check_file(path)?;
-    let unreadable =
-        |error: std::io::Error| Failure::new(ReasonCode::Unreadable, error.to_string());
+    let unreadable = |error: std::io::Error| {
+        Failure::new(ReasonCode::Unreadable, error.to_string())
+    };
     let mut bytes = Vec::new();
     BufReader::new(file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
@@ -72,7 +73,8 @@ fn decode_rgb(bytes: &[u8], limits: &Limits) -> Result<RgbImage, Failure> {
         return Err(Failure::new(ReasonCode::Corrupt, format!("{width} x {height} pixels")));
     }
     // A damaged EXIF block is no reason to refuse the picture.
-    let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
+    let orientation =
+        decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| failure_of(&error))?;
     if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
         return Err(Failure::new(ReasonCode::Truncated, "the JPEG has no end mark"));
@@ -139,8 +141,9 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
 
 /// Antialiased bicubic into the square.
 pub(super) fn resize(source: &RgbImage, side_px: u32, fit: Fit) -> Result<Picture, Failure> {
-    let failed =
-        |error: &dyn std::error::Error| Failure::new(ReasonCode::Corrupt, error.to_string());
+    let failed = |error: &dyn std::error::Error| {
+        Failure::new(ReasonCode::Corrupt, error.to_string())
+    };
     let placement = place(source.width(), source.height(), 1.0, side_px, fit);
     let view = ImageRef::new(source.width(), source.height(), source.as_raw(), PixelType::U8x3)
         .map_err(|error| failed(&error))?;

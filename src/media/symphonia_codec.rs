@@ -83,7 +83,8 @@ impl SymphoniaDecoder {
     /// channels than the container states (SBR that was not declared).
     pub(super) fn decode(&mut self, packet: &Packet) -> Option<Chunk> {
         let data = packet.data().unwrap_or_default();
-        let reference = PacketRef::new(0, Timestamp::from(0_i64), Duration::from(0_u64), data);
+        let reference =
+            PacketRef::new(0, Timestamp::from(0_i64), Duration::from(0_u64), data);
         let decoded = self.decoder.decode_ref(&reference).ok()?;
         let rate_hz = decoded.spec().rate();
         if rate_hz != self.rate_hz || decoded.num_planes() != self.num_channels {

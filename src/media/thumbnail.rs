@@ -22,8 +22,10 @@ impl Thumbnail {
             let mut num_pixels = 0.0;
             for y in rows {
                 for x in columns.clone() {
-                    let at =
-                        ((part.y as usize + y) * picture.width as usize + part.x as usize + x) * 3;
+                    let at = ((part.y as usize + y) * picture.width as usize
+                        + part.x as usize
+                        + x)
+                        * 3;
                     let [r, g, b] = [0, 1, 2].map(|c| f32::from(picture.rgb[at + c]));
                     sum += 0.299 * r + 0.587 * g + 0.114 * b;
                     num_pixels += 1.0;

@@ -229,9 +229,7 @@ fn read_samples(mut from: impl Read, head: AudioHead, spec: &AudioSpec) -> io::R
         let num_bytes = bytes.len().min((head.num_samples - mono.len()) * 4);
         from.read_exact(&mut bytes[..num_bytes])?;
         mono.extend(
-            bytes[..num_bytes]
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+            bytes[..num_bytes].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
         );
     }
     Ok(Samples { rate_hz: spec.rate_hz, mono, partial: head.partial })

@@ -48,10 +48,8 @@ pub fn serve() -> io::Result<()> {
                     .map(String::as_str)
                     .or_else(|| panic.downcast_ref::<&str>().copied())
                     .unwrap_or("no message");
-                let failure = Failure::new(
-                    ReasonCode::WorkerCrashed,
-                    format!("the decoder panicked: {words}"),
-                );
+                let failure =
+                    Failure::new(ReasonCode::WorkerCrashed, format!("the decoder panicked: {words}"));
                 wire::write_answer(&mut answers, &Decoded::failed(&request, &failure))?;
                 return Err(io::Error::other("a decoder panicked"));
             }

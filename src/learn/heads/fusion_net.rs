@@ -93,12 +93,7 @@ impl BranchBatch {
     ///
     /// # Errors
     /// The device's error.
-    pub fn new(
-        gathered: Gathered,
-        dim: usize,
-        titles: Vec<usize>,
-        device: &Device,
-    ) -> Result<Self> {
+    pub fn new(gathered: Gathered, dim: usize, titles: Vec<usize>, device: &Device) -> Result<Self> {
         let num_rows = gathered.counts.iter().sum::<usize>();
         let inputs = Tensor::from_vec(gathered.data, (num_rows, dim), device)?;
         Ok(Self { inputs, counts: gathered.counts, titles })
@@ -227,11 +222,9 @@ impl FusionNet {
         let mut outputs = Vec::with_capacity(batch.branches.len());
         for (m, branch) in batch.branches.iter().enumerate() {
             outputs.push(match branch {
-                Some(branch) => Some(self.branch(
-                    m,
-                    branch,
-                    dropout.as_mut().map(|(p, rng)| (*p, &mut **rng)),
-                )?),
+                Some(branch) => {
+                    Some(self.branch(m, branch, dropout.as_mut().map(|(p, rng)| (*p, &mut **rng)))?)
+                }
                 None => None,
             });
         }
@@ -317,8 +310,7 @@ impl FusionNet {
             }
             let zeros = Tensor::zeros((1, self.shape.genres), DType::F32, &self.device)?;
             let row_of_title = Tensor::from_vec(row_of_title, batch.num_titles, &self.device)?;
-            let logits =
-                Tensor::cat(&[&output.logits, &zeros], 0)?.index_select(&row_of_title, 0)?;
+            let logits = Tensor::cat(&[&output.logits, &zeros], 0)?.index_select(&row_of_title, 0)?;
             let weight = Tensor::from_vec(present, (batch.num_titles, 1), &self.device)?
                 .matmul(&weights.narrow(1, m, 1)?.t()?)?; // [titles, genres]
             let product = (&weight * logits)?;

@@ -157,8 +157,8 @@ impl LateFusion {
                     }
                     Content::Records { .. } => 0,
                 };
-                let attends =
-                    self.config.pooling == Pooling::Attention && num_ragged >= ENOUGH_RAGGED_TITLES;
+                let attends = self.config.pooling == Pooling::Attention
+                    && num_ragged >= ENOUGH_RAGGED_TITLES;
                 let queries = if attends { self.config.queries } else { 0 };
                 BranchShape { dim: input.dim(), queries }
             })
@@ -269,8 +269,8 @@ impl Fit<'_> {
                     // Early on the mean is over fewer steps.
                     let decay = config.ema.min((step as f64) / (step as f64 + 9.0));
                     for (average, param) in average.iter_mut().zip(&params) {
-                        *average =
-                            ((&*average * decay)? + (param.as_tensor() * (1.0 - decay))?)?.detach();
+                        *average = ((&*average * decay)? + (param.as_tensor() * (1.0 - decay))?)?
+                            .detach();
                     }
                 }
             }
@@ -302,7 +302,12 @@ impl Fit<'_> {
         Ok(log)
     }
 
-    fn step(&self, titles: &[usize], rngs: &mut Rngs, adam: &mut AdamW) -> Result<f64, LearnError> {
+    fn step(
+        &self,
+        titles: &[usize],
+        rngs: &mut Rngs,
+        adam: &mut AdamW,
+    ) -> Result<f64, LearnError> {
         let config = self.config;
         let present = self.drop_modalities(titles, &mut rngs.modalities);
         let modalities = self.prepared.len();
@@ -497,15 +502,17 @@ impl FittedHead for FittedLateFusion {
             .map(|(name, var)| Ok((name, var.as_tensor().to_device(&Device::Cpu)?)))
             .collect::<Result<_, candle_core::Error>>()?;
         publish_file(&path, |temporary| {
-            safetensors::serialize_to_file(cpu.iter(), None, temporary)
-                .map_err(std::io::Error::other)
+            safetensors::serialize_to_file(cpu.iter(), None, temporary).map_err(std::io::Error::other)
         })
         .map_err(|e: std::io::Error| written(&path, e))
     }
 }
 
 /// Attention of each title's rows: the mean over queries, without padding.
-fn attention_of(attention: Option<&Tensor>, counts: &[usize]) -> Result<Vec<Vec<f32>>, LearnError> {
+fn attention_of(
+    attention: Option<&Tensor>,
+    counts: &[usize],
+) -> Result<Vec<Vec<f32>>, LearnError> {
     let Some(attention) = attention else {
         return Ok(counts.iter().map(|&n| vec![1.0 / n as f32; n]).collect());
     };
@@ -529,7 +536,8 @@ pub fn load(folder: &Path, device: DeviceChoice) -> Result<Box<dyn FittedHead>, 
     let json = std::fs::read(&path).map_err(|e| read(&path, e))?;
     let fitted: Fitted = serde_json::from_slice(&json).map_err(|e| read(&path, e))?;
     let (genres, modalities) = (fitted.shape.genres, fitted.shape.branches.len());
-    let dims_fit = fitted.inputs.iter().zip(&fitted.shape.branches).all(|(i, b)| i.dim() == b.dim);
+    let dims_fit =
+        fitted.inputs.iter().zip(&fitted.shape.branches).all(|(i, b)| i.dim() == b.dim);
     if fitted.inputs.len() != modalities
         || fitted.modalities.len() != modalities
         || fitted.prior.len() != genres
@@ -548,7 +556,10 @@ pub fn load(folder: &Path, device: DeviceChoice) -> Result<Box<dyn FittedHead>, 
     Ok(Box::new(FittedLateFusion { fitted, net }))
 }
 
-fn written(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> LearnError {
+fn written(
+    path: &Path,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> LearnError {
     LearnError::File { path: PathBuf::from(path), action: "written", source: source.into() }
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::learn::{
-    LearnConfig, LearnError,
-    dataset::Dataset,
-    heads::{FitContext, TrainingLog},
-    model::{ModelPrediction, ModelSpec},
-    train::bagged,
+use crate::{
+    learn::{
+        LearnConfig, LearnError,
+        dataset::Dataset,
+        heads::{FitContext, TrainingLog},
+        model::{ModelPrediction, ModelSpec},
+        train::bagged,
+    },
 };
 
 /// The outcome: held-out predictions and how they came about.
@@ -101,7 +103,11 @@ pub fn cross_validate(
     Ok(outcome)
 }
 
-fn check_groups(data: &Dataset, folds: &[Option<u32>], groups: &[usize]) -> Result<(), LearnError> {
+fn check_groups(
+    data: &Dataset,
+    folds: &[Option<u32>],
+    groups: &[usize],
+) -> Result<(), LearnError> {
     let mut first_of_group = std::collections::HashMap::new();
     for (title, (fold, group)) in folds.iter().zip(groups).enumerate() {
         let Some(fold) = fold else { continue };

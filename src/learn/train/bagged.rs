@@ -132,8 +132,9 @@ pub fn assemble(
     let modalities = data.modalities.len();
     let fit = |score: &dyn Fn(usize) -> f64, counts: &dyn Fn(usize) -> bool| -> Decisions {
         let titles: Vec<usize> = (0..held_out.scored.len()).filter(|&t| counts(t)).collect();
-        let scores =
-            Array2::from_shape_fn((titles.len(), genres), |(t, g)| score(titles[t] * genres + g));
+        let scores = Array2::from_shape_fn((titles.len(), genres), |(t, g)| {
+            score(titles[t] * genres + g)
+        });
         let labels =
             Array2::from_shape_fn((titles.len(), genres), |(t, g)| labels[titles[t] * genres + g]);
         fit_decisions(scores.view(), labels.view(), config)

@@ -239,14 +239,8 @@ mod tests {
         assert_eq!((fitted.numbers[0].mean, fitted.numbers[0].inv_std), (2000.0, 0.1));
         assert_eq!(
             fitted.feature_names(),
-            [
-                "year",
-                "year: missing",
-                "votes",
-                "votes: missing",
-                "country = France",
-                "country: missing"
-            ]
+            ["year", "year: missing", "votes", "votes: missing", "country = France",
+             "country: missing"]
         );
         assert_eq!(fitted.dim(), 6);
         let apply = |i: usize| fitted.apply(rows[i].as_ref().unwrap());

@@ -91,7 +91,8 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn start(keeper: &Keeper) -> Result<Self, MediaError> {
-        let cannot_start = |source| MediaError::Start { program: keeper.program().clone(), source };
+        let cannot_start =
+            |source| MediaError::Start { program: keeper.program().clone(), source };
         let (life, mut child) = keeper.start_process().map_err(cannot_start)?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(requests), Some(answers), Some(stderr)) = pipes else {
