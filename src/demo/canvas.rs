@@ -210,6 +210,20 @@ impl Canvas {
         }
     }
 
+    /// Lays another canvas of this size below the line from the left edge to the right one,
+    /// moved down by a fifth.
+    pub(super) fn paste_below(&mut self, other: &Self, [left, right]: [[f32; 2]; 2]) {
+        for x in 0..self.width {
+            let share = (x as f32 + 0.5) / self.width as f32;
+            let line = self.px(left[1] + (right[1] - left[1]) * share).max(0.0) as usize;
+            // Moved down, so that what shows is the middle of the setting and not its ground.
+            let lift = self.height / 5;
+            for y in line..self.height {
+                self.rgb[y * self.width + x] = other.rgb[(y - lift.min(line)) * self.width + x];
+            }
+        }
+    }
+
     /// Makes everything darker or brighter.
     pub(super) fn expose(&mut self, factor: f32) {
         for pixel in &mut self.rgb {

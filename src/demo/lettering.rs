@@ -46,13 +46,14 @@ pub(super) fn write(
     }
 }
 
-/// Breaks a text into lines, then writes them as large as fits `max_width` and
-/// `max_height`; returns where they end.
+/// Breaks a text into lines, then writes them as large as fits `max_width` by `max_height`
+/// for the whole block and `max_letter` for one line; returns where they end.
 pub(super) fn write_block(
     canvas: &mut Canvas,
     text: &str,
     top: f32,
     [max_width, max_height]: [f32; 2],
+    max_letter: f32,
     ink: Rgb,
 ) -> f32 {
     let mut lines: Vec<String> = Vec::new();
@@ -66,7 +67,8 @@ pub(super) fn write_block(
         }
     }
     let widest = lines.iter().map(|line| width(line, 1.0)).fold(0.1, f32::max);
-    let height = (max_width / widest).min(max_height);
+    let fits = max_height / (lines.len() as f32 * 1.4 - 0.4).max(1.0);
+    let height = (max_width / widest).min(fits).min(max_letter);
     let center_x = canvas.aspect() / 2.0;
     for (i, line) in lines.iter().enumerate() {
         write(canvas, line, center_x, top + i as f32 * height * 1.4, height, ink);

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// A phrase that is taken from the words of no genre.
-const PLAIN_PHRASE: f64 = 0.3;
+const PLAIN_PHRASE: f64 = 0.15;
 
 /// The name of a film that does not exist.
 pub(super) fn title_name(rng: &mut ChaCha8Rng) -> String {
@@ -48,7 +48,7 @@ pub(super) fn story(
     let thing = phrase(|words| &words.things, rng);
 
     let mut sentences = vec![one_of(&PLAIN.openings, rng).clone()];
-    let num_troubles = rng.random_range(1..=2);
+    let num_troubles = if rng.random_bool(0.75) { 2 } else { 1 };
     while sentences.len() <= num_troubles {
         let mut trouble = phrase(|words| &words.troubles, rng);
         if PLAIN.words.troubles.contains(&trouble) {
@@ -60,7 +60,7 @@ pub(super) fn story(
             sentences.push(sentence);
         }
     }
-    if rng.random_bool(0.75) {
+    if rng.random_bool(0.85) {
         sentences.push(format!("{}.", phrase(|words| &words.turns, rng)));
     }
     if rng.random_bool(0.7) {

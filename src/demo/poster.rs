@@ -1,4 +1,4 @@
-//! Draws a poster: one setting, the title, and a line that says what it is.
+//! Draws a poster: one setting or two, the title, and a line that says what it is.
 
 use super::{
     canvas::{Canvas, shade},
@@ -15,9 +15,15 @@ const HEIGHT: u32 = 360;
 pub(super) fn draw(sheet: &Sheet) -> Picture {
     let mut canvas = Canvas::new(WIDTH, HEIGHT);
     let wide = canvas.aspect();
-    scene::draw(&mut canvas, &sheet.shot, sheet.at_secs);
-    let palette = &sheet.shot.palette;
-    let dark = shade(palette.near, 0.35);
+    scene::draw(&mut canvas, &sheet.shots[0], sheet.at_secs);
+    for shot in &sheet.shots[1..] {
+        let mut lower = Canvas::new(WIDTH, HEIGHT);
+        scene::draw(&mut lower, shot, sheet.at_secs);
+        let edge = [[0.0, 0.5], [wide, 0.4]];
+        canvas.paste_below(&lower, edge);
+        canvas.line(edge[0], edge[1], 0.012, shot.palette.light, 1.0);
+    }
+    let dark = shade(sheet.shots[0].palette.near, 0.35);
     let top = if sheet.title_above { 0.06 } else { 0.72 };
     // A veil under the letters, so that they can be read on anything.
     for step in 0..20 {
@@ -25,8 +31,9 @@ pub(super) fn draw(sheet: &Sheet) -> Picture {
         let strength = 0.55 * (std::f32::consts::PI * (step as f32 + 0.5) / 20.0).sin();
         canvas.rect([0.0, y], [wide, y + 0.0145], dark, strength);
     }
-    lettering::write_block(&mut canvas, &sheet.name, top, [wide * 0.86, 0.062], [0.97, 0.95, 0.9]);
+    let space = [wide * 0.86, 0.2];
+    lettering::write_block(&mut canvas, &sheet.name, top, space, 0.062, [0.97, 0.95, 0.9]);
     canvas.rect([0.0, 0.955], [wide, 1.0], dark, 0.85);
     lettering::write(&mut canvas, "synthetic demo", wide / 2.0, 0.967, 0.02, [0.8; 3]);
-    canvas.develop(0.012, sheet.shot.seed)
+    canvas.develop(0.012, sheet.shots[0].seed)
 }

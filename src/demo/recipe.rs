@@ -20,11 +20,13 @@ use super::{
 use crate::base::Seed;
 
 /// A true genre that a channel does not show, where there is another to show.
-const UNEXPRESSED: f64 = 0.15;
+const UNEXPRESSED: f64 = 0.1;
 /// A channel that shows a genre the title does not have.
-const MISLEADING: f64 = 0.14;
+const MISLEADING: f64 = 0.12;
 /// A single pick that follows no genre.
-const PLAIN_PICK: f64 = 0.2;
+const PLAIN_PICK: f64 = 0.15;
+/// A poster of a title with several genres that shows two settings.
+const TWO_PICTURES: f64 = 0.75;
 /// A palette that is not that of the setting.
 const OTHER_PALETTE: f64 = 0.25;
 /// A title without trailer; without poster; without plot.
@@ -68,8 +70,9 @@ pub(super) struct Record {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Sheet {
     pub(super) name: String,
-    pub(super) shot: Shot,
-    /// The moment of the shot that is shown.
+    /// One picture, or two of which the second fills the lower part.
+    pub(super) shots: Vec<Shot>,
+    /// The moment of the shots that is shown.
     pub(super) at_secs: f32,
     pub(super) png: bool,
     pub(super) title_above: bool,
@@ -295,9 +298,16 @@ fn shot(mixture: &Mixture, rng: &mut ChaCha8Rng) -> (usize, Shot) {
 
 fn sheet(name: &str, genres: &[usize], rng: &mut ChaCha8Rng) -> Sheet {
     let mixture = Mixture::of(genres, rng);
+    let mut shots = vec![shot(&mixture, rng).1];
+    if mixture.0.len() > 1 && rng.random_bool(TWO_PICTURES) {
+        let second = shot(&mixture, rng).1;
+        if second.setting != shots[0].setting {
+            shots.push(second);
+        }
+    }
     Sheet {
         name: name.to_owned(),
-        shot: shot(&mixture, rng).1,
+        shots,
         at_secs: rng.random_range(0.4..1.2),
         png: rng.random_bool(0.2),
         title_above: rng.random_bool(0.4),

@@ -3,8 +3,12 @@ use std::{
     time::SystemTime,
 };
 
-use super::*;
-use crate::base::NoProgress;
+use super::{recipe::Sound, *};
+use crate::{
+    base::NoProgress,
+    catalog,
+    media::{self, AudioSpec, DecodeRequest, FrameSpec, Limits, PictureSpec},
+};
 
 fn files(folder: &Path) -> Vec<(PathBuf, u64, SystemTime)> {
     let mut found = Vec::new();
@@ -42,6 +46,67 @@ fn a_second_call_does_nothing_and_a_lost_file_is_made_again() {
     fs::remove_file(&lost.0).unwrap();
     assert_eq!(render_two(&out).num_rendered, 1);
     assert!(fs::read(&lost.0).unwrap() == bytes, "the same recipe gave another film");
+}
+
+#[test]
+fn what_the_recipe_says_is_what_can_be_decoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let num_titles = 3;
+    let library =
+        render(folder.path(), num_titles, SEED, &NoProgress, &Interrupt::default()).unwrap();
+    let spec = catalog::CatalogSpec::new(&library.catalog);
+    let (catalog, problems) = catalog::load(&spec).unwrap();
+    assert!(problems.iter().all(|p| p.severity != catalog::Severity::Error), "{problems:?}");
+    let recipes = recipe::recipes(num_titles, SEED);
+    assert!(recipes.iter().any(|r| r.trailer.is_some()));
+    assert_eq!(catalog.titles.len(), num_titles);
+    for (title, recipe) in catalog.titles.iter().zip(&recipes) {
+        assert_eq!(title.plot, recipe.story);
+        assert_eq!(title.genres.len(), recipe.labels.len());
+        assert_eq!(title.poster.is_some(), recipe.sheet.is_some());
+        if let Some(path) = &title.poster {
+            let picture = Some(PictureSpec { side_px: 64, fit: media::Fit::Pad });
+            let request = DecodeRequest { path: path.clone(), frames: None, audio: None, picture };
+            media::decode(&request, &Limits::default()).picture.unwrap().unwrap();
+        }
+        assert_eq!(title.trailer.is_some(), recipe.trailer.is_some());
+        if let (Some(path), Some(trailer)) = (&title.trailer, &recipe.trailer) {
+            trailer_is_as_told(path, trailer);
+        }
+    }
+}
+
+fn trailer_is_as_told(path: &Path, trailer: &Trailer) {
+    let frames = Some(FrameSpec {
+        side_px: 64,
+        fit: media::Fit::Stretch,
+        max_frames: 64,
+        black_luma: 0.0,
+        duplicate_luma: 0.0,
+    });
+    let audio = Some(AudioSpec { rate_hz: 16_000, max_secs: 60.0 });
+    let request = DecodeRequest { path: path.to_owned(), frames, audio, picture: None };
+    let decoded = media::decode(&request, &Limits::default());
+    let wanted_secs = trailer.takes.iter().map(|take| take.secs).sum::<f32>() as f64 + 0.8;
+    let secs = decoded.duration_secs.unwrap();
+    assert!((secs - wanted_secs).abs() < 0.5, "{secs} s for {wanted_secs} s");
+
+    let keyframes = decoded.frames.unwrap().unwrap().kept;
+    let mut cut = 0.0;
+    for take in &trailer.takes {
+        let is_there = keyframes.iter().any(|k| (k.time_secs - f64::from(cut)).abs() < 0.1);
+        assert!(is_there || !take.keyframe, "no keyframe at the cut at {cut} s");
+        cut += (take.secs * 24.0).round() / 24.0;
+    }
+    match (&trailer.sound, decoded.audio.unwrap()) {
+        (Sound::None, heard) => assert!(heard.is_err()),
+        (Sound::Silence, heard) => assert!(heard.unwrap().mono.iter().all(|s| s.abs() < 1e-3)),
+        (Sound::Sections(_), heard) => {
+            let mono = heard.unwrap().mono;
+            assert!((mono.len() as f64 / 16_000.0 - wanted_secs).abs() < 0.5);
+            assert!(mono.iter().any(|s| s.abs() > 0.02));
+        }
+    }
 }
 
 #[test]

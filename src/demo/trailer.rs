@@ -86,7 +86,8 @@ pub(super) fn render(
 fn card(canvas: &mut Canvas, name: &str, light: f32) {
     canvas.gradient([0.02; 3], [0.05; 3]);
     let wide = canvas.aspect();
-    let end = lettering::write_block(canvas, name, 0.28, [wide * 0.8, 0.15], [0.9 * light; 3]);
+    let ink = [0.9 * light; 3];
+    let end = lettering::write_block(canvas, name, 0.22, [wide * 0.8, 0.5], 0.15, ink);
     let ink = shade([0.75, 0.62, 0.3], light);
     lettering::write(canvas, "synthetic demo", wide / 2.0, (end + 0.06).min(0.88), 0.06, ink);
 }

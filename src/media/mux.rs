@@ -4,14 +4,14 @@
 //! not there. The container follows from the name's ending. Encoders run on one thread each,
 //! so equal input gives equal bytes; write many films at once to use many cores.
 
-use std::{path::Path, sync::OnceLock};
+use std::path::Path;
 
 use ffmpeg_next::{
     self as ffmpeg, ChannelLayout, Dictionary, Packet, Rational, codec, encoder, format, frame,
     picture, software::scaling,
 };
 
-use super::Picture;
+use super::{Picture, libav};
 use crate::base::{Draft, Hinted};
 
 /// How pictures are compressed.
@@ -171,7 +171,7 @@ impl MovieWriter {
         audio: Option<AudioSettings>,
         tags: &[(&str, &str)],
     ) -> Result<Self, MuxError> {
-        initialise()?;
+        libav::start();
         check(video, audio)?;
         let draft = Draft::begin(path)?;
         let temporary = draft.path().to_str().ok_or_else(|| {
@@ -373,17 +373,6 @@ fn drain(
     }
 }
 
-fn initialise() -> Result<(), MuxError> {
-    static READY: OnceLock<Result<(), ffmpeg::Error>> = OnceLock::new();
-    READY
-        .get_or_init(|| {
-            ffmpeg::init()?;
-            ffmpeg::log::set_level(ffmpeg::log::Level::Fatal); // errors come back as values
-            Ok(())
-        })
-        .map_err(failed("start"))
-}
-
 fn check(video: VideoSettings, audio: Option<AudioSettings>) -> Result<(), MuxError> {
     let VideoSettings { width, height, fps, keyframe_interval, .. } = video;
     let refuse = |message: String| Err(MuxError::Input(message));
@@ -421,7 +410,9 @@ fn first_working<T>(
         };
         match open(codec, options.iter().copied().collect()) {
             Ok(opened) => return Ok((opened, (*name).to_owned())),
-            Err(error) => tried.push(format!("{name} ({error})")),
+            Err(error) => {
+                tried.push(format!("{name} ({})", libav::words(error, &libav::take_log())));
+            }
         }
     }
     Err(MuxError::NoEncoder { tried: tried.join(", ") })
@@ -494,7 +485,8 @@ fn new_context(codec: ffmpeg::Codec) -> codec::Context {
 }
 
 fn flags(global_header: bool) -> codec::Flags {
-    if global_header { codec::Flags::GLOBAL_HEADER } else { codec::Flags::empty() }
+    let closed = codec::Flags::CLOSED_GOP; // each keyframe can be decoded alone
+    if global_header { closed | codec::Flags::GLOBAL_HEADER } else { closed }
 }
 
 #[cfg(test)]
