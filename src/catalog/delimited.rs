@@ -71,7 +71,7 @@ impl<R: BufRead> DelimitedReader<R> {
                     None => Some("is never closed".to_owned()),
                 },
                 Fed::TextAfterQuote(place) => Some(format!(
-                    "closes on line {}, character {}, with text after it",
+                    "is closed with text right after it (line {}, character {})",
                     place.line, place.column
                 )),
             };

@@ -159,7 +159,7 @@ impl GenreCounter {
                 None,
                 name,
                 format!(
-                    "genre `{name}` is left out: {} have it, fewer than min_support = {}",
+                    "genre `{name}` is left out: it has {}, fewer than min_support = {}",
                     titles(num_titles),
                     spec.min_support
                 ),
@@ -298,6 +298,15 @@ mod tests {
         assert_eq!(fates, [Fate::LeftOut, Fate::Known(GenreId(1)), Fate::Known(GenreId(0))]);
         assert_eq!(problems.len(), 1);
         assert_eq!(problems[0].kind, ProblemKind::RareGenre);
+    }
+
+    #[test]
+    fn an_excluded_genre_does_not_count_however_common() {
+        let spec = GenreSpec { exclude: vec!["drama".to_owned()], ..GenreSpec::default() };
+        let (vocabulary, fates) =
+            counter().close(&spec, Path::new("a.csv"), "genres", &mut Vec::new()).unwrap();
+        assert_eq!(vocabulary.names(), ["comedy", "War"]);
+        assert_eq!(fates[1], Fate::LeftOut);
     }
 
     #[test]

@@ -56,6 +56,25 @@ pub enum ProblemKind {
     UnreadableFolder,
 }
 
+impl fmt::Display for ProblemKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MalformedRow => "malformed row",
+            Self::NotUtf8 => "not UTF-8",
+            Self::DuplicateColumn => "duplicate column",
+            Self::EmptyId => "empty id",
+            Self::DuplicateId => "duplicate id",
+            Self::BadYear => "bad year",
+            Self::BadFold => "bad fold",
+            Self::MissingFile => "missing file",
+            Self::BadGenres => "bad genre cell",
+            Self::UnknownGenre => "unknown genre",
+            Self::RareGenre => "rare genre",
+            Self::UnreadableFolder => "unreadable folder",
+        })
+    }
+}
+
 /// One problem of a catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

@@ -221,7 +221,7 @@ impl CatalogSummary {
         for ((severity, kind), num) in num_of {
             if num > SHOWN_PER_KIND {
                 let more = num - SHOWN_PER_KIND;
-                writeln!(f, "… and {more} more of the kind {severity} {kind:?}")?;
+                writeln!(f, "… and {more} more: {severity}, {kind}")?;
             }
         }
         Ok(())

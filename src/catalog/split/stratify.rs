@@ -262,6 +262,51 @@ mod tests {
         }
     }
 
+    /// Genre B on titles 0 to 5, A on 0 and 1 only: dealt out first, A's two are parted, while B's
+    /// turn would part them by lot.
+    #[test]
+    fn the_rarest_genre_comes_first() {
+        let labels: Vec<bool> = (0..6).flat_map(|title| [true, title < 2]).collect();
+        let groups: Vec<usize> = (0..6).collect();
+        for seed in 0..20 {
+            let folds = iterative_stratification(&labels, 2, &groups, 2, Seed(seed));
+            assert_ne!(folds[0], folds[1], "seed {seed}");
+        }
+    }
+
+    /// Six genres from common to rare: each fold has its share of each, to within a title on
+    /// average, where dealing by lot is off by two.
+    #[test]
+    fn genres_are_dealt_out_evenly() {
+        let (num_titles, num_folds) = (400, 5);
+        let frequencies = [50, 30, 20, 10, 5, 2];
+        let mut rng = Seed(3).rng("labels");
+        let labels: Vec<bool> = (0..num_titles)
+            .flat_map(|_| frequencies)
+            .map(|percent| rng.next_u64() % 100 < percent)
+            .collect();
+        let groups: Vec<usize> = (0..num_titles).collect();
+        let stratified =
+            iterative_stratification(&labels, frequencies.len(), &groups, num_folds, Seed(1));
+        let by_lot: Vec<u32> =
+            groups.iter().map(|_| (rng.next_u64() % num_folds as u64) as u32).collect();
+        let unevenness = |folds: &[u32]| {
+            let mut sum = 0.0;
+            for genre in 0..frequencies.len() {
+                let having = |t: &usize| labels[t * frequencies.len() + genre];
+                let titles: Vec<usize> = groups.iter().copied().filter(having).collect();
+                let mean = titles.len() as f64 / num_folds as f64;
+                for fold in 0..num_folds as u32 {
+                    let num = titles.iter().filter(|&&t| folds[t] == fold).count();
+                    sum += (num as f64 - mean).abs();
+                }
+            }
+            sum / (frequencies.len() * num_folds) as f64
+        };
+        let (ours, lots) = (unevenness(&stratified), unevenness(&by_lot));
+        assert!(ours < 1.0 && lots > 2.0, "off by {ours} titles, by lot {lots}");
+    }
+
     #[test]
     fn one_seed_one_division() {
         let labels: Vec<bool> = (0..300).map(|i| i % 7 == 0).collect();
@@ -343,6 +388,7 @@ mod tests {
         }
     }
 
-    /// Titles by which a fold may differ from the mean, in all and in each genre.
-    const TOLERANCE_TITLES: f64 = 6.0;
+    /// Titles by which a fold may differ from the mean, in all and in each genre, and a holdout
+    /// from the size asked for. Measured over 6,000 libraries like these: at most 6.8.
+    const TOLERANCE_TITLES: f64 = 10.0;
 }

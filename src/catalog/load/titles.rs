@@ -1,0 +1,231 @@
+//! From a row to a title.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::Loader;
+use crate::{
+    base::TitleId,
+    catalog::{
+        Problem, ProblemKind, Severity, Title,
+        genres::names_of,
+        problem::shown,
+        row::{Cell, Row},
+    },
+};
+
+/// Years outside are taken for a mistake: film begins in the 1870s.
+const YEARS: std::ops::RangeInclusive<i32> = 1870..=2100;
+
+impl Loader<'_> {
+    fn problem(
+        &mut self,
+        (severity, kind): (Severity, ProblemKind),
+        line: u64,
+        (field, value): (&str, &str),
+        message: String,
+        hint: &str,
+    ) {
+        self.problems.push(Problem {
+            severity,
+            kind,
+            file: self.spec.path.clone(),
+            line: Some(line),
+            column: None,
+            field: Some(field.to_owned()),
+            value: Some(shown(value)),
+            message,
+            hint: hint.to_owned(),
+        });
+    }
+
+    /// Adds the title of a row, or says why there is none.
+    pub(super) fn row(&mut self, row: Row) {
+        let line = row.line;
+        self.report_undecodable(&row);
+        let id_column = self.id_column.name.clone();
+        let Some(cell) = row.get(&id_column) else {
+            self.problem(
+                (Severity::Error, ProblemKind::EmptyId),
+                line,
+                (&id_column, ""),
+                format!("`{id_column}` is empty; the row is left out"),
+                "give every title an id of its own",
+            );
+            return;
+        };
+        if cell.undecodable.is_some() {
+            return;
+        }
+        let id = TitleId::new(&cell.clone().into_text());
+        if let Some(&first) = self.line_of_id.get(&id) {
+            self.problem(
+                (Severity::Error, ProblemKind::DuplicateId),
+                line,
+                (&id_column, id.as_str()),
+                format!(
+                    "`{id_column}` {:?} stands in line {first} already; the row is left out",
+                    shown(id.as_str())
+                ),
+                "give every title an id of its own, or delete one of the rows",
+            );
+            return;
+        }
+        self.line_of_id.insert(id.clone(), line);
+        let title = self.title(id, &row);
+        self.titles.push(title);
+    }
+
+    fn report_undecodable(&mut self, row: &Row) {
+        for (name, cell) in &row.cells {
+            let Some(place) = cell.undecodable else { continue };
+            let is_id = **name == *self.id_column.name;
+            let (severity, consequence) = if is_id {
+                (Severity::Error, "the row is left out")
+            } else {
+                (Severity::Warning, "they are read as U+FFFD")
+            };
+            self.problems.push(Problem {
+                severity,
+                kind: ProblemKind::NotUtf8,
+                file: self.spec.path.clone(),
+                line: Some(place.line),
+                column: Some(place.column),
+                field: Some(name.to_string()),
+                value: Some(shown(&cell.clone().into_text())),
+                message: format!("`{name}` holds bytes that are not UTF-8; {consequence}"),
+                hint: "save the catalog as UTF-8 (from Latin-1: `iconv -f latin1 -t utf-8`)"
+                    .to_owned(),
+            });
+        }
+    }
+
+    fn title(&mut self, id: TitleId, row: &Row) -> Title {
+        let columns = self.columns.clone();
+        let line = row.line;
+        let fields = self.fields(row);
+        let name = row.in_role(&columns.title).map(|(cell, _)| cell.into_text());
+        let text = |cell: Option<(Cell, &str)>| cell.map(|(cell, _)| cell.into_text());
+        let plot = text(row.in_role(&columns.plot));
+        let group = text(row.in_role(&columns.group));
+        let year = row.in_role(&columns.year);
+        let fold = row.in_role(&columns.fold);
+        let poster = row.in_role(&columns.poster);
+        let trailer = row.in_role(&columns.trailer);
+        let genres = row.in_role(&columns.genres);
+        let spec = self.spec;
+        let stated = genres.map(|(cell, field)| self.stated_genres(cell, field, line));
+        self.stated.push(stated.unwrap_or_default());
+        Title {
+            name: name.unwrap_or_else(|| id.to_string()),
+            id,
+            year: year.and_then(|(cell, field)| self.year(cell, field, line)),
+            plot,
+            poster: poster
+                .and_then(|(cell, field)| self.file(cell, field, spec.poster_dir.as_ref(), line)),
+            trailer: trailer
+                .and_then(|(cell, field)| self.file(cell, field, spec.trailer_dir.as_ref(), line)),
+            genres: Vec::new(),
+            labelled: false,
+            group,
+            fold: fold.and_then(|(cell, field)| self.fold(cell, field, line)),
+            fields,
+            line,
+        }
+    }
+
+    fn fields(&self, row: &Row) -> BTreeMap<String, String> {
+        let has_role = |name: &str| self.columns.iter().any(|(_, column)| column.name == name);
+        row.cells
+            .iter()
+            .filter(|(name, _)| {
+                if self.kept.is_empty() { !has_role(name) } else { self.kept.contains(&&**name) }
+            })
+            .map(|(name, cell)| (name.to_string(), cell.clone().into_text()))
+            .collect()
+    }
+
+    fn stated_genres(&mut self, cell: Cell, field: &str, line: u64) -> Vec<usize> {
+        let value = cell.clone().into_text();
+        match names_of(cell.content, self.spec.genres.separator) {
+            Ok(names) => self.genres.count(&names, line),
+            Err(reason) => {
+                self.problem(
+                    (Severity::Warning, ProblemKind::BadGenres),
+                    line,
+                    (field, &value),
+                    format!(
+                        "`{field}` {:?} {reason}; the title is read as unlabelled",
+                        shown(&value)
+                    ),
+                    "write [\"Drama\", \"Comedy\"] with double quotes, or Drama|Comedy",
+                );
+                Vec::new()
+            }
+        }
+    }
+
+    fn year(&mut self, cell: Cell, field: &str, line: u64) -> Option<i32> {
+        let text = cell.into_text();
+        let number = text.strip_suffix(".0").unwrap_or(&text).parse().ok();
+        let year = number.filter(|year| YEARS.contains(year));
+        if year.is_none() {
+            self.problem(
+                (Severity::Warning, ProblemKind::BadYear),
+                line,
+                (field, &text),
+                format!(
+                    "`{field}` must be a year from {} to {}, got {:?}; it is read as unknown",
+                    YEARS.start(),
+                    YEARS.end(),
+                    shown(&text)
+                ),
+                "write four digits, or leave the cell empty",
+            );
+        }
+        year
+    }
+
+    fn fold(&mut self, cell: Cell, field: &str, line: u64) -> Option<u32> {
+        let text = cell.into_text();
+        let fold = text.parse().ok();
+        if fold.is_none() {
+            self.problem(
+                (Severity::Warning, ProblemKind::BadFold),
+                line,
+                (field, &text),
+                format!("`{field}` must be a whole number from 0, got {:?}", shown(&text)),
+                "write the fold's number, or leave the cell empty",
+            );
+        }
+        fold
+    }
+
+    fn file(
+        &mut self,
+        cell: Cell,
+        field: &str,
+        folder: Option<&PathBuf>,
+        line: u64,
+    ) -> Option<PathBuf> {
+        let text = cell.into_text();
+        let problem = (Severity::Warning, ProblemKind::MissingFile);
+        if text.contains("://") {
+            let message = format!("`{field}` {:?} is an address, not a file", shown(&text));
+            let hint = "download it and name the file; cinetag downloads no media";
+            self.problem(problem, line, (field, &text), message, hint);
+            return None;
+        }
+        let mut path = self.spec.folder().to_owned();
+        if let Some(folder) = folder {
+            path.push(folder);
+        }
+        path.push(&text);
+        if !path.is_file() {
+            let message = format!("`{field}`: there is no file {}", path.display());
+            let hint = "check the name and the folder (`catalog.poster_dir`, \
+                        `catalog.trailer_dir`), or leave the cell empty";
+            self.problem(problem, line, (field, &text), message, hint);
+        }
+        Some(path)
+    }
+}
