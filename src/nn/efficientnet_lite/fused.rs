@@ -142,8 +142,8 @@ impl FusedBlock {
             let fresh = first_held + filled..wanted.end;
             let inside = own(fresh.start)..own(fresh.end);
             let row_at = |padded: usize| (padded - first_held) * row_len;
-            strip[row_at(fresh.start)..row_at(fresh.start) + (inside.start - fresh.start) * row_len].fill(0.0);
-            strip[row_at(inside.end)..row_at(fresh.end)].fill(0.0);
+            strip[row_at(fresh.start)..row_at(inside.start.max(fresh.start))].fill(0.0);
+            strip[row_at(inside.end.max(fresh.start))..row_at(fresh.end)].fill(0.0);
             if !inside.is_empty() {
                 let fresh = &mut strip[row_at(inside.start)..row_at(inside.end)];
                 for row in fresh.chunks_exact_mut(row_len) {

@@ -141,38 +141,74 @@ unsafe fn tile_of<S: Simd, const KERNEL: usize, const STRIDE: usize, const WIDTH
     out: *mut f32,
 ) {
     let channels = layer.channels;
-    let (weight, bias) = (layer.weight.as_slice().as_ptr(), layer.bias.as_slice().as_ptr());
-    // SAFETY: the caller's; `partial` keeps the last vector inside the channels.
+    let whole = channels - channels % S::LANES;
+    // SAFETY: the caller's; the last vector is cut to the channels that are left.
     unsafe {
-        let (low, high) = (S::splat(0.0), S::splat(6.0));
         let mut channel = 0;
-        while channel < channels {
-            let rest = channels - channel;
-            let partial = rest < S::LANES;
-            let load = |from: *const f32| if partial { S::load_partial(from, rest) } else { S::load(from) };
-            let mut sums = [load(bias.add(channel)); WIDTH];
-            for y in 0..KERNEL {
-                let taps: [S::V; KERNEL] =
-                    std::array::from_fn(|x| load(weight.add((y * KERNEL + x) * channels + channel)));
-                let line = input.add(y * row_in + channel);
+        while channel < whole {
+            vector_of::<S, KERNEL, STRIDE, WIDTH, false>(layer, row_in, input, out, channel);
+            channel += S::LANES;
+        }
+        if channel < channels {
+            vector_of::<S, KERNEL, STRIDE, WIDTH, true>(layer, row_in, input, out, channel);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn vector_of<S: Simd, const KERNEL: usize, const STRIDE: usize, const WIDTH: usize, const PARTIAL: bool>(
+    layer: &Depthwise,
+    row_in: usize,
+    input: *const f32,
+    out: *mut f32,
+    channel: usize,
+) {
+    let channels = layer.channels;
+    let rest = channels - channel;
+    // SAFETY: the caller's; `rest` keeps a partial vector inside the channels. The index
+    // arithmetic stays below the lengths that `apply` checked, so it cannot wrap.
+    unsafe {
+        let bias = layer.bias.as_slice().as_ptr().add(channel);
+        let mut weight = layer.weight.as_slice().as_ptr().add(channel);
+        let mut line = input.add(channel);
+        let mut sums = [load::<S, PARTIAL>(bias, rest); WIDTH];
+        for _ in 0..KERNEL {
+            let mut taps = [S::splat(0.0); KERNEL];
+            for tap in &mut taps {
+                *tap = load::<S, PARTIAL>(weight, rest);
+                weight = weight.wrapping_add(channels);
+            }
+            // Each input is loaded once and goes into all results that it touches.
+            let mut from = line;
+            for column_in in 0..(WIDTH - 1) * STRIDE + KERNEL {
+                let x = load::<S, PARTIAL>(from, rest);
+                from = from.wrapping_add(channels);
                 for (column, sum) in sums.iter_mut().enumerate() {
-                    for (x, tap) in taps.into_iter().enumerate() {
-                        *sum = S::fma(load(line.add((column * STRIDE + x) * channels)), tap, *sum);
+                    if column * STRIDE <= column_in && column_in - column * STRIDE < KERNEL {
+                        *sum = S::fma(x, taps[column_in - column * STRIDE], *sum);
                     }
                 }
             }
-            for (column, sum) in sums.into_iter().enumerate() {
-                let sum = S::min(high, S::max(low, sum)); // in this order a NaN stays one
-                let to = out.add(column * channels + channel);
-                if partial {
-                    S::store_partial(to, sum, rest);
-                } else {
-                    S::store(to, sum);
-                }
+            line = line.wrapping_add(row_in);
+        }
+        let (low, high) = (S::splat(0.0), S::splat(6.0));
+        let mut to = out.add(channel);
+        for sum in sums {
+            let sum = S::min(high, S::max(low, sum)); // in this order a NaN stays one
+            if PARTIAL {
+                S::store_partial(to, sum, rest);
+            } else {
+                S::store(to, sum);
             }
-            channel += S::LANES;
+            to = to.wrapping_add(channels);
         }
     }
+}
+
+#[inline(always)]
+unsafe fn load<S: Simd, const PARTIAL: bool>(from: *const f32, rest: usize) -> S::V {
+    // SAFETY: the caller's.
+    unsafe { if PARTIAL { S::load_partial(from, rest) } else { S::load(from) } }
 }
 
 #[cfg(test)]

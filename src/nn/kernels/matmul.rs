@@ -241,50 +241,45 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
     columns: Range<usize>,
     first_row: usize,
 ) {
-    let panel = S::LANES * PANEL_VECTORS;
     // SAFETY: rows `first_row..first_row + HEIGHT` and `columns` lie inside what `multiply`
-    // checked; a panel has `depth` rows of `panel ≥ VECTORS · LANES` floats.
+    // checked; a panel has `depth` rows of `PANEL_VECTORS ≥ VECTORS` vectors.
     unsafe {
         let mut sums = [[S::splat(0.0); VECTORS]; HEIGHT];
-        for (vector, start) in std::array::from_fn::<_, VECTORS, _>(|v| S::load(job.bias.add(columns.start + v * S::LANES)))
-            .into_iter()
-            .enumerate()
-        {
-            for sums in &mut sums {
-                sums[vector] = start;
+        for sums in &mut sums {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = S::load(job.bias.add(columns.start).add(v * S::LANES));
             }
         }
-        let left = job.left.add(first_row * job.left_stride);
-        let step = |sums: &mut [[S::V; VECTORS]; HEIGHT], k: usize| {
-            let row: [S::V; VECTORS] =
-                std::array::from_fn(|v| S::load(weights.add(k * panel + v * S::LANES)));
-            for (idx, sums) in sums.iter_mut().enumerate() {
-                let x = S::splat(*left.add(idx * job.left_stride + k));
-                for v in 0..VECTORS {
-                    sums[v] = S::fma(x, row[v], sums[v]);
-                }
-            }
-        };
+        let mut left = [job.left; HEIGHT];
+        for (idx, left) in left.iter_mut().enumerate() {
+            *left = job.left.add((first_row + idx).wrapping_mul(job.left_stride));
+        }
+        // Loops without overflow checks and closures: the compiler must see straight code.
+        let mut weights = weights;
         let mut k = 0;
-        while k + UNROLL <= job.depth {
-            step(&mut sums, k);
-            step(&mut sums, k + 1);
-            step(&mut sums, k + 2);
-            step(&mut sums, k + 3);
-            k += UNROLL;
+        let whole = job.depth - job.depth % UNROLL;
+        while k < whole {
+            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k, weights);
+            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k.wrapping_add(1), weights.add(PANEL_VECTORS * S::LANES));
+            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k.wrapping_add(2), weights.add(2 * PANEL_VECTORS * S::LANES));
+            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k.wrapping_add(3), weights.add(3 * PANEL_VECTORS * S::LANES));
+            k = k.wrapping_add(UNROLL);
+            weights = weights.add(UNROLL * PANEL_VECTORS * S::LANES);
         }
         while k < job.depth {
-            step(&mut sums, k);
-            k += 1;
+            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k, weights);
+            k = k.wrapping_add(1);
+            weights = weights.add(PANEL_VECTORS * S::LANES);
         }
 
         let (low, high) = (S::splat(job.clamp.low), S::splat(job.clamp.high));
         let rest = columns.len() - (VECTORS - 1) * S::LANES; // in the last vector
-        for (idx, sums) in sums.into_iter().enumerate() {
+        for (idx, sums) in sums.iter().enumerate() {
             let start = job.rows.position(first_row + idx) * job.out_stride + columns.start;
-            for (v, mut sum) in sums.into_iter().enumerate() {
+            for (v, sum) in sums.iter().enumerate() {
                 let at = start + v * S::LANES;
                 let partial = v == VECTORS - 1 && rest < S::LANES;
+                let mut sum = *sum;
                 if !job.add.is_null() {
                     let add = job.add.add(at);
                     sum = S::add(sum, if partial { S::load_partial(add, rest) } else { S::load(add) });
@@ -301,13 +296,35 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
     }
 }
 
+/// One step of depth: a column of the left side times a row of the panel.
+#[inline(always)]
+unsafe fn step<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
+    sums: &mut [[S::V; VECTORS]; HEIGHT],
+    left: &[*const f32; HEIGHT],
+    k: usize,
+    weights: *const f32,
+) {
+    // SAFETY: the caller's: `k` is below the depth, `weights` at that row of the panel.
+    unsafe {
+        let mut row = [S::splat(0.0); VECTORS];
+        for (v, row) in row.iter_mut().enumerate() {
+            *row = S::load(weights.add(v * S::LANES));
+        }
+        for (sums, left) in sums.iter_mut().zip(left) {
+            let x = S::splat(*left.add(k));
+            for (sum, weight) in sums.iter_mut().zip(&row) {
+                *sum = S::fma(x, *weight, *sum);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::Seed;
     use candle_core::{Device, Tensor};
     use proptest::prelude::*;
-    use rand::RngExt as _;
 
     fn numbers(count: usize, name: &str) -> Vec<f32> {
         let mut rng = Seed(7).rng(name);
