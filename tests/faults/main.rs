@@ -3,3 +3,4 @@
 
 mod media;
 mod store;
+mod weights_pull;

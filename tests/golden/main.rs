@@ -3,5 +3,6 @@
 mod catalog;
 mod librosa_mfcc;
 mod pillow_resize;
+mod networks;
 mod sklearn_metrics;
 mod torch_head;

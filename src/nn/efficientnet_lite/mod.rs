@@ -5,24 +5,42 @@
 //! reference: `efficientnet_lite_pytorch` 0.1.0, `extract_features` averaged over both axes.
 
 mod architecture;
+mod fused;
 mod plain;
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use rayon::prelude::*;
 
-pub(crate) use architecture::{Architecture, PIXEL_MEAN, PIXEL_SCALE};
 pub use architecture::{DIM, UnknownVariant, Variant};
 
-use self::plain::PlainNet;
-use super::NnError;
+use self::{
+    architecture::{Architecture, PIXEL_MEAN, PIXEL_SCALE},
+    fused::{FusedNet, Scratch},
+    plain::PlainNet,
+};
+use super::{NnError, kernels::Isa};
 
 /// A loaded network; `embed` may be called from many threads.
 pub struct EfficientNetLite {
     architecture: Architecture,
-    network: PlainNet,
-    device: Device,
+    network: Network,
+}
+
+enum Network {
+    /// Our kernels, on the processor.
+    Fused {
+        network: Box<FusedNet>,
+        /// Taken and given back by each call, so that memory is mapped once per thread.
+        scratches: Mutex<Vec<Scratch>>,
+    },
+    /// candle's operators, on any other device.
+    Plain { network: Box<PlainNet>, device: Device },
 }
 
 impl EfficientNetLite {
@@ -46,9 +64,15 @@ impl EfficientNetLite {
             message: e.to_string().lines().next().unwrap_or_default().to_owned(),
         };
         let tensors = candle_core::safetensors::load(weights, device).map_err(refuse)?;
-        let vars = VarBuilder::from_tensors(tensors, DType::F32, device);
-        let network = PlainNet::load(&architecture, &vars).map_err(refuse)?;
-        Ok(Self { architecture, network, device: device.clone() })
+        let network = if device.is_cpu() {
+            let network = FusedNet::load(&architecture, &tensors, Isa::detect()).map_err(refuse)?;
+            Network::Fused { network: Box::new(network), scratches: Mutex::default() }
+        } else {
+            let vars = VarBuilder::from_tensors(tensors, DType::F32, device);
+            let network = PlainNet::load(&architecture, &vars).map_err(refuse)?;
+            Network::Plain { network: Box::new(network), device: device.clone() }
+        };
+        Ok(Self { architecture, network })
     }
 
     /// Side of the pictures that [`embed`](Self::embed) takes, in pixels.
@@ -81,12 +105,125 @@ impl EfficientNetLite {
         if rgb.is_empty() {
             return Ok(Vec::new());
         }
-        let shape = (rgb.len() / picture, side, side, 3);
-        let pixels = Tensor::from_slice(rgb, shape, &self.device)?
-            .permute((0, 3, 1, 2))?
-            .to_dtype(DType::F32)?
-            .affine(1.0 / f64::from(PIXEL_SCALE), -f64::from(PIXEL_MEAN / PIXEL_SCALE))?
-            .contiguous()?; // [batch, 3, side, side]
-        Ok(self.network.forward(&pixels)?.flatten_all()?.to_vec1()?)
+        match &self.network {
+            Network::Fused { network, scratches } => {
+                let embed = |rgb: &[u8]| {
+                    let lock = || scratches.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut scratch = lock().pop().unwrap_or_default();
+                    let embedding = network.forward(rgb, &mut scratch);
+                    lock().push(scratch);
+                    embedding
+                };
+                if rgb.len() == picture {
+                    return Ok(embed(rgb)); // on the caller's thread
+                }
+                Ok(rgb.par_chunks_exact(picture).flat_map_iter(embed).collect())
+            }
+            Network::Plain { network, device } => {
+                let pixels = pixels(rgb, side, device)?;
+                Ok(network.forward(&pixels)?.flatten_all()?.to_vec1()?)
+            }
+        }
+    }
+}
+
+/// Bytes `[batch, side, side, 3]` as the network's input `[batch, 3, side, side]`.
+fn pixels(rgb: &[u8], side: usize, device: &Device) -> candle_core::Result<Tensor> {
+    let shape = (rgb.len() / (side * side * 3), side, side, 3);
+    Tensor::from_slice(rgb, shape, device)?
+        .permute((0, 3, 1, 2))?
+        .to_dtype(DType::F32)?
+        .affine(1.0 / f64::from(PIXEL_SCALE), -f64::from(PIXEL_MEAN / PIXEL_SCALE))?
+        .contiguous()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    /// A network with the family's stages, small enough for a test.
+    fn tiny(side_px: usize) -> Architecture {
+        Architecture::new(side_px, 8, [1, 2, 2, 1, 2, 1, 1], [4, 6, 8, 8, 12, 20, 24], 40)
+    }
+
+    fn random_weights(architecture: &Architecture) -> HashMap<String, Tensor> {
+        let mut tensors = HashMap::new();
+        let mut add = |conv: String, norm: String, shape: &[usize]| {
+            let fan_in: usize = shape[1..].iter().product();
+            let normal = |mean: f32, std: f32, shape: &[usize]| {
+                Tensor::randn(mean, std, shape, &Device::Cpu).unwrap()
+            };
+            tensors.insert(format!("{conv}.weight"), normal(0.0, 2.0 / (fan_in as f32).sqrt(), shape));
+            for (part, mean) in [("weight", 1.0), ("bias", 0.5), ("running_mean", 0.0)] {
+                tensors.insert(format!("{norm}.{part}"), normal(mean, 0.2, &shape[..1]));
+            }
+            let var = normal(1.0, 0.2, &shape[..1]).sqr().unwrap();
+            tensors.insert(format!("{norm}.running_var"), var);
+        };
+        add("_conv_stem".into(), "_bn0".into(), &[architecture.stem_width, 3, 3, 3]);
+        for (idx, block) in architecture.blocks.iter().enumerate() {
+            let name = |part: &str| format!("_blocks.{idx}.{part}");
+            let inside = block.width_inside();
+            if block.expansion > 1 {
+                add(name("_expand_conv"), name("_bn0"), &[inside, block.width_in, 1, 1]);
+            }
+            add(name("_depthwise_conv"), name("_bn1"), &[inside, 1, block.kernel, block.kernel]);
+            add(name("_project_conv"), name("_bn2"), &[block.width_out, inside, 1, 1]);
+        }
+        let widths = [architecture.head_width, architecture.last_width(), 1, 1];
+        add("_conv_head".into(), "_bn1".into(), &widths);
+        tensors
+    }
+
+    fn picture(side: usize, seed: usize) -> Vec<u8> {
+        (0..side * side * 3).map(|idx| ((idx * (seed + 7) * 31) >> 3) as u8).collect()
+    }
+
+    #[test]
+    fn the_fused_network_equals_the_plain_one() {
+        for side in [33, 40, 64, 97] {
+            let architecture = tiny(side);
+            let tensors = random_weights(&architecture);
+            let rgb = picture(side, 0);
+            let vars = VarBuilder::from_tensors(tensors.clone(), DType::F32, &Device::Cpu);
+            let plain = PlainNet::load(&architecture, &vars).unwrap();
+            let expected = plain.forward(&pixels(&rgb, side, &Device::Cpu).unwrap()).unwrap();
+            let expected: Vec<f32> = expected.flatten_all().unwrap().to_vec1().unwrap();
+            let largest = expected.iter().fold(0_f32, |max, x| max.max(x.abs()));
+            assert!(largest > 0.1, "the comparison says something");
+            for isa in Isa::available() {
+                // Twice: what the first picture leaves in the scratch must not matter.
+                let fused = FusedNet::load(&architecture, &tensors, isa).unwrap();
+                let mut scratch = Scratch::default();
+                fused.forward(&picture(side, 9), &mut scratch);
+                let found = fused.forward(&rgb, &mut scratch);
+                for (found, expected) in found.iter().zip(&expected) {
+                    assert!((found - expected).abs() <= 1e-4 * largest, "{isa:?} at {side}: {found} for {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_equals_one_by_one_bit_for_bit_and_wrong_files_are_refused() {
+        let architecture = tiny(32);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tiny.safetensors");
+        let mut tensors = random_weights(&architecture);
+        candle_core::safetensors::save(&tensors, &path).unwrap();
+        let load = || EfficientNetLite::load_architecture(architecture.clone(), "tiny", &path, &Device::Cpu);
+        let network = load().unwrap();
+        let rgb: Vec<u8> = (0..5).flat_map(|seed| picture(32, seed)).collect();
+        let one_by_one: Vec<f32> =
+            rgb.chunks_exact(32 * 32 * 3).flat_map(|rgb| network.embed(rgb).unwrap()).collect();
+        assert_eq!(network.embed(&rgb).unwrap(), one_by_one);
+        assert!(network.embed(&[]).unwrap().is_empty());
+        assert!(matches!(network.embed(&rgb[1..]), Err(NnError::Input(_))));
+
+        tensors.remove("_blocks.3._bn1.bias");
+        candle_core::safetensors::save(&tensors, &path).unwrap();
+        let error = load().err().unwrap().to_string();
+        assert!(error.contains("tiny.safetensors") && error.contains("_blocks.3._bn1.bias"), "{error}");
     }
 }

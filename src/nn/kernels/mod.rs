@@ -1,5 +1,52 @@
-//! Inner loops for the processor, chosen at run time by what it can do.
+//! Inner loops for the processor: matrix product, depthwise convolution and the passes of a
+//! transformer, vectorised by hand and chosen at run time by what the processor can do.
+//!
+//! All of them work on one picture or one text on one thread, so a result depends neither on
+//! the batch nor on the number of threads; parallelism is over pictures and texts.
+//! reference: candle's plain operators (property tests over shapes).
 
+mod aligned;
+mod depthwise;
 mod isa;
+mod matmul;
+mod simd;
 
+pub(crate) use aligned::Aligned;
+pub(crate) use depthwise::{Depthwise, DepthwiseShape};
 pub use isa::Isa;
+pub(crate) use matmul::{Clamp, PackedMatrix, Rows};
+
+/// Defines `$name`, which runs the generic kernel `$kernel::<S>` compiled for the instruction
+/// set that is asked for.
+///
+/// # Safety
+/// As the kernel's own; the processor must have the set (as all of `Isa::available()`).
+macro_rules! on_isa {
+    ($name:ident = $kernel:ident($($arg:ident: $kind:ty),* $(,)?)) => {
+        unsafe fn $name(isa: $crate::nn::kernels::Isa, $($arg: $kind),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,fma")]
+            unsafe fn avx512($($arg: $kind),*) {
+                // SAFETY: the caller's.
+                unsafe { $kernel::<$crate::nn::kernels::simd::Avx512>($($arg),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2($($arg: $kind),*) {
+                // SAFETY: the caller's.
+                unsafe { $kernel::<$crate::nn::kernels::simd::Avx2>($($arg),*) }
+            }
+            // SAFETY: the caller's, and the processor has the set.
+            unsafe {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::nn::kernels::Isa::Avx512 => avx512($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::nn::kernels::Isa::Avx2 => avx2($($arg),*),
+                    _ => $kernel::<$crate::nn::kernels::simd::Portable>($($arg),*),
+                }
+            }
+        }
+    };
+}
+use on_isa;

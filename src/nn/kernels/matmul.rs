@@ -1,0 +1,386 @@
+//! Matrix product with a matrix that is known beforehand: 1×1 convolutions, linear layers.
+//!
+//! in: `[rows, depth]` and a packed `[depth, width]`; out: `[rows, width]`, with bias, addition
+//! of a second operand and clamping done while the results are still in registers.
+//!
+//! The packed matrix lies in panels of two vectors' width; a tile of rows times one panel is
+//! held in registers over the whole depth. The left side is read where it lies.
+#![allow(unsafe_code)] // raw pointers into slices whose lengths are checked at the entry
+
+use std::ops::Range;
+
+use super::{Aligned, Isa, on_isa, simd::Simd};
+
+/// Vectors side by side in a panel.
+const PANEL_VECTORS: usize = 2;
+/// Steps of depth per round of the innermost loop.
+const UNROLL: usize = 4;
+
+/// A matrix `[depth, width]` with a bias, packed for one instruction set.
+#[derive(Clone)]
+pub(crate) struct PackedMatrix {
+    isa: Isa,
+    depth: usize,
+    width: usize,
+    /// `[panels, depth, panel width]`, zeros where the last panel is wider than what is left.
+    panels: Aligned,
+    /// `[panels · panel width]`
+    bias: Aligned,
+}
+
+/// Results are held between the two; infinities leave them as they are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Clamp {
+    pub low: f32,
+    pub high: f32,
+}
+
+impl Clamp {
+    pub(crate) const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY };
+    pub(crate) const RELU6: Self = Self { low: 0.0, high: 6.0 };
+}
+
+/// Where the rows of the result go: after each `run` rows, `gap` rows are left out. So an
+/// image can be written into the middle of a padded one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rows {
+    pub run: usize,
+    pub gap: usize,
+}
+
+impl Rows {
+    /// One after the other.
+    pub(crate) const DENSE: Self = Self { run: usize::MAX, gap: 0 };
+
+    fn position(self, row: usize) -> usize {
+        row + row / self.run * self.gap
+    }
+}
+
+/// Floats in a panel's row.
+fn panel_width(isa: Isa) -> usize {
+    let lanes = match isa {
+        Isa::Avx512 => 16,
+        Isa::Avx2 => 8,
+        Isa::Portable => 4,
+    };
+    lanes * PANEL_VECTORS
+}
+
+impl PackedMatrix {
+    /// From `[width, depth]`, the layout of PyTorch's linear and 1×1 convolution weights.
+    ///
+    /// # Panics
+    /// Where lengths do not fit each other.
+    pub(crate) fn from_rows(isa: Isa, weight: &[f32], bias: &[f32]) -> Self {
+        let width = bias.len();
+        let depth = weight.len() / width;
+        assert_eq!(weight.len(), width * depth, "[width, depth]");
+        let mut packed = Self::empty(isa, depth, width);
+        packed.pack(|k, n| weight[n * depth + k]);
+        packed.bias.as_mut_slice()[..width].copy_from_slice(bias);
+        packed
+    }
+
+    /// Room for a matrix without bias.
+    pub(crate) fn empty(isa: Isa, depth: usize, width: usize) -> Self {
+        let panel = panel_width(isa);
+        let panels = width.div_ceil(panel);
+        Self {
+            isa,
+            depth,
+            width,
+            panels: Aligned::zeros(panels * depth * panel),
+            bias: Aligned::zeros(panels * panel),
+        }
+    }
+
+    /// Takes another shape, for scratch that is packed anew again and again; no bias.
+    pub(crate) fn reshape(&mut self, depth: usize, width: usize) {
+        let panel = panel_width(self.isa);
+        let panels = width.div_ceil(panel);
+        (self.depth, self.width) = (depth, width);
+        self.panels.at_least(panels * depth * panel);
+        self.bias.at_least(panels * panel);
+    }
+
+    /// Fills the matrix with `element(k, n)`.
+    pub(crate) fn pack(&mut self, element: impl Fn(usize, usize) -> f32) {
+        let panel = panel_width(self.isa);
+        let (depth, width) = (self.depth, self.width);
+        let panels = self.panels.as_mut_slice();
+        for (idx, panel_rows) in
+            panels.chunks_exact_mut(depth * panel).enumerate().take(width.div_ceil(panel))
+        {
+            for (k, row) in panel_rows.chunks_exact_mut(panel).enumerate() {
+                for (lane, x) in row.iter_mut().enumerate() {
+                    let n = idx * panel + lane;
+                    *x = if n < width { element(k, n) } else { 0.0 };
+                }
+            }
+        }
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// `out = clamp(left · self + bias + add)`.
+    ///
+    /// `left` is `[num_rows]` rows of `depth` floats, each `left_stride` after the one before;
+    /// `out` and `add` have rows of `out_stride` floats, and `rows` says which are used.
+    ///
+    /// # Panics
+    /// Where a slice is too short.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn multiply(
+        &self,
+        num_rows: usize,
+        left: &[f32],
+        left_stride: usize,
+        add: Option<&[f32]>,
+        clamp: Clamp,
+        out: &mut [f32],
+        out_stride: usize,
+        rows: Rows,
+    ) {
+        if num_rows == 0 {
+            return;
+        }
+        assert!(left.len() >= (num_rows - 1) * left_stride + self.depth, "left side too short");
+        let needed = rows.position(num_rows - 1) * out_stride + self.width;
+        assert!(out.len() >= needed, "result too short");
+        assert!(add.is_none_or(|add| add.len() >= needed), "second operand too short");
+        let job = Job {
+            num_rows,
+            depth: self.depth,
+            width: self.width,
+            left: left.as_ptr(),
+            left_stride,
+            panels: self.panels.as_slice().as_ptr(),
+            bias: self.bias.as_slice().as_ptr(),
+            add: add.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            clamp,
+            out: out.as_mut_ptr(),
+            out_stride,
+            rows,
+        };
+        // SAFETY: the lengths were checked just now; the panels were made for this set.
+        unsafe { run(self.isa, &job) }
+    }
+}
+
+struct Job {
+    num_rows: usize,
+    depth: usize,
+    width: usize,
+    left: *const f32,
+    left_stride: usize,
+    panels: *const f32,
+    bias: *const f32,
+    /// Null where nothing is added.
+    add: *const f32,
+    clamp: Clamp,
+    out: *mut f32,
+    out_stride: usize,
+    rows: Rows,
+}
+
+on_isa!(run = all_panels(job: &Job));
+
+#[inline(always)]
+unsafe fn all_panels<S: Simd>(job: &Job) {
+    let panel = S::LANES * PANEL_VECTORS;
+    // Tiles of nearly equal height, so that none of them is left with one row.
+    let num_tiles = job.num_rows.div_ceil(S::TILE_ROWS);
+    for first in (0..job.width).step_by(panel) {
+        // SAFETY: `panels` holds `depth · panel` floats per panel and `bias` `panel`.
+        unsafe {
+            let weights = job.panels.add(first * job.depth);
+            let columns = first..job.width.min(first + panel);
+            for tile in 0..num_tiles {
+                let from = tile * job.num_rows / num_tiles;
+                let to = (tile + 1) * job.num_rows / num_tiles;
+                one_tile::<S>(job, weights, columns.clone(), from..to);
+            }
+        }
+    }
+}
+
+/// Picks the tile whose height is known to the compiler.
+#[inline(always)]
+unsafe fn one_tile<S: Simd>(job: &Job, weights: *const f32, columns: Range<usize>, rows: Range<usize>) {
+    macro_rules! pick {
+        ($($height:literal)*) => {
+            match rows.len() {
+                $($height if $height <= S::TILE_ROWS => {
+                    // SAFETY: the caller's.
+                    unsafe {
+                        if columns.len() > S::LANES {
+                            tile::<S, $height, 2>(job, weights, columns, rows.start)
+                        } else {
+                            tile::<S, $height, 1>(job, weights, columns, rows.start)
+                        }
+                    }
+                })*
+                other => unreachable!("a tile of {other} rows"),
+            }
+        };
+    }
+    pick!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+}
+
+#[inline(always)]
+unsafe fn tile<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
+    job: &Job,
+    weights: *const f32,
+    columns: Range<usize>,
+    first_row: usize,
+) {
+    // SAFETY: rows `first_row..first_row + HEIGHT` and `columns` lie inside what `multiply`
+    // checked; a panel has `depth` rows of `PANEL_VECTORS ≥ VECTORS` vectors.
+    unsafe {
+        let mut sums = [[S::splat(0.0); VECTORS]; HEIGHT];
+        for sums in &mut sums {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = S::load(job.bias.add(columns.start).add(v * S::LANES));
+            }
+        }
+        let mut left = [job.left; HEIGHT];
+        for (idx, left) in left.iter_mut().enumerate() {
+            *left = job.left.add((first_row + idx).wrapping_mul(job.left_stride));
+        }
+        // Loops without overflow checks and closures: the compiler must see straight code.
+        let mut weights = weights;
+        let mut k = 0;
+        let whole = job.depth - job.depth % UNROLL;
+        while k < whole {
+            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k, weights);
+            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k.wrapping_add(1), weights.add(PANEL_VECTORS * S::LANES));
+            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k.wrapping_add(2), weights.add(2 * PANEL_VECTORS * S::LANES));
+            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k.wrapping_add(3), weights.add(3 * PANEL_VECTORS * S::LANES));
+            k = k.wrapping_add(UNROLL);
+            weights = weights.add(UNROLL * PANEL_VECTORS * S::LANES);
+        }
+        while k < job.depth {
+            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k, weights);
+            k = k.wrapping_add(1);
+            weights = weights.add(PANEL_VECTORS * S::LANES);
+        }
+
+        let (low, high) = (S::splat(job.clamp.low), S::splat(job.clamp.high));
+        let rest = columns.len() - (VECTORS - 1) * S::LANES; // in the last vector
+        for (idx, sums) in sums.iter().enumerate() {
+            let start = job.rows.position(first_row + idx) * job.out_stride + columns.start;
+            for (v, sum) in sums.iter().enumerate() {
+                let at = start + v * S::LANES;
+                let partial = v == VECTORS - 1 && rest < S::LANES;
+                let mut sum = *sum;
+                if !job.add.is_null() {
+                    let add = job.add.add(at);
+                    sum = S::add(sum, if partial { S::load_partial(add, rest) } else { S::load(add) });
+                }
+                // In this order a NaN stays one.
+                sum = S::min(high, S::max(low, sum));
+                if partial {
+                    S::store_partial(job.out.add(at), sum, rest);
+                } else {
+                    S::store(job.out.add(at), sum);
+                }
+            }
+        }
+    }
+}
+
+/// One step of depth: a column of the left side times a row of the panel.
+#[inline(always)]
+unsafe fn step<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
+    sums: &mut [[S::V; VECTORS]; HEIGHT],
+    left: &[*const f32; HEIGHT],
+    k: usize,
+    weights: *const f32,
+) {
+    // SAFETY: the caller's: `k` is below the depth, `weights` at that row of the panel.
+    unsafe {
+        let mut row = [S::splat(0.0); VECTORS];
+        for (v, row) in row.iter_mut().enumerate() {
+            *row = S::load(weights.add(v * S::LANES));
+        }
+        for (sums, left) in sums.iter_mut().zip(left) {
+            let x = S::splat(*left.add(k));
+            for (sum, weight) in sums.iter_mut().zip(&row) {
+                *sum = S::fma(x, *weight, *sum);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Seed;
+    use candle_core::{Device, Tensor};
+    use proptest::prelude::*;
+
+    fn numbers(count: usize, name: &str) -> Vec<f32> {
+        let mut rng = Seed(7).rng(name);
+        (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn equals_candle(
+            rows in 1_usize..40, depth in 1_usize..70, width in 1_usize..70,
+            run in 1_usize..12, gap in 0_usize..3, adds in any::<bool>(), relu in any::<bool>(),
+        ) {
+            let (left, weight, bias) = (numbers(rows * depth, "left"), numbers(width * depth, "weight"), numbers(width, "bias"));
+            let clamp = if relu { Clamp { low: 0.0, high: 0.5 } } else { Clamp::NONE };
+            let layout = Rows { run, gap };
+            let positions = layout.position(rows - 1) + 1;
+            let add = numbers(positions * width, "add");
+            let tensor = |data: &[f32], shape: (usize, usize)| Tensor::from_slice(data, shape, &Device::Cpu).unwrap();
+            let product = tensor(&left, (rows, depth)).matmul(&tensor(&weight, (width, depth)).t().unwrap()).unwrap()
+                .broadcast_add(&Tensor::new(bias.as_slice(), &Device::Cpu).unwrap()).unwrap().to_vec2::<f32>().unwrap();
+            for isa in Isa::available() {
+                let mut out = vec![f32::NAN; positions * width];
+                PackedMatrix::from_rows(isa, &weight, &bias)
+                    .multiply(rows, &left, depth, adds.then_some(&add), clamp, &mut out, width, layout);
+                let mut used = vec![false; positions];
+                for (row, product) in product.iter().enumerate() {
+                    let at = layout.position(row);
+                    used[at] = true;
+                    for (n, x) in product.iter().enumerate() {
+                        let expected = (x + if adds { add[at * width + n] } else { 0.0 }).max(clamp.low).min(clamp.high);
+                        let found = out[at * width + n];
+                        prop_assert!((found - expected).abs() <= 1e-4, "{isa:?}: {found} for {expected} at {row}, {n}");
+                    }
+                }
+                for (at, used) in used.into_iter().enumerate() {
+                    prop_assert!(used || out[at * width..(at + 1) * width].iter().all(|x| x.is_nan()), "a gap was written");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_nan_is_not_clamped_away() {
+        for isa in Isa::available() {
+            let matrix = PackedMatrix::from_rows(isa, &[1.0; 20], &[0.0; 20]);
+            let mut out = [0.0; 20];
+            matrix.multiply(1, &[f32::NAN], 1, None, Clamp::RELU6, &mut out, 20, Rows::DENSE);
+            assert!(out.iter().all(|x| x.is_nan()), "{isa:?}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "too short")]
+    fn a_short_slice_is_refused() {
+        let matrix = PackedMatrix::from_rows(Isa::Portable, &[1.0; 4], &[0.0; 2]);
+        matrix.multiply(2, &[1.0; 3], 2, None, Clamp::NONE, &mut [0.0; 4], 2, Rows::DENSE);
+    }
+}
