@@ -90,7 +90,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
                 console,
                 &console.interrupt,
             )?;
-            writer.finish()?;
+            drop(writer.finish()?);
         }
     }
     say(&summary, console);

@@ -45,9 +45,13 @@ fn library(planted: bool) -> Dataset {
     let mut records = Vec::new();
     let mut labels = Vec::new();
     for title in 0..NUM_TITLES {
-        let own: Vec<bool> = (0..NUM_GENRES).map(|genre| rng.random_bool([0.5, 0.3, 0.2][genre])).collect();
-        let shown: Vec<bool> =
-            if planted { own.clone() } else { (0..NUM_GENRES).map(|_| rng.random_bool(0.5)).collect() };
+        let own: Vec<bool> =
+            (0..NUM_GENRES).map(|genre| rng.random_bool([0.5, 0.3, 0.2][genre])).collect();
+        let shown: Vec<bool> = if planted {
+            own.clone()
+        } else {
+            (0..NUM_GENRES).map(|_| rng.random_bool(0.5)).collect()
+        };
         labels.extend(own);
         let mut present: Vec<bool> = (0..3).map(|_| rng.random_bool(0.67)).collect();
         if !present.contains(&true) {
@@ -67,8 +71,9 @@ fn library(planted: bool) -> Dataset {
         let first = row(6, 1.5);
         single.push(if present[0] { &first } else { &[] }, &[]);
         let num_rows = 1 + title % 4;
-        let rows: Vec<f32> =
-            (0..num_rows).flat_map(|r| row(5, if r == title % num_rows { 3.0 } else { 0.0 })).collect();
+        let rows: Vec<f32> = (0..num_rows)
+            .flat_map(|r| row(5, if r == title % num_rows { 3.0 } else { 0.0 }))
+            .collect();
         several.push(if present[1] { &rows } else { &[] }, &[]);
         let words: Vec<String> =
             (0..NUM_GENRES).filter(|&g| shown[g]).map(|g| format!("maker {g}")).collect();
@@ -83,7 +88,10 @@ fn library(planted: bool) -> Dataset {
         modalities: vec![
             ModalityTable { name: "single".into(), content: Content::Rows(single) },
             ModalityTable { name: "several".into(), content: Content::Rows(several) },
-            ModalityTable { name: "records".into(), content: Content::Records { schema, rows: records } },
+            ModalityTable {
+                name: "records".into(),
+                content: Content::Records { schema, rows: records },
+            },
         ],
     }
 }
@@ -239,8 +247,13 @@ fn one_seed_gives_one_model_to_the_byte_and_it_opens_as_it_was() {
     let files = bytes_below(folder.path());
     assert_eq!(
         files.keys().collect::<Vec<_>>(),
-        ["member-0/head.json", "member-0/weights.safetensors", "member-1/head.json",
-         "member-1/weights.safetensors", "model.json"]
+        [
+            "member-0/head.json",
+            "member-0/weights.safetensors",
+            "member-1/head.json",
+            "member-1/weights.safetensors",
+            "model.json"
+        ]
     );
     assert!(files == bytes_below(saved(5).1.path()), "the same seed gave other bytes");
     assert!(files != bytes_below(saved(6).1.path()), "another seed gave the same bytes");
@@ -264,13 +277,8 @@ fn one_seed_gives_one_model_to_the_byte_and_it_opens_as_it_was() {
 fn an_interrupt_stops_training() {
     let interrupt = Interrupt::default();
     interrupt.raise();
-    let stopped = TrainedModel::fit(
-        &library(true),
-        &all(),
-        &groups(),
-        &config(),
-        &context(&interrupt, 1),
-    );
+    let stopped =
+        TrainedModel::fit(&library(true), &all(), &groups(), &config(), &context(&interrupt, 1));
     assert!(matches!(stopped.err(), Some(LearnError::Interrupted(_))));
 }
 
@@ -290,13 +298,8 @@ fn data_that_does_not_fit_is_refused_in_words() {
     let message = refusal(&other_dim);
     assert!(message.contains("7 numbers a row") && message.contains('6'), "{message}");
 
-    let too_few = TrainedModel::fit(
-        &data,
-        &[0, 1],
-        &groups(),
-        &config(),
-        &context(&Interrupt::default(), 1),
-    );
+    let too_few =
+        TrainedModel::fit(&data, &[0, 1], &groups(), &config(), &context(&Interrupt::default(), 1));
     assert!(too_few.err().unwrap().to_string().contains("2 training titles in 1 groups"));
     let nothing = fit(&data.with_modalities(&[]), &config(), 1).err().unwrap().to_string();
     assert!(nothing.contains("no modality"), "{nothing}");

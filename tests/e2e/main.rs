@@ -184,7 +184,11 @@ fn a_bundle_tags_films_and_refuses_other_encoders() {
         assert_eq!(lines.lines().count(), 3);
         for line in lines.lines() {
             let tags: serde_json::Value = serde_json::from_str(line).unwrap();
-            assert!(tags.get("missing").is_none(), "every modality of {} is there: {line}", tags["id"]);
+            assert!(
+                tags.get("missing").is_none(),
+                "every modality of {} is there: {line}",
+                tags["id"]
+            );
             assert_eq!(tags["moments"].as_object().unwrap().len(), 2, "{line}");
         }
     } else {

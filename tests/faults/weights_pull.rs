@@ -114,10 +114,14 @@ impl Index {
                         Serve::Whole | Serve::Half => range.unwrap_or(0) as usize,
                     };
                     let rest = &wheel[from..];
-                    let sent = if matches!(current, Serve::Half) { rest.len() / 2 } else { rest.len() };
+                    let sent =
+                        if matches!(current, Serve::Half) { rest.len() / 2 } else { rest.len() };
                     let (status, header) = if from > 0 {
                         let last = wheel.len() - 1;
-                        ("206 Partial Content", format!("Content-Range: bytes {from}-{last}/{}\r\n", wheel.len()))
+                        (
+                            "206 Partial Content",
+                            format!("Content-Range: bytes {from}-{last}/{}\r\n", wheel.len()),
+                        )
                     } else {
                         ("200 OK", String::new())
                     };
@@ -141,7 +145,10 @@ impl Index {
 
     fn ranges_of_the_wheel(&self) -> Vec<Option<u64>> {
         let seen = self.seen.lock().unwrap();
-        seen.iter().filter(|(path, _)| path.starts_with("/files/")).map(|(_, range)| *range).collect()
+        seen.iter()
+            .filter(|(path, _)| path.starts_with("/files/"))
+            .map(|(_, range)| *range)
+            .collect()
     }
 }
 
@@ -156,7 +163,10 @@ fn request(stream: &TcpStream) -> (String, Option<u64>) {
 }
 
 fn respond(mut stream: &TcpStream, status: &str, header: &str, body: &[u8], sent: usize) {
-    let head = format!("HTTP/1.1 {status}\r\n{header}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\n{header}Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     let _ = stream.write_all(head.as_bytes());
     let _ = stream.write_all(&body[..sent]);
 }
@@ -260,7 +270,8 @@ fn without_a_network_it_says_what_to_fetch_and_takes_what_was_fetched() {
     let (folder, cache) = cache(&tiny);
     // A port that nobody listens on.
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let unreachable = PullOptions { index_url: Some(format!("http://{gone}/simple")), ..PullOptions::default() };
+    let unreachable =
+        PullOptions { index_url: Some(format!("http://{gone}/simple")), ..PullOptions::default() };
     let offline = PullOptions { offline: true, ..PullOptions::default() };
     for options in [&unreachable, &offline] {
         let error = pull(&cache, options).unwrap_err();
@@ -301,7 +312,8 @@ fn a_file_that_is_no_wheel_is_named() {
     let options = PullOptions { wheel: Some(wheel.clone()), ..PullOptions::default() };
     let error = pull(&cache, &options).unwrap_err().to_string();
     assert!(error.contains("x.whl") && error.contains("is no wheel"), "{error}");
-    let options = PullOptions { wheel: Some(PathBuf::from("/nowhere.whl")), ..PullOptions::default() };
+    let options =
+        PullOptions { wheel: Some(PathBuf::from("/nowhere.whl")), ..PullOptions::default() };
     assert!(pull(&cache, &options).unwrap_err().to_string().contains("/nowhere.whl"));
 }
 
@@ -331,10 +343,15 @@ fn damage_is_seen_and_mended_by_another_pull() {
 #[test]
 fn two_pulls_at_once_fetch_once_and_agree() {
     let tiny = tiny();
-    let index = Index::start(tiny.wheel.clone(), Digest::of_bytes(&tiny.wheel), vec![Serve::Half, Serve::Whole]);
+    let index = Index::start(
+        tiny.wheel.clone(),
+        Digest::of_bytes(&tiny.wheel),
+        vec![Serve::Half, Serve::Whole],
+    );
     let (_folder, cache) = cache(&tiny);
     let ready: Vec<bool> = thread::scope(|scope| {
-        let pulls: Vec<_> = (0..4).map(|_| scope.spawn(|| pull(&cache, &index.options()).unwrap())).collect();
+        let pulls: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| pull(&cache, &index.options()).unwrap())).collect();
         pulls.into_iter().map(|pull| pull.join().unwrap()).collect()
     });
     assert_eq!(ready.iter().filter(|was_ready| !**was_ready).count(), 1);
@@ -359,7 +376,8 @@ fn a_hub_serves_where_the_index_does_not() {
     // The hub's files are served by the same server: one file, so the model has one.
     let mut tiny = tiny();
     let checkpoint =
-        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data/legacy.pth")).unwrap();
+        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data/legacy.pth"))
+            .unwrap();
     let model = &mut tiny.manifest.models[0];
     model.files.truncate(1);
     model.wheels[0].package = "not-there".to_owned();
@@ -371,6 +389,10 @@ fn a_hub_serves_where_the_index_does_not() {
     let paths: Vec<_> = seen.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(
         paths,
-        ["/simple/not-there/", "/owner/tiny/resolve/v1/data/tiny.pth", "/owner/tiny/resolve/v1/data/tiny.pth"]
+        [
+            "/simple/not-there/",
+            "/owner/tiny/resolve/v1/data/tiny.pth",
+            "/owner/tiny/resolve/v1/data/tiny.pth"
+        ]
     );
 }

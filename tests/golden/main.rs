@@ -2,7 +2,7 @@
 
 mod catalog;
 mod librosa_mfcc;
-mod pillow_resize;
 mod networks;
+mod pillow_resize;
 mod sklearn_metrics;
 mod torch_head;

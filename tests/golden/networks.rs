@@ -29,8 +29,9 @@ fn floats(value: &Value) -> Vec<f32> {
 /// The model's files, or `None` after saying that they cannot be had.
 #[allow(clippy::print_stderr)]
 fn pretrained(id: &str) -> Option<ModelFiles> {
-    let pulled = WeightCache::open(None)
-        .and_then(|cache| cache.pull(id, &PullOptions::default(), &NoProgress, &Interrupt::default()));
+    let pulled = WeightCache::open(None).and_then(|cache| {
+        cache.pull(id, &PullOptions::default(), &NoProgress, &Interrupt::default())
+    });
     match pulled {
         Ok(pulled) => Some(pulled.files),
         Err(error) if env::var("CI").is_ok_and(|ci| ci == "true") => {
@@ -95,8 +96,12 @@ fn sentence_bert_equals_sentence_transformers() {
         for ((window, found), expected) in
             windows.iter().zip(vectors.chunks_exact(network.dim())).zip(expected)
         {
-            let ids: Vec<u32> =
-                expected["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+            let ids: Vec<u32> = expected["ids"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|id| id.as_u64().unwrap() as u32)
+                .collect();
             assert_eq!(window.ids, ids);
             assert_close(&text[window.bytes.clone()], found, &floats(&expected["vector"]), 1e-5);
         }
@@ -116,8 +121,12 @@ fn legacy_checkpoints_are_read_as_torch_reads_them() {
     assert_eq!(tensors.len(), expected.len());
     for (name, expected) in expected {
         let tensor = &tensors[name];
-        let shape: Vec<usize> =
-            expected["shape"].as_array().unwrap().iter().map(|d| d.as_u64().unwrap() as usize).collect();
+        let shape: Vec<usize> = expected["shape"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| d.as_u64().unwrap() as usize)
+            .collect();
         assert_eq!(tensor.shape, shape, "{name}");
         let values: Vec<f64> = match tensor.dtype {
             safetensors::Dtype::F32 => chunks(&tensor.data, |b| f64::from(f32::from_le_bytes(b))),

@@ -55,7 +55,11 @@ pub(super) struct Scratch {
 
 impl FusedNet {
     /// Weights by the names of the PyTorch state dict, on the processor.
-    pub(super) fn load(architecture: &Architecture, tensors: &HashMap<String, Tensor>, isa: Isa) -> Result<Self> {
+    pub(super) fn load(
+        architecture: &Architecture,
+        tensors: &HashMap<String, Tensor>,
+        isa: Isa,
+    ) -> Result<Self> {
         let weights = Weights { tensors, isa };
         let mut blocks = Vec::new();
         for (idx, block) in architecture.blocks.iter().enumerate() {
@@ -66,7 +70,12 @@ impl FusedNet {
             let stem = is_first.then(|| weights.stem(architecture.stem_width)).transpose()?;
             blocks.push(weights.block(block, &format!("_blocks.{idx}."), stem)?);
         }
-        let head = weights.pointwise("_conv_head", "_bn1", architecture.last_width(), architecture.head_width)?;
+        let head = weights.pointwise(
+            "_conv_head",
+            "_bn1",
+            architecture.last_width(),
+            architecture.head_width,
+        )?;
         Ok(Self { side: architecture.side_px, blocks, head })
     }
 
@@ -116,8 +125,10 @@ impl FusedBlock {
         let row_len = columns * channels;
 
         // As many rows as fit, of those that the kernel covers.
-        let rows_per_strip =
-            (STRIP_FLOATS / row_len).saturating_sub(kernel - stride).div_euclid(stride).clamp(1, side_out);
+        let rows_per_strip = (STRIP_FLOATS / row_len)
+            .saturating_sub(kernel - stride)
+            .div_euclid(stride)
+            .clamp(1, side_out);
         let rows_held = (rows_per_strip - 1) * stride + kernel;
         let strip = expanded.at_least(rows_held * row_len);
         let convolved = convolved.at_least(rows_per_strip * side_out * channels);
@@ -158,15 +169,37 @@ impl FusedBlock {
                     (Some(expand), Some(stem)) => {
                         let patches = patches.at_least(num_pixels * STEM_DEPTH);
                         stem.patches(pixels.as_slice(), rows, patches);
-                        expand.multiply(num_pixels, patches, STEM_DEPTH, None, Clamp::RELU6, target, channels, layout);
+                        expand.multiply(
+                            num_pixels,
+                            patches,
+                            STEM_DEPTH,
+                            None,
+                            Clamp::RELU6,
+                            target,
+                            channels,
+                            layout,
+                        );
                     }
                     (Some(expand), None) => {
-                        let input = &input[rows.start * side * width_in..rows.end * side * width_in];
-                        expand.multiply(num_pixels, input, width_in, None, Clamp::RELU6, target, channels, layout);
+                        let input =
+                            &input[rows.start * side * width_in..rows.end * side * width_in];
+                        expand.multiply(
+                            num_pixels,
+                            input,
+                            width_in,
+                            None,
+                            Clamp::RELU6,
+                            target,
+                            channels,
+                            layout,
+                        );
                     }
                     (None, _) => {
-                        let input = &input[rows.start * side * channels..rows.end * side * channels];
-                        for (to, from) in target.chunks_mut(row_len).zip(input.chunks_exact(side * channels)) {
+                        let input =
+                            &input[rows.start * side * channels..rows.end * side * channels];
+                        for (to, from) in
+                            target.chunks_mut(row_len).zip(input.chunks_exact(side * channels))
+                        {
                             to[..from.len()].copy_from_slice(from);
                         }
                     }
@@ -258,7 +291,8 @@ impl Weights<'_> {
         let mut bias = vec![0.0; width];
         let per_channel = weight.len() / width;
         for (channel, row) in weight.chunks_exact_mut(per_channel).enumerate() {
-            let scale = f64::from(gamma[channel]) / (f64::from(var[channel]) + BATCH_NORM_EPS).sqrt();
+            let scale =
+                f64::from(gamma[channel]) / (f64::from(var[channel]) + BATCH_NORM_EPS).sqrt();
             for x in row {
                 *x = (f64::from(*x) * scale) as f32;
             }
@@ -267,7 +301,13 @@ impl Weights<'_> {
         Ok((weight, bias))
     }
 
-    fn pointwise(&self, conv: &str, norm: &str, width_in: usize, width_out: usize) -> Result<PackedMatrix> {
+    fn pointwise(
+        &self,
+        conv: &str,
+        norm: &str,
+        width_in: usize,
+        width_out: usize,
+    ) -> Result<PackedMatrix> {
         let (weight, bias) = self.folded(conv, norm, &[width_out, width_in, 1, 1])?;
         Ok(PackedMatrix::from_rows(self.isa, &weight, &bias))
     }
@@ -290,14 +330,24 @@ impl Weights<'_> {
         let expand = match (stem, block.expansion) {
             (Some(stem), _) => Some(stem),
             (None, 1) => None,
-            (None, _) => Some(self.pointwise(&name("_expand_conv"), &name("_bn0"), block.width_in, inside)?),
+            (None, _) => Some(self.pointwise(
+                &name("_expand_conv"),
+                &name("_bn0"),
+                block.width_in,
+                inside,
+            )?),
         };
         let shape = [inside, 1, kernel, kernel];
         let (weight, bias) = self.folded(&name("_depthwise_conv"), &name("_bn1"), &shape)?;
         Ok(FusedBlock {
             expand,
             depthwise: Depthwise::new(self.isa, kernel, block.stride, &weight, &bias),
-            project: self.pointwise(&name("_project_conv"), &name("_bn2"), inside, block.width_out)?,
+            project: self.pointwise(
+                &name("_project_conv"),
+                &name("_bn2"),
+                inside,
+                block.width_out,
+            )?,
             has_skip: block.has_skip(),
         })
     }

@@ -154,7 +154,8 @@ mod tests {
             let normal = |mean: f32, std: f32, shape: &[usize]| {
                 Tensor::randn(mean, std, shape, &Device::Cpu).unwrap()
             };
-            tensors.insert(format!("{conv}.weight"), normal(0.0, 2.0 / (fan_in as f32).sqrt(), shape));
+            tensors
+                .insert(format!("{conv}.weight"), normal(0.0, 2.0 / (fan_in as f32).sqrt(), shape));
             for (part, mean) in [("weight", 1.0), ("bias", 0.5), ("running_mean", 0.0)] {
                 tensors.insert(format!("{norm}.{part}"), normal(mean, 0.2, &shape[..1]));
             }
@@ -199,7 +200,10 @@ mod tests {
                 fused.forward(&picture(side, 9), &mut scratch);
                 let found = fused.forward(&rgb, &mut scratch);
                 for (found, expected) in found.iter().zip(&expected) {
-                    assert!((found - expected).abs() <= 1e-4 * largest, "{isa:?} at {side}: {found} for {expected}");
+                    assert!(
+                        (found - expected).abs() <= 1e-4 * largest,
+                        "{isa:?} at {side}: {found} for {expected}"
+                    );
                 }
             }
         }
@@ -212,7 +216,9 @@ mod tests {
         let path = folder.path().join("tiny.safetensors");
         let mut tensors = random_weights(&architecture);
         candle_core::safetensors::save(&tensors, &path).unwrap();
-        let load = || EfficientNetLite::load_architecture(architecture.clone(), "tiny", &path, &Device::Cpu);
+        let load = || {
+            EfficientNetLite::load_architecture(architecture.clone(), "tiny", &path, &Device::Cpu)
+        };
         let network = load().unwrap();
         let rgb: Vec<u8> = (0..5).flat_map(|seed| picture(32, seed)).collect();
         let one_by_one: Vec<f32> =
@@ -224,6 +230,9 @@ mod tests {
         tensors.remove("_blocks.3._bn1.bias");
         candle_core::safetensors::save(&tensors, &path).unwrap();
         let error = load().err().unwrap().to_string();
-        assert!(error.contains("tiny.safetensors") && error.contains("_blocks.3._bn1.bias"), "{error}");
+        assert!(
+            error.contains("tiny.safetensors") && error.contains("_blocks.3._bn1.bias"),
+            "{error}"
+        );
     }
 }

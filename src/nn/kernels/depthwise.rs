@@ -38,7 +38,13 @@ impl Depthwise {
     ///
     /// # Panics
     /// Where lengths do not fit, or for another kernel than 3 or 5 or another stride than 1 or 2.
-    pub(crate) fn new(isa: Isa, kernel: usize, stride: usize, weight: &[f32], bias: &[f32]) -> Self {
+    pub(crate) fn new(
+        isa: Isa,
+        kernel: usize,
+        stride: usize,
+        weight: &[f32],
+        bias: &[f32],
+    ) -> Self {
         assert!(matches!(kernel, 3 | 5) && matches!(stride, 1 | 2));
         let (channels, taps) = (bias.len(), kernel * kernel);
         assert_eq!(weight.len(), channels * taps);
@@ -78,7 +84,10 @@ impl Depthwise {
         assert!(shape.columns_in >= reach(shape.columns_out), "input too narrow");
         let rows_in = reach(shape.rows_out);
         assert!(input.len() >= rows_in * shape.columns_in * self.channels, "input too short");
-        assert!(out.len() >= shape.rows_out * shape.columns_out * self.channels, "result too short");
+        assert!(
+            out.len() >= shape.rows_out * shape.columns_out * self.channels,
+            "result too short"
+        );
         // SAFETY: the lengths were checked just now; weights have kernel² · channels floats.
         unsafe {
             run(self.isa, self, shape, input.as_ptr(), out.as_mut_ptr());
@@ -89,7 +98,12 @@ impl Depthwise {
 on_isa!(run = all_rows(layer: &Depthwise, shape: DepthwiseShape, input: *const f32, out: *mut f32));
 
 #[inline(always)]
-unsafe fn all_rows<S: Simd>(layer: &Depthwise, shape: DepthwiseShape, input: *const f32, out: *mut f32) {
+unsafe fn all_rows<S: Simd>(
+    layer: &Depthwise,
+    shape: DepthwiseShape,
+    input: *const f32,
+    out: *mut f32,
+) {
     // SAFETY: the caller's.
     unsafe {
         match (layer.kernel, layer.stride) {
@@ -156,7 +170,13 @@ unsafe fn tile_of<S: Simd, const KERNEL: usize, const STRIDE: usize, const WIDTH
 }
 
 #[inline(always)]
-unsafe fn vector_of<S: Simd, const KERNEL: usize, const STRIDE: usize, const WIDTH: usize, const PARTIAL: bool>(
+unsafe fn vector_of<
+    S: Simd,
+    const KERNEL: usize,
+    const STRIDE: usize,
+    const WIDTH: usize,
+    const PARTIAL: bool,
+>(
     layer: &Depthwise,
     row_in: usize,
     input: *const f32,

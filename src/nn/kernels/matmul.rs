@@ -96,6 +96,7 @@ impl PackedMatrix {
     }
 
     /// Takes another shape, for scratch that is packed anew again and again; no bias.
+    #[allow(dead_code)] // for products whose operand changes its shape
     pub(crate) fn reshape(&mut self, depth: usize, width: usize) {
         let panel = panel_width(self.isa);
         let panels = width.div_ceil(panel);
@@ -213,7 +214,12 @@ unsafe fn all_panels<S: Simd>(job: &Job) {
 
 /// Picks the tile whose height is known to the compiler.
 #[inline(always)]
-unsafe fn one_tile<S: Simd>(job: &Job, weights: *const f32, columns: Range<usize>, rows: Range<usize>) {
+unsafe fn one_tile<S: Simd>(
+    job: &Job,
+    weights: *const f32,
+    columns: Range<usize>,
+    rows: Range<usize>,
+) {
     macro_rules! pick {
         ($($height:literal)*) => {
             match rows.len() {
@@ -260,9 +266,24 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
         let whole = job.depth - job.depth % UNROLL;
         while k < whole {
             step::<S, HEIGHT, VECTORS>(&mut sums, &left, k, weights);
-            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k.wrapping_add(1), weights.add(PANEL_VECTORS * S::LANES));
-            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k.wrapping_add(2), weights.add(2 * PANEL_VECTORS * S::LANES));
-            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k.wrapping_add(3), weights.add(3 * PANEL_VECTORS * S::LANES));
+            step::<S, HEIGHT, VECTORS>(
+                &mut sums,
+                &left,
+                k.wrapping_add(1),
+                weights.add(PANEL_VECTORS * S::LANES),
+            );
+            step::<S, HEIGHT, VECTORS>(
+                &mut sums,
+                &left,
+                k.wrapping_add(2),
+                weights.add(2 * PANEL_VECTORS * S::LANES),
+            );
+            step::<S, HEIGHT, VECTORS>(
+                &mut sums,
+                &left,
+                k.wrapping_add(3),
+                weights.add(3 * PANEL_VECTORS * S::LANES),
+            );
             k = k.wrapping_add(UNROLL);
             weights = weights.add(UNROLL * PANEL_VECTORS * S::LANES);
         }
@@ -282,7 +303,10 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
                 let mut sum = *sum;
                 if !job.add.is_null() {
                     let add = job.add.add(at);
-                    sum = S::add(sum, if partial { S::load_partial(add, rest) } else { S::load(add) });
+                    sum = S::add(
+                        sum,
+                        if partial { S::load_partial(add, rest) } else { S::load(add) },
+                    );
                 }
                 // In this order a NaN stays one.
                 sum = S::min(high, S::max(low, sum));

@@ -2,6 +2,8 @@
 //!
 //! Kernels are generic over [`Simd`], marked `#[inline(always)]` and called from one function
 //! per instruction set that carries the `#[target_feature]`; see [`super::on_isa`].
+
+#![allow(dead_code)] // the operations are a set; not every kernel uses each
 #![allow(unsafe_code)] // vector intrinsics and raw pointers into checked slices
 
 /// Vector operations of one instruction set.
@@ -51,7 +53,11 @@ pub(crate) struct Portable;
 const PORTABLE_LANES: usize = 4;
 
 #[inline(always)]
-fn zip(a: [f32; PORTABLE_LANES], b: [f32; PORTABLE_LANES], f: impl Fn(f32, f32) -> f32) -> [f32; PORTABLE_LANES] {
+fn zip(
+    a: [f32; PORTABLE_LANES],
+    b: [f32; PORTABLE_LANES],
+    f: impl Fn(f32, f32) -> f32,
+) -> [f32; PORTABLE_LANES] {
     std::array::from_fn(|lane| f(a[lane], b[lane]))
 }
 

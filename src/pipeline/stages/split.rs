@@ -53,7 +53,9 @@ impl Stage for Settings {
         let catalog = context.catalog()?;
         let folds = match self.by {
             By::Catalog => Folds::from_catalog(catalog)?,
-            By::Stratified => stratified_group_folds(catalog, self.folds, context.pipeline.run.seed)?,
+            By::Stratified => {
+                stratified_group_folds(catalog, self.folds, context.pipeline.run.seed)?
+            }
         };
         let path = context.file(FILE);
         folds.save(catalog, &path)?;
