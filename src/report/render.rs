@@ -49,9 +49,7 @@ pub(super) fn markdown(report: &EvaluationReport) -> Result<String, ReportError>
 
 fn environment() -> Result<Environment<'static>, ReportError> {
     let mut environment = Environment::new();
-    environment.set_syntax(
-        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?,
-    );
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|name| {
         if std::path::Path::new(name).extension().is_some_and(|e| e == "html") {
