@@ -141,8 +141,10 @@ fn every_clip_decodes_or_says_which_stream_it_has_not() {
                         || (secs - duration_s).abs() < 0.3 + duration_s * 0.05,
                     "{path}: {secs} s"
                 );
-                let is_silent = samples.mono.iter().all(|value| *value == 0.0);
-                assert_eq!(is_silent, path.ends_with("h262_mpeg_audio.ts"), "{path}");
+                // `ffmpeg`'s volumedetect finds −91 dB in both, which is nothing at 16 bits.
+                let is_silent = samples.mono.iter().all(|value| value.abs() < 1e-4);
+                let silent = ["h262_mpeg_audio.ts", "gradio_b.avi"];
+                assert_eq!(is_silent, silent.iter().any(|name| path.ends_with(name)), "{path}");
             }
             Err(failure) if n_audio == 0 => {
                 assert_eq!(failure.code, ReasonCode::NoAudioStream, "{path}");

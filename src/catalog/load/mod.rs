@@ -222,7 +222,7 @@ impl<'a> Loader<'a> {
             .iter()
             .filter(|(_, column)| column.declared || **column == self.id_column)
             .map(|(role, column)| (format!("columns.{role}"), column.name.as_str()));
-        let metadata = self.kept.iter().map(|&name| ("metadata".to_owned(), name));
+        let metadata = self.kept.iter().map(|&name| (stringify!(metadata).to_owned(), name));
         let Some((setting, name)) = named.chain(metadata).find(|(_, name)| !is_there(name)) else {
             return Ok(());
         };

@@ -170,7 +170,7 @@ mod tests {
         let lite0 = Variant::Lite0.architecture();
         assert_eq!((lite0.blocks.len(), lite0.last_width()), (16, 320));
         let lite2 = Variant::Lite2.architecture();
-        assert_eq!((lite2.blocks.len(), lite2.last_width()), (23, 352));
+        assert_eq!((lite2.blocks.len(), lite2.last_width()), (21, 352));
         assert_eq!(
             lite2.blocks[4],
             Block { kernel: 5, stride: 2, expansion: 6, width_in: 24, width_out: 48 }
