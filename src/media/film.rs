@@ -67,25 +67,22 @@ fn read(
     preference: Preference,
 ) -> Film {
     let mut film = Film { duration_secs: container.duration_secs, ..Film::default() };
-    let mut picker = frames.and_then(|spec| match container.video() {
-        Some(stream) => {
-            Some(KeyframePicker::new(spec.clone(), limits.clone(), stream, container.start_secs))
-        }
-        None => {
+    let mut picker = frames.and_then(|spec| {
+        let Some(stream) = container.video() else {
             let text = "the file has no stream of moving pictures";
             film.frames = Some(Err(Failure::new(ReasonCode::NoVideoStream, text)));
-            None
-        }
+            return None;
+        };
+        Some(KeyframePicker::new(spec.clone(), limits.clone(), stream, container.start_secs))
     });
     let mut sound = audio.and_then(|spec| {
-        let opened = match container.audio() {
-            Some(stream) => Sound::new(spec.clone(), stream, preference),
-            None => {
-                let text = "the file has no stream of sound";
-                Err(Failure::new(ReasonCode::NoAudioStream, text))
-            }
-        };
-        opened.map_err(|failure| film.audio = Some(Err(failure))).ok()
+        let none = || Failure::new(ReasonCode::NoAudioStream, "the file has no stream of sound");
+        container
+            .audio()
+            .ok_or_else(none)
+            .and_then(|stream| Sound::new(spec.clone(), stream, preference))
+            .map_err(|failure| film.audio = Some(Err(failure)))
+            .ok()
     });
     let mut wanted = Vec::new();
     wanted.extend(picker.as_ref().map(KeyframePicker::stream_index));

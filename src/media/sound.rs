@@ -76,10 +76,9 @@ impl Sound {
         preference: Preference,
     ) -> Result<Self, Failure> {
         libav::take_log();
-        let symphonia = match preference {
-            Preference::Symphonia if !stream.is_encrypted => SymphoniaDecoder::open(&stream),
-            _ => None,
-        };
+        let is_for_symphonia = preference == Preference::Symphonia && !stream.is_encrypted;
+        let symphonia =
+            if is_for_symphonia { SymphoniaDecoder::open(&stream) } else { None };
         let engine = match symphonia {
             Some(decoder) => Engine::Symphonia {
                 decoder: Box::new(decoder),

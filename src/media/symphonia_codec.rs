@@ -4,7 +4,7 @@
 //! symphonia decodes as FFmpeg does: AAC-LC, MP3, Vorbis, FLAC, of one or two channels.
 //! Not: 5.1 ("aac too complex"), SBR (HE-AAC), AAC with ADTS headers, and all that it does
 //! not know (Opus, AC-3, E-AC-3, DTS, WMA, MP2 …).
-//! reference: `discard_samples` in libavcodec/decode.c (5.1) for delay and padding.
+//! reference: `decode_simple_internal` in `libavcodec/decode.c` (5.1) for delay and padding.
 
 use ffmpeg_next::{
     Packet,
@@ -26,7 +26,7 @@ use super::container::StreamFacts;
 const PROFILE_AAC_LC: i32 = 1;
 
 /// Samples that libfaac's files begin too early; no header says so.
-/// reference: `decode_fill` in libavcodec/aacdec_template.c (5.1).
+/// reference: `decode_fill` in `libavcodec/aacdec_template.c` (5.1).
 const LIBFAAC_DELAY: usize = 1024;
 
 /// Decoded samples, one plane a channel.

@@ -37,7 +37,7 @@ pub fn serve() -> io::Result<()> {
         limit_resources(&limits);
         act_out_fault(&request, &limits, &mut answers)?;
         let decoded = catch_unwind(AssertUnwindSafe(|| {
-            assert!(!wants_fault("panic", &request), "a test asked for it");
+            act_out_panic(&request);
             decode(&request, &limits)
         }));
         match decoded {
@@ -136,6 +136,11 @@ fn act_out_fault(
         return Err(io::Error::other(format!("{} bytes were to be had", hoard.capacity())));
     }
     Ok(())
+}
+
+/// Panics where a test asks for it.
+fn act_out_panic(request: &DecodeRequest) {
+    assert!(!wants_fault("panic", request), "a test asked for it");
 }
 
 /// Does a test ask for this fault on this file?
