@@ -77,8 +77,7 @@ impl Sound {
     ) -> Result<Self, Failure> {
         libav::take_log();
         let is_for_symphonia = preference == Preference::Symphonia && !stream.is_encrypted;
-        let symphonia =
-            if is_for_symphonia { SymphoniaDecoder::open(&stream) } else { None };
+        let symphonia = if is_for_symphonia { SymphoniaDecoder::open(&stream) } else { None };
         let engine = match symphonia {
             Some(decoder) => Engine::Symphonia {
                 decoder: Box::new(decoder),

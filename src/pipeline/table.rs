@@ -21,12 +21,18 @@ impl Table {
     pub(super) fn read(context: &Context<'_>) -> Result<Self, PipelineError> {
         let catalog = context.catalog()?;
         let store = context.store();
-        let data = context.modalities()?.table(
+        let mut data = context.modalities()?.table(
             &catalog.titles,
             &catalog.vocabulary,
             &store,
             &store.sources()?,
         )?;
+        let num_genres = data.num_genres();
+        for (title_idx, title) in catalog.titles.iter().enumerate() {
+            for genre in &title.genres {
+                data.labels[title_idx * num_genres + genre.idx()] = true;
+            }
+        }
         Ok(Self { data, groups: groups(&catalog.titles) })
     }
 }

@@ -70,7 +70,8 @@ impl OpenModalities {
         Value::Object(description)
     }
 
-    /// The table of these titles: features from the store, records from the titles.
+    /// The table of these titles: features from the store, records from the titles. It has
+    /// no labels: titles to tag may come with genres of another vocabulary.
     ///
     /// # Errors
     /// A title's source is in the store neither as features nor as a failure: it was never
@@ -115,17 +116,10 @@ impl OpenModalities {
                 content: Content::Records { schema: reader.schema(), rows },
             });
         }
-        let num_genres = vocabulary.len();
-        let mut labels = vec![false; titles.len() * num_genres];
-        for (title_idx, title) in titles.iter().enumerate() {
-            for genre in &title.genres {
-                labels[title_idx * num_genres + genre.idx()] = true;
-            }
-        }
         Ok(Dataset {
             titles: titles.iter().map(|title| title.id.clone()).collect(),
             genres: vocabulary.names().to_vec(),
-            labels,
+            labels: vec![false; titles.len() * vocabulary.len()],
             modalities,
         })
     }

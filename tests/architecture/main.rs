@@ -1,5 +1,7 @@
 //! The shape of the house: what ARCHITECTURE.md promises, read off the sources.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
+
 use std::{
     fs,
     path::{Path, PathBuf},

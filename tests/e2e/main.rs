@@ -3,6 +3,8 @@
 //! Needs the pretrained weights (`cinetag models pull`). Without them the tests say so and
 //! pass, but fail where `CI` is set.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
+
 use std::{
     fs,
     path::{Path, PathBuf},

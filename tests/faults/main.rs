@@ -1,6 +1,8 @@
 //! Damaged, hostile and missing input; killed processes; full disks. What was whole stays
 //! whole, and each fault has a name.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
+
 mod media;
 mod store;
 mod weights_pull;

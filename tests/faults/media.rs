@@ -128,7 +128,7 @@ fn every_clip_decodes_or_says_which_stream_it_has_not() {
             Err(failure) if n_video == 0 => {
                 assert_eq!(failure.code, ReasonCode::NoVideoStream, "{path}");
             }
-            other => panic!("{path}: {} frames: {other:?}", n_video),
+            other => panic!("{path}: {n_video} frames: {other:?}"),
         }
         match decoded.audio.unwrap() {
             Ok(samples) if n_audio > 0 => {
