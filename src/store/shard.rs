@@ -64,7 +64,9 @@ fn checksum<T: Value>(values: &[T]) -> Digest {
     let mut bytes = Vec::with_capacity(1 << 16);
     for block in values.chunks(1 << 13) {
         bytes.clear();
-        block.iter().for_each(|value| value.put(&mut bytes));
+        for value in block {
+            value.put(&mut bytes);
+        }
         builder.raw(&bytes);
     }
     builder.finish()
@@ -96,10 +98,10 @@ fn number(place: &Location, name: &str) -> Result<u64, Damage> {
     Ok(place.attr(name)?.read_scalar::<u64>()?)
 }
 
-fn write_values<'a, T: Value, D: Dimension>(
+fn write_values<T: Value, D: Dimension>(
     file: &hdf5::File,
     name: &str,
-    values: ArrayView<'a, T, D>,
+    values: ArrayView<'_, T, D>,
 ) -> Result<(), Damage> {
     let flat = values.as_slice().ok_or_else(|| Damage::content("values are not contiguous"))?;
     let digest = checksum(flat).to_string();

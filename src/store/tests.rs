@@ -279,9 +279,11 @@ fn every_flipped_byte_of_a_shard_is_found() {
         assert!(!store.verify().unwrap().is_sound(), "byte {at}");
     }
     expect_named(|path| {
+        // A feature, which HDF5's own checksums do not cover: 3, 4, 5, 6 as f16.
         let mut bytes = fs::read(path).unwrap();
-        let last = bytes.len() - 1;
-        bytes[last] ^= 1;
+        let data = [0x00, 0x42, 0x00, 0x44, 0x00, 0x45, 0x00, 0x46];
+        let at = bytes.windows(8).position(|window| window == data).unwrap();
+        bytes[at] ^= 1;
         fs::write(path, bytes).unwrap();
     });
 }
@@ -303,7 +305,8 @@ fn a_damaged_failure_log_is_named() {
     let Fixture { folder: _folder, store } = fixture(1);
     store.publish_failures(&[failure("a", "corrupt")]).unwrap();
     let name = store.failure_logs().unwrap().remove(0);
-    fs::write(store.folder().join(&name), "{}").unwrap();
+    let path = store.folder().join(&name);
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("corrupt", "timeout")).unwrap();
     assert!(store.index().unwrap_err().to_string().contains(&name));
     let report = store.verify().unwrap();
     assert!(!report.is_sound());

@@ -3,12 +3,15 @@
 //! The processes that are killed are this test binary itself, started again for one test
 //! with [`CHILD_ROOT`] set: that test publishes shards until it dies.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests, which clippy does not take for tests
+
 use std::{
     collections::HashSet,
+    ffi::OsString,
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use cinetag::{
@@ -25,6 +28,8 @@ const CHILD_START: &str = "CINETAG_TEST_STORE_START";
 
 const DIM: usize = 64;
 const TITLES_PER_SHARD: usize = 16;
+/// So many that writing a shard takes long enough to be killed in.
+const ROWS_PER_TITLE: usize = 400;
 
 fn open(root: &Path) -> EncoderStore {
     let description = json!({"algorithm": 1});
@@ -45,8 +50,8 @@ fn row(title_idx: usize) -> FeatureRow {
     FeatureRow {
         key: digest_of_text(&title),
         title: TitleId::new(&title),
-        data: (0..DIM * 40).map(|i| ((title_idx * 31 + i) % 2000) as f32).collect(),
-        time_secs: (0..40).map(|i| i as f32).collect(),
+        data: (0..DIM * ROWS_PER_TITLE).map(|i| ((title_idx * 31 + i) % 2000) as f32).collect(),
+        time_secs: (0..ROWS_PER_TITLE).map(|i| i as f32).collect(),
         partial: None,
     }
 }
@@ -89,9 +94,32 @@ fn start_child(root: &Path, start: usize) -> Child {
         .unwrap()
 }
 
-/// Lets a child publish `num_shards`, then kills it after `delay` more. Gives the number
-/// of the last shard that it said was published.
-fn publish_and_kill(root: &Path, start: usize, num_shards: usize, delay: Duration) -> usize {
+/// When a child is killed once it has published its shards.
+#[derive(Clone, Copy)]
+enum Moment {
+    /// So much later, whatever it is doing.
+    After(Duration),
+    /// So much after the next shard appeared in its folder: while that is being written.
+    InNextShard(Duration),
+}
+
+fn spin(duration: Duration) {
+    let deadline = Instant::now() + duration;
+    while Instant::now() < deadline {
+        std::hint::spin_loop();
+    }
+}
+
+/// Names of the shards in a folder, finished and in the making.
+fn shards(folder: &Path) -> HashSet<OsString> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name());
+    names.filter(|name| Path::new(name).extension() == Some("h5".as_ref())).collect()
+}
+
+/// Lets a child publish `num_shards`, then kills it at `moment`. Gives the number of the
+/// last shard that it said was published.
+fn publish_and_kill(root: &Path, start: usize, num_shards: usize, moment: Moment) -> usize {
     let mut child = start_child(root, start);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut said = Vec::new();
@@ -100,9 +128,14 @@ fn publish_and_kill(root: &Path, start: usize, num_shards: usize, delay: Duratio
         let line = lines.next().expect("the child died before its time").unwrap();
         said.extend(published(line));
     }
-    let deadline = std::time::Instant::now() + delay;
-    while std::time::Instant::now() < deadline {
-        std::hint::spin_loop();
+    match moment {
+        Moment::After(delay) => spin(delay),
+        Moment::InNextShard(delay) => {
+            let folder = open(root).folder().to_owned();
+            let before = shards(&folder);
+            while shards(&folder).is_subset(&before) {}
+            spin(delay);
+        }
     }
     child.kill().unwrap(); // SIGKILL
     child.wait().unwrap();
@@ -115,9 +148,13 @@ fn kill_9_at_random_moments_leaves_a_store_that_verifies_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let mut rng = Seed(20).rng("moments of death");
     let mut start = 0;
-    for round in 0..12 {
-        let delay = Duration::from_micros(rng.random_range(0..30_000));
-        let last_said = publish_and_kill(folder.path(), start, 1 + round % 2, delay);
+    for round in 0..8 {
+        let moment = if round % 2 == 0 {
+            Moment::After(Duration::from_micros(rng.random_range(0..30_000)))
+        } else {
+            Moment::InNextShard(Duration::from_micros(rng.random_range(0..5000)))
+        };
+        let last_said = publish_and_kill(folder.path(), start, 1 + round % 2, moment);
         let store = open(folder.path());
         let report = store.verify().unwrap();
         assert!(report.is_sound(), "round {round}: {report:?}");
@@ -142,7 +179,7 @@ fn kill_9_at_random_moments_leaves_a_store_that_verifies_and_goes_on() {
 fn two_processes_publish_into_one_folder_and_one_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let mut other = start_child(folder.path(), 1000);
-    publish_and_kill(folder.path(), 0, 3, Duration::ZERO);
+    publish_and_kill(folder.path(), 0, 3, Moment::After(Duration::ZERO));
     let said = BufReader::new(other.stdout.take().unwrap())
         .lines()
         .map_while(Result::ok)

@@ -4,6 +4,8 @@
 //! `CINETAG_WRITE_FORMAT_DATA=1` writes that folder anew: once per format version, never to
 //! mend a failing test.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests, which clippy does not take for tests
+
 use std::{
     fs,
     path::{Path, PathBuf},

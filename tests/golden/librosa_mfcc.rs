@@ -1,5 +1,7 @@
 //! `encode::audio` against librosa: `scripts/golden/librosa_mfcc.py` wrote the numbers.
 
+#![allow(clippy::unwrap_used)] // helpers of tests, which clippy does not take for tests
+
 use cinetag::encode::audio::{Analysis, MelScale, Series, Settings};
 use serde_json::Value;
 

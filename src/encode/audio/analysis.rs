@@ -106,7 +106,9 @@ impl Analysis {
         }
         let mut mfcc = vec![Vec::with_capacity(mels.len()); self.dct.num_coeffs()];
         for frame in &mut mels {
-            frame.iter_mut().for_each(|db| *db = db.max(floor_db));
+            for db in frame.iter_mut() {
+                *db = db.max(floor_db);
+            }
             for (series, value) in mfcc.iter_mut().zip(self.dct.coefficients(frame)) {
                 series.push(value);
             }

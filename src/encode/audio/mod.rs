@@ -365,11 +365,18 @@ mod tests {
             Samples { mono, ..samples.clone() }
         };
         let calm = quiet(&noise(22_050 * 40));
-        let mut loud = calm.clone();
-        loud.mono[22_050 * 35..].iter_mut().for_each(|x| *x *= 1000.0);
-        let (calm, loud) = (encode(&calm), encode(&loud));
-        assert_eq!(calm.data[..3 * 104], loud.data[..3 * 104]);
-        assert_ne!(calm.data[3 * 104..], loud.data[3 * 104..]);
+        let louder_in = |part: std::ops::Range<usize>| {
+            let mut loud = calm.clone();
+            loud.mono[part].iter_mut().for_each(|x| *x *= 1000.0);
+            encode(&loud).data
+        };
+        let expected = encode(&calm).data;
+        let late = louder_in(22_050 * 35..22_050 * 40);
+        assert_eq!(late[..3 * 104], expected[..3 * 104]);
+        assert_ne!(late[3 * 104..], expected[3 * 104..]);
+        let early = louder_in(0..22_050 * 5);
+        assert_ne!(early[..104], expected[..104]);
+        assert_eq!(early[104..], expected[104..]);
     }
 
     #[test]
