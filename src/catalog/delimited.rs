@@ -209,12 +209,12 @@ mod tests {
     #[test]
     fn lines_are_numbered_over_blank_lines_and_quoted_newlines() {
         let records =
-            read(b"id,plot\r\n\r\n\r\na,\"one\r\ntwo \"\"x\"\"\"\r\nb,5\" disk\r\n,\r\nc,\"\"");
+            read(b"id,text\r\n\r\n\r\na,\"one\r\ntwo \"\"x\"\"\"\r\nb,5\" disk\r\n,\r\nc,\"\"");
         let found: Vec<_> =
             records.iter().map(|r| r.as_ref().map(|r| (r.line, texts(r))).unwrap()).collect();
         let row = |line, a: &str, b: &str| (line, vec![a.to_owned(), b.to_owned()]);
         let expected = [
-            row(1, "id", "plot"),
+            row(1, "id", "text"),
             row(4, "a", "one\r\ntwo \"x\""),
             row(6, "b", "5\" disk"),
             row(7, "", ""),

@@ -54,8 +54,8 @@ impl Row {
     }
 
     /// The cell of the column with a role, and the column's name.
-    pub(super) fn in_role<'c>(&self, column: &'c Option<Column>) -> Option<(Cell, &'c str)> {
-        let name = column.as_ref()?.name.as_str();
+    pub(super) fn in_role<'c>(&self, column: Option<&'c Column>) -> Option<(Cell, &'c str)> {
+        let name = column?.name.as_str();
         Some((self.get(name)?.clone(), name))
     }
 }

@@ -187,7 +187,12 @@ pub struct MetadataColumns {
 impl MetadataColumns {
     /// All columns named, in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.numbers.iter().chain(&self.categories).chain(&self.people).map(String::as_str)
+        self.lists().into_iter().flat_map(|(_, names)| names).map(String::as_str)
+    }
+
+    /// The lists with their names.
+    pub(super) fn lists(&self) -> [(&'static str, &Vec<String>); 3] {
+        [("numbers", &self.numbers), ("categories", &self.categories), ("people", &self.people)]
     }
 }
 

@@ -90,7 +90,7 @@ fn delimiter_of(spec: &CatalogSpec, format: Format) -> Result<u8, CatalogError> 
 
 struct Loader<'a> {
     spec: &'a CatalogSpec,
-    columns: ResolvedColumns,
+    columns: Arc<ResolvedColumns>,
     id_column: Column,
     /// Metadata columns that are kept; empty: all that have no role.
     kept: Vec<&'a str>,
@@ -112,7 +112,7 @@ impl<'a> Loader<'a> {
         })?;
         Ok(Self {
             spec,
-            columns,
+            columns: Arc::new(columns),
             id_column,
             kept: spec.metadata.iter().collect(),
             titles: Vec::new(),
@@ -222,7 +222,13 @@ impl<'a> Loader<'a> {
             .iter()
             .filter(|(_, column)| column.declared || **column == self.id_column)
             .map(|(role, column)| (format!("columns.{role}"), column.name.as_str()));
-        let metadata = self.kept.iter().map(|&name| (stringify!(metadata).to_owned(), name));
+        let metadata = self
+            .spec
+            .metadata
+            .lists()
+            .into_iter()
+            .flat_map(|(list, names)| names.iter().map(move |name| (list, name.as_str())))
+            .map(|(list, name)| (format!("metadata.{list}"), name));
         let Some((setting, name)) = named.chain(metadata).find(|(_, name)| !is_there(name)) else {
             return Ok(());
         };

@@ -77,10 +77,10 @@ pub(super) fn people(cell: &str, max_people: usize) -> Vec<String> {
 
 fn values(cell: &str) -> Vec<String> {
     let text = cell.trim();
-    if text.starts_with('[') {
-        if let Ok(values) = serde_json::from_str(text) {
-            return values;
-        }
+    if text.starts_with('[')
+        && let Ok(values) = serde_json::from_str(text)
+    {
+        return values;
     }
     let separator = if text.contains('|') { '|' } else { ',' };
     split_outside_parentheses(text, separator)
