@@ -42,7 +42,7 @@ use crate::{
 /// Titles of the usual demo library.
 pub const NUM_TITLES: usize = 60;
 /// Seed of the usual demo library.
-pub const SEED: Seed = Seed(11);
+pub const SEED: Seed = Seed(10);
 
 /// Raised whenever equal recipes give other pictures, sounds or words.
 const RENDER_VERSION: u32 = 2;

@@ -162,6 +162,7 @@ pub(super) fn recipes(num_titles: usize, seed: Seed) -> Vec<Recipe> {
     let mut recipes = Vec::with_capacity(num_titles);
     let mut order: Vec<usize> = Vec::new();
     let mut taken = Vec::new();
+    let mut supports = vec![0_usize; GENRES.len()];
     for production in 0.. {
         if recipes.len() >= num_titles {
             break;
@@ -174,7 +175,7 @@ pub(super) fn recipes(num_titles: usize, seed: Seed) -> Vec<Recipe> {
                 order.swap(i, rng.random_range(0..=i));
             }
         }
-        let genres = genres_around(order.pop().unwrap_or_default(), &mut rng);
+        let genres = genres_around(order.pop().unwrap_or_default(), &supports, &mut rng);
         let name = loop {
             let name = plot::title_name(&mut rng);
             if !taken.contains(&name) {
@@ -199,14 +200,16 @@ pub(super) fn recipes(num_titles: usize, seed: Seed) -> Vec<Recipe> {
                     format!("{name} {}: {}", part + 1, PLAIN.sequels[part % PLAIN.sequels.len()])
                 }
             };
+            genres.iter().for_each(|genre| supports[*genre] += 1);
             recipes.push(recipe(id, name, genres.clone(), group.clone(), seed));
         }
     }
     recipes
 }
 
-/// One to three genres: the leading one and those that go with it.
-fn genres_around(lead: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+/// One to three genres: the leading one and those that go with it, the rarer ones first;
+/// `supports` says how many titles each has so far.
+fn genres_around(lead: usize, supports: &[usize], rng: &mut ChaCha8Rng) -> Vec<usize> {
     let num_genres = match rng.random_range(0.0..1.0) {
         share if share < 0.42 => 1,
         share if share < 0.85 => 2,
@@ -218,7 +221,8 @@ fn genres_around(lead: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
         for (other, style) in GENRES.iter().enumerate() {
             let gladly = GENRES[lead].with.get(&style.name);
             if let Some(&weight) = gladly.filter(|_| !genres.contains(&other)) {
-                choices.push((other, weight));
+                let rare = 4.0 / (4.0 + supports[other] as f32);
+                choices.push((other, weight * rare * rare));
             }
         }
         genres.push(weighted(&choices, rng));
