@@ -7,6 +7,7 @@ pub mod device;
 pub mod digest;
 pub mod id;
 pub mod interrupt;
+pub mod memory;
 pub mod progress;
 pub mod publish;
 pub mod seed;

@@ -316,6 +316,20 @@ mod tests {
         assert!(strange.iter().all(|b| b.count == 0));
     }
 
+    #[test]
+    fn an_edge_belongs_to_the_bin_below_whatever_rounding_says() {
+        for num_bins in [3, 7, 10, 15] {
+            for k in 1..num_bins {
+                let edge = k as f64 / num_bins as f64;
+                for (p, expected) in [(edge.next_down(), k - 1), (edge, k - 1), (edge.next_up(), k)]
+                {
+                    let bins = reliability_bins(&[p], &[true], num_bins);
+                    assert_eq!(bins[expected].count, 1, "{p} in {num_bins} bins");
+                }
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn the_order_of_titles_stays(

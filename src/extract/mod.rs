@@ -14,11 +14,13 @@ mod keys;
 mod report;
 mod run;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod title;
 
 pub use error::ExtractError;
 pub use keys::{SourceKey, source_key};
-pub use report::{EncoderReport, ExtractReport, StageSecs};
+pub use report::{EncoderReport, ExtractReport, PeakMemory, StageSecs};
 pub use run::extract;
 pub use settings::{ExtractSettings, Retry};
 

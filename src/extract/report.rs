@@ -23,8 +23,19 @@ pub struct ExtractReport {
     pub wall_secs: f64,
     /// Seconds until the first title was done.
     pub first_title_secs: f64,
-    /// Titles worked on at once.
+    /// Titles worked on at once, each with a worker.
     pub jobs: usize,
+    /// Greatest memory.
+    pub peak_memory: PeakMemory,
+}
+
+/// Greatest resident sizes, bytes; 0 where the system does not tell (outside of Linux).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PeakMemory {
+    /// Of this process, with the networks.
+    pub process_bytes: u64,
+    /// Of the greatest decode worker; there are as many as titles worked on at once.
+    pub worker_bytes: u64,
 }
 
 /// What one encoder did.
@@ -108,6 +119,14 @@ impl StageSecs {
     }
 }
 
+impl ExtractReport {
+    /// Films decoded a minute.
+    #[must_use]
+    pub fn films_per_minute(&self) -> f64 {
+        60.0 * self.num_films as f64 / self.wall_secs.max(1e-9)
+    }
+}
+
 impl fmt::Display for ExtractReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -140,6 +159,18 @@ impl fmt::Display for ExtractReport {
             for (name, secs) in stages.iter().filter(|(_, secs)| *secs > 0.0) {
                 writeln!(f, "    {name:<18} {secs:>8.1} s {:>5.1} %", 100.0 * secs / total)?;
             }
+        }
+        if self.num_films > 0 {
+            writeln!(f, "  {:.1} films a minute", self.films_per_minute())?;
+        }
+        let PeakMemory { process_bytes, worker_bytes } = self.peak_memory;
+        if process_bytes > 0 && total > 0.5 {
+            let [process, worker] = [process_bytes, worker_bytes].map(|bytes| bytes >> 20);
+            writeln!(
+                f,
+                "  peak memory {process} MiB, and {worker} MiB in each of {} workers",
+                self.jobs
+            )?;
         }
         Ok(())
     }

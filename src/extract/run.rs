@@ -18,8 +18,9 @@ use super::{
     title::{Outcome, Shared, TitleResult},
 };
 use crate::{
-    base::{Interrupt, Interrupted, Progress},
+    base::{Interrupt, Interrupted, Progress, memory},
     catalog::Title,
+    encode::Want,
     media::{DecodePool, PoolSettings},
     store::{EncoderStore, FailureRow, FeatureRow, FeatureStore, Index},
 };
@@ -46,11 +47,13 @@ pub fn extract(
 ) -> Result<ExtractReport, ExtractError> {
     let jobs = settings.num_jobs();
     let started = Instant::now();
-    let pool = DecodePool::new(PoolSettings {
-        jobs,
-        limits: settings.limits.clone(),
-        ..PoolSettings::default()
-    })?;
+    let wants_files = encoders.iter().any(|open| open.encoder.want() != Want::Text);
+    let pool = wants_files
+        .then(|| {
+            let limits = settings.limits.clone();
+            DecodePool::new(PoolSettings { jobs, limits, ..PoolSettings::default() })
+        })
+        .transpose()?;
     let folders = encoders
         .iter()
         .map(|open| store.encoder(open.encoder.identity()))
@@ -60,7 +63,7 @@ pub fn extract(
     let shared = Shared {
         encoders,
         indexes: &indexes,
-        pool: &pool,
+        pool: pool.as_ref(),
         digests: &digests,
         retry,
         claimed: Mutex::new(HashSet::new()),
@@ -184,6 +187,8 @@ impl<'a> Collector<'a> {
         self.report.num_films += result.films.len();
         self.report.film_hours += result.films.iter().sum::<f64>() / 3600.0;
         self.report.cpu_secs.add(&result.cpu_secs);
+        let worker_peak = &mut self.report.peak_memory.worker_bytes;
+        *worker_peak = result.worker_peak_bytes.max(*worker_peak);
         for (encoder_idx, outcome) in result.outcomes.into_iter().enumerate() {
             let report = &mut self.report.encoders[encoder_idx];
             match outcome {
@@ -216,8 +221,18 @@ impl<'a> Collector<'a> {
         let started = Instant::now();
         for (encoder_idx, folder) in self.folders.iter().enumerate() {
             if !self.rows[encoder_idx].is_empty() {
-                folder.publish(&self.rows[encoder_idx])?;
+                let published = folder.publish(&self.rows[encoder_idx])?;
                 self.rows[encoder_idx].clear();
+                let report = &mut self.report.encoders[encoder_idx];
+                report.computed -= published.refused.len();
+                self.hard_failures[encoder_idx] += published.refused.len();
+                for row in published.refused {
+                    tracing::warn!(
+                        encoder = report.name, title = %row.title, source = row.source,
+                        code = row.code, detail = row.detail, "no features"
+                    );
+                    *report.failed.entry(row.code).or_default() += 1;
+                }
             }
             if !self.failures[encoder_idx].is_empty() {
                 folder.publish_failures(&self.failures[encoder_idx])?;
@@ -250,6 +265,7 @@ impl<'a> Collector<'a> {
 
     fn finish(mut self) -> ExtractReport {
         self.report.wall_secs = self.started.elapsed().as_secs_f64();
+        self.report.peak_memory.process_bytes = memory::peak_bytes().unwrap_or(0);
         self.report
     }
 }

@@ -40,13 +40,16 @@ pub(super) struct TitleResult {
     pub(super) cpu_secs: StageSecs,
     /// Length of the films decoded for it, seconds each.
     pub(super) films: Vec<f64>,
+    /// Greatest resident size of a worker that decoded for it, bytes.
+    pub(super) worker_peak_bytes: u64,
 }
 
 /// What all threads share.
 pub(super) struct Shared<'a> {
     pub(super) encoders: &'a [OpenEncoder],
     pub(super) indexes: &'a [Index],
-    pub(super) pool: &'a DecodePool,
+    /// `None` where no encoder wants a file decoded.
+    pub(super) pool: Option<&'a DecodePool>,
     pub(super) digests: &'a SourceDigests,
     pub(super) retry: &'a Retry,
     /// Sources taken up in this run, by encoder: two titles may share one.
@@ -58,6 +61,7 @@ impl Shared<'_> {
     pub(super) fn process(&self, title: &Title) -> TitleResult {
         let mut cpu_secs = StageSecs::default();
         let mut films = Vec::new();
+        let mut worker_peak_bytes = 0;
         let mut outcomes: Vec<Option<Outcome>> = Vec::new();
         let mut by_file: BTreeMap<PathBuf, Vec<(usize, SourceKey)>> = BTreeMap::new();
         for (encoder_idx, open) in self.encoders.iter().enumerate() {
@@ -84,9 +88,11 @@ impl Shared<'_> {
             }
         }
         for (path, wanted) in by_file {
-            let decoded = self.pool.decode(&self.request(path, &wanted));
+            let request = self.request(path, &wanted);
+            let decoded = self.pool.map_or_else(Decoded::default, |pool| pool.decode(&request));
             cpu_secs.decode_picture += decoded.picture_cpu_secs;
             cpu_secs.decode_sound += decoded.audio_cpu_secs;
+            worker_peak_bytes = worker_peak_bytes.max(decoded.peak_bytes.unwrap_or(0));
             if let Some(secs) = decoded.duration_secs
                 && decoded.picture.is_none()
             {
@@ -98,7 +104,7 @@ impl Shared<'_> {
             }
         }
         let outcomes = outcomes.into_iter().map(|o| o.unwrap_or(Outcome::Absent)).collect();
-        TitleResult { outcomes, cpu_secs, films }
+        TitleResult { outcomes, cpu_secs, films, worker_peak_bytes }
     }
 
     /// What is known of a source without computing anything.

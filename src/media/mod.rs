@@ -26,6 +26,8 @@ mod thumbnail;
 mod wire;
 pub mod worker;
 
+use crate::base::memory;
+
 pub use error::MediaError;
 pub use libav::{FfmpegVersions, ffmpeg_versions};
 pub use limits::Limits;
@@ -62,5 +64,6 @@ pub fn decode(request: &DecodeRequest, limits: &Limits) -> Decoded {
         decoded.picture = Some(still::decode(&request.path, spec, limits));
         decoded.picture_cpu_secs += watch.secs();
     }
+    decoded.peak_bytes = memory::peak_bytes();
     decoded
 }

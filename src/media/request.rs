@@ -124,6 +124,8 @@ pub struct Decoded {
     pub audio_cpu_secs: f64,
     /// Length of the film as its container states it, seconds.
     pub duration_secs: Option<f64>,
+    /// Greatest resident size of the worker so far, bytes, where the system tells.
+    pub peak_bytes: Option<u64>,
 }
 
 impl Decoded {

@@ -13,8 +13,9 @@ use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
 use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
-    images::{Image, ImageRef},
+    FilterType, ResizeAlg, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::U8x3,
 };
 use image::{
     DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage,
@@ -153,16 +154,22 @@ fn resize(source: &RgbImage, side_px: u32, fit: Fit) -> Result<Picture, Failure>
         cut = image::imageops::crop_imm(source, crop.x, crop.y, crop.width, crop.height).to_image();
         &cut
     };
-    let view = ImageRef::new(crop.width, crop.height, source.as_raw(), PixelType::U8x3)
-        .map_err(|error| failed(&error))?;
     let bicubic = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
     let mut resizer = Resizer::new();
-    let mut narrow = Image::new(width, crop.height, PixelType::U8x3);
-    resizer.resize(&view, &mut narrow, &bicubic).map_err(|error| failed(&error))?;
-    let mut scaled = Image::new(width, height, PixelType::U8x3);
-    resizer.resize(&narrow, &mut scaled, &bicubic).map_err(|error| failed(&error))?;
+    // The typed functions: the others compile the library for every kind of pixel.
+    let mut resized = |from: &[u8], from_size: [u32; 2], size: [u32; 2]| {
+        let mut pixels = vec![0; size[0] as usize * size[1] as usize * 3];
+        let from = TypedImageRef::<U8x3>::from_buffer(from_size[0], from_size[1], from)
+            .map_err(|error| failed(&error))?;
+        let mut to = TypedImage::<U8x3>::from_buffer(size[0], size[1], &mut pixels)
+            .map_err(|error| failed(&error))?;
+        resizer.resize_typed(&from, &mut to, &bicubic).map_err(|error| failed(&error))?;
+        Ok(pixels)
+    };
+    let narrow = resized(source.as_raw(), [crop.width, crop.height], [width, crop.height])?;
+    let scaled = resized(&narrow, [width, crop.height], [width, height])?;
     let mut square = black_square(side_px);
-    paste(&mut square, placement.into, scaled.buffer(), width as usize * 3);
+    paste(&mut square, placement.into, &scaled, width as usize * 3);
     Ok(square)
 }
 

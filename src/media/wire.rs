@@ -48,6 +48,7 @@ struct AnswerHead {
     picture_cpu_secs: f64,
     audio_cpu_secs: f64,
     duration_secs: Option<f64>,
+    peak_bytes: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -141,6 +142,7 @@ pub(super) fn write_answer(mut to: impl Write, decoded: &Decoded, is_last: bool)
         picture_cpu_secs: decoded.picture_cpu_secs,
         audio_cpu_secs: decoded.audio_cpu_secs,
         duration_secs: decoded.duration_secs,
+        peak_bytes: decoded.peak_bytes,
     };
     write_head(&mut to, &head)?;
     if let Some(Ok(frames)) = &decoded.frames {
@@ -182,6 +184,7 @@ pub(super) fn read_answer(
         picture_cpu_secs: head.picture_cpu_secs,
         audio_cpu_secs: head.audio_cpu_secs,
         duration_secs: head.duration_secs,
+        peak_bytes: head.peak_bytes,
         ..Decoded::default()
     };
     if let (Some(part), Some(spec)) = (head.frames, &request.frames) {
@@ -316,6 +319,7 @@ mod tests {
             picture_cpu_secs: 0.25,
             audio_cpu_secs: 0.5,
             duration_secs: Some(1.5),
+            peak_bytes: Some(1 << 33),
         }
     }
 

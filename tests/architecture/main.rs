@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
+mod licences;
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -208,21 +208,3 @@ fn a_bundle_tags_films_and_refuses_other_encoders() {
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("0123456789abcdef") && said.contains("hint:"), "{said}");
 }
-
-#[test]
-fn mistakes_get_a_message_a_mend_and_their_exit_code() {
-    let cases: &[(&[&str], &str)] = &[
-        (&["run", "pipelines/demo.toml", "--set", "run.device=gpu"], "gpu"),
-        (&["run", "pipelines/demo.toml", "--set", "modality.smell={}"], "smell"),
-        (&["run", "pipelines/demo.toml", "--set", "stage.nothing.titles=3"], "nothing"),
-        (&["run", "pipelines/demo.toml", "--set", "stage.folds.needs=[\"tags\"]"], "tags"),
-        (&["catalog", "check", "no-such-catalog.csv"], "no-such-catalog.csv"),
-        (&["run", "pipelines/demo.toml", "--force", "nothing"], "nothing"),
-    ];
-    for (args, word) in cases {
-        let output = cinetag(args).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-        assert!(said.contains(word), "{args:?}: {said}");
-    }
-}

@@ -6,9 +6,6 @@
 
 use super::{Aligned, Isa, on_isa, simd::Simd};
 
-/// Results side by side that are computed together.
-const TILE: usize = 8;
-
 /// Kernels of all channels with their biases.
 #[derive(Clone)]
 pub(crate) struct Depthwise {
@@ -124,24 +121,25 @@ unsafe fn rows_of<S: Simd, const KERNEL: usize, const STRIDE: usize>(
 ) {
     let channels = layer.channels;
     let row_in = shape.columns_in * channels;
-    let num_tiles = shape.columns_out.div_ceil(TILE);
     for row in 0..shape.rows_out {
-        for tile in 0..num_tiles {
-            let from = tile * shape.columns_out / num_tiles;
-            let to = (tile + 1) * shape.columns_out / num_tiles;
+        let mut column = 0;
+        while column < shape.columns_out {
             // SAFETY: row and columns lie inside what `apply` checked.
             unsafe {
-                let input = input.add(row * STRIDE * row_in + from * STRIDE * channels);
-                let out = out.add((row * shape.columns_out + from) * channels);
-                macro_rules! pick {
+                let input = input.add((row * row_in + column * channels) * STRIDE);
+                let out = out.add((row * shape.columns_out + column) * channels);
+                // Sides of feature maps are often multiples of 7. Each width costs compile time.
+                macro_rules! widest {
                     ($($width:literal)*) => {
-                        match to - from {
-                            $($width => tile_of::<S, KERNEL, STRIDE, $width>(layer, row_in, input, out),)*
-                            other => unreachable!("a tile of {other} columns"),
+                        $(if shape.columns_out - column >= $width {
+                            tile_of::<S, KERNEL, STRIDE, $width>(layer, row_in, input, out);
+                            $width
+                        } else)* {
+                            unreachable!("a column is left")
                         }
                     };
                 }
-                pick!(1 2 3 4 5 6 7 8);
+                column += widest!(7 4 2 1);
             }
         }
     }
@@ -163,8 +161,13 @@ unsafe fn tile_of<S: Simd, const KERNEL: usize, const STRIDE: usize, const WIDTH
             vector_of::<S, KERNEL, STRIDE, WIDTH, false>(layer, row_in, input, out, channel);
             channel += S::LANES;
         }
+        // No network of the family has such channels: one result at a time will do.
         if channel < channels {
-            vector_of::<S, KERNEL, STRIDE, WIDTH, true>(layer, row_in, input, out, channel);
+            for column in 0..WIDTH {
+                let input = input.add(column * STRIDE * channels);
+                let out = out.add(column * channels);
+                vector_of::<S, KERNEL, STRIDE, 1, true>(layer, row_in, input, out, channel);
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{Aligned, Isa, on_isa, simd::Simd};
 /// Vectors side by side in a panel.
 const PANEL_VECTORS: usize = 2;
 /// Steps of depth per round of the innermost loop.
-const UNROLL: usize = 4;
+const UNROLL: usize = 2;
 
 /// A matrix `[depth, width]` with a bias, packed for one instruction set.
 #[derive(Clone)]
@@ -96,7 +96,6 @@ impl PackedMatrix {
     }
 
     /// Takes another shape, for scratch that is packed anew again and again; no bias.
-    #[allow(dead_code)] // for products whose operand changes its shape
     pub(crate) fn reshape(&mut self, depth: usize, width: usize) {
         let panel = panel_width(self.isa);
         let panels = width.div_ceil(panel);
@@ -194,7 +193,7 @@ struct Job {
 on_isa!(run = all_panels(job: &Job));
 
 #[inline(always)]
-unsafe fn all_panels<S: Simd>(job: &Job) {
+unsafe fn all_panels<S: Tiles>(job: &Job) {
     let panel = S::LANES * PANEL_VECTORS;
     // Tiles of nearly equal height, so that none of them is left with one row.
     let num_tiles = job.num_rows.div_ceil(S::TILE_ROWS);
@@ -204,41 +203,62 @@ unsafe fn all_panels<S: Simd>(job: &Job) {
             let weights = job.panels.add(first * job.depth);
             let columns = first..job.width.min(first + panel);
             for tile in 0..num_tiles {
-                let from = tile * job.num_rows / num_tiles;
+                let mut from = tile * job.num_rows / num_tiles;
                 let to = (tile + 1) * job.num_rows / num_tiles;
-                one_tile::<S>(job, weights, columns.clone(), from..to);
+                while from < to {
+                    from += S::one_tile(job, weights, columns.clone(), from..to);
+                }
             }
         }
     }
 }
 
-/// Picks the tile whose height is known to the compiler.
-#[inline(always)]
-unsafe fn one_tile<S: Simd>(
-    job: &Job,
-    weights: *const f32,
-    columns: Range<usize>,
-    rows: Range<usize>,
-) {
-    macro_rules! pick {
-        ($($height:literal)*) => {
-            match rows.len() {
-                $($height if $height <= S::TILE_ROWS => {
-                    // SAFETY: the caller's.
+/// Tiles whose height is known to the compiler. Each height costs compile time, so there are
+/// the greatest ones, into which nearly every number of rows can be split, and a few small ones.
+///
+/// # Safety
+/// As [`tile`]; `rows` are not empty.
+trait Tiles: Simd {
+    /// Computes the highest tile that fits; gives its height.
+    unsafe fn one_tile(
+        job: &Job,
+        weights: *const f32,
+        columns: Range<usize>,
+        rows: Range<usize>,
+    ) -> usize;
+}
+
+macro_rules! tiles {
+    ($set:ty: $($height:literal)*) => {
+        impl Tiles for $set {
+            #[inline(always)]
+            unsafe fn one_tile(
+                job: &Job,
+                weights: *const f32,
+                columns: Range<usize>,
+                rows: Range<usize>,
+            ) -> usize {
+                $(if rows.len() >= $height {
+                    // SAFETY: the caller's, and there are so many rows.
                     unsafe {
-                        if columns.len() > S::LANES {
-                            tile::<S, $height, 2>(job, weights, columns, rows.start)
+                        if columns.len() > Self::LANES {
+                            tile::<Self, $height, 2>(job, weights, columns, rows.start);
                         } else {
-                            tile::<S, $height, 1>(job, weights, columns, rows.start)
+                            tile::<Self, $height, 1>(job, weights, columns, rows.start);
                         }
                     }
+                    return $height;
                 })*
-                other => unreachable!("a tile of {other} rows"),
+                unreachable!("no rows")
             }
-        };
-    }
-    pick!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        }
+    };
 }
+#[cfg(target_arch = "x86_64")]
+tiles!(super::simd::Avx512: 14 13 12 8 4 2 1);
+#[cfg(target_arch = "x86_64")]
+tiles!(super::simd::Avx2: 6 5 4 2 1);
+tiles!(super::simd::Portable: 6 3 1);
 
 #[inline(always)]
 unsafe fn tile<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
@@ -272,18 +292,6 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
                 k.wrapping_add(1),
                 weights.add(PANEL_VECTORS * S::LANES),
             );
-            step::<S, HEIGHT, VECTORS>(
-                &mut sums,
-                &left,
-                k.wrapping_add(2),
-                weights.add(2 * PANEL_VECTORS * S::LANES),
-            );
-            step::<S, HEIGHT, VECTORS>(
-                &mut sums,
-                &left,
-                k.wrapping_add(3),
-                weights.add(3 * PANEL_VECTORS * S::LANES),
-            );
             k = k.wrapping_add(UNROLL);
             weights = weights.add(UNROLL * PANEL_VECTORS * S::LANES);
         }
@@ -293,27 +301,106 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
             weights = weights.add(PANEL_VECTORS * S::LANES);
         }
 
-        let (low, high) = (S::splat(job.clamp.low), S::splat(job.clamp.high));
-        let rest = columns.len() - (VECTORS - 1) * S::LANES; // in the last vector
-        for (idx, sums) in sums.iter().enumerate() {
-            let start = job.rows.position(first_row + idx) * job.out_stride + columns.start;
-            for (v, sum) in sums.iter().enumerate() {
-                let at = start + v * S::LANES;
-                let partial = v == VECTORS - 1 && rest < S::LANES;
-                let mut sum = *sum;
-                if !job.add.is_null() {
-                    let add = job.add.add(at);
+        // Where each row goes; without a division for each.
+        let mut places = [0; HEIGHT];
+        let (mut place, mut column) =
+            (job.rows.position(first_row) * job.out_stride, first_row % job.rows.run);
+        for at in &mut places {
+            *at = place;
+            place = place.wrapping_add(job.out_stride);
+            column = column.wrapping_add(1);
+            if column == job.rows.run {
+                place = place.wrapping_add(job.rows.gap.wrapping_mul(job.out_stride));
+                column = 0;
+            }
+        }
+        // A copy for each way out: if any of them indexed `sums` itself by a number that is not
+        // known, the sums would live in memory and not in registers.
+        let out = job.out.add(columns.start);
+        let is_whole = columns.len() >= VECTORS * S::LANES;
+        if job.add.is_null() && is_whole {
+            finish::<S, HEIGHT, VECTORS>(sums, &places, out, job.clamp);
+        } else if is_whole {
+            let add = job.add.add(columns.start);
+            finish_add::<S, HEIGHT, VECTORS>(sums, &places, add, out, job.clamp);
+        } else {
+            let add = if job.add.is_null() { job.add } else { job.add.add(columns.start) };
+            finish_partial::<S, HEIGHT, VECTORS>(sums, &places, add, out, job.clamp, columns.len());
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn finish<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
+    sums: [[S::V; VECTORS]; HEIGHT],
+    places: &[usize; HEIGHT],
+    out: *mut f32,
+    clamp: Clamp,
+) {
+    // SAFETY: the caller's: whole vectors fit at every place.
+    unsafe {
+        let (low, high) = (S::splat(clamp.low), S::splat(clamp.high));
+        for idx in 0..HEIGHT {
+            let to = out.add(places[idx]);
+            for v in 0..VECTORS {
+                // In this order a NaN stays one.
+                S::store(to.add(v * S::LANES), S::min(high, S::max(low, sums[idx][v])));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn finish_add<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
+    sums: [[S::V; VECTORS]; HEIGHT],
+    places: &[usize; HEIGHT],
+    add: *const f32,
+    out: *mut f32,
+    clamp: Clamp,
+) {
+    // SAFETY: the caller's: whole vectors fit at every place.
+    unsafe {
+        let (low, high) = (S::splat(clamp.low), S::splat(clamp.high));
+        for idx in 0..HEIGHT {
+            for v in 0..VECTORS {
+                let at = places[idx].wrapping_add(v * S::LANES);
+                let sum = S::add(sums[idx][v], S::load(add.add(at)));
+                S::store(out.add(at), S::min(high, S::max(low, sum)));
+            }
+        }
+    }
+}
+
+/// For the last columns, where `width` floats are left; `add` may be null.
+#[inline(always)]
+unsafe fn finish_partial<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
+    sums: [[S::V; VECTORS]; HEIGHT],
+    places: &[usize; HEIGHT],
+    add: *const f32,
+    out: *mut f32,
+    clamp: Clamp,
+    width: usize,
+) {
+    let rest = width - (VECTORS - 1) * S::LANES; // in the last vector
+    // SAFETY: the caller's: `width` floats fit at every place.
+    unsafe {
+        let (low, high) = (S::splat(clamp.low), S::splat(clamp.high));
+        for (sums, place) in sums.into_iter().zip(places) {
+            for (v, mut sum) in sums.into_iter().enumerate() {
+                let at = place + v * S::LANES;
+                let is_last = v == VECTORS - 1;
+                if !add.is_null() {
+                    let add = add.add(at);
                     sum = S::add(
                         sum,
-                        if partial { S::load_partial(add, rest) } else { S::load(add) },
+                        if is_last { S::load_partial(add, rest) } else { S::load(add) },
                     );
                 }
-                // In this order a NaN stays one.
                 sum = S::min(high, S::max(low, sum));
-                if partial {
-                    S::store_partial(job.out.add(at), sum, rest);
+                if is_last {
+                    S::store_partial(out.add(at), sum, rest);
                 } else {
-                    S::store(job.out.add(at), sum);
+                    S::store(out.add(at), sum);
                 }
             }
         }

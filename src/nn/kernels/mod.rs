@@ -10,11 +10,13 @@ mod depthwise;
 mod isa;
 mod matmul;
 mod simd;
+mod transformer;
 
 pub(crate) use aligned::Aligned;
 pub(crate) use depthwise::{Depthwise, DepthwiseShape};
 pub use isa::Isa;
 pub(crate) use matmul::{Clamp, PackedMatrix, Rows};
+pub(crate) use transformer::{gelu, layer_norm, softmax};
 
 /// Defines `$name`, which runs the generic kernel `$kernel::<S>` compiled for the instruction
 /// set that is asked for.
