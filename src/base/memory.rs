@@ -3,7 +3,7 @@
 /// Greatest resident size of this process so far, bytes; `None` where the system does not tell
 /// (outside of Linux).
 ///
-/// source: `VmHWM` in proc_pid_status(5).
+/// source: `VmHWM` in `proc_pid_status(5)`.
 #[must_use]
 pub fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -83,6 +83,7 @@ impl Console {
         Self { bars, open: Mutex::new(Vec::new()), interrupt, quiet: args.quiet }
     }
 
+    #[allow(clippy::unused_self)] // printing is what a console is for
     /// A line of data on standard output. A reader that went away ends the program quietly.
     pub(super) fn data(&self, text: impl AsRef<str>) {
         let text = text.as_ref();

@@ -16,6 +16,7 @@ pub(super) enum Command {
 }
 
 #[derive(clap::Args)]
+#[allow(clippy::doc_markdown)] // it is the help text
 pub(super) struct Cache {
     /// Folder of the weights [default: $CINETAG_WEIGHTS, else the user's cache]
     #[arg(long, value_name = "DIR")]

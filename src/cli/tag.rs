@@ -58,28 +58,10 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     };
     let names = bundle.model.spec().modalities.clone();
     let mut summary = TagSummary::default();
-    match &args.out {
-        Some(path) => {
-            let format = args.format.or_else(|| TagFormat::of_path(path)).unwrap_or_default();
-            publish_file(path, |temporary| -> Result<(), TagError> {
-                let mut writer = TagWriter::create(temporary, format, &names)?;
-                summary = tag_titles(
-                    &titles,
-                    &bundle,
-                    &modalities,
-                    &store,
-                    &settings,
-                    &mut writer,
-                    console,
-                    &console.interrupt,
-                )?;
-                writer.finish()?;
-                Ok(())
-            })?;
-        }
-        None => {
-            let format = args.format.unwrap_or_default();
-            let mut writer = TagWriter::new(io::stdout().lock(), format, &names);
+    if let Some(path) = &args.out {
+        let format = args.format.or_else(|| TagFormat::of_path(path)).unwrap_or_default();
+        publish_file(path, |temporary| -> Result<(), TagError> {
+            let mut writer = TagWriter::create(temporary, format, &names)?;
             summary = tag_titles(
                 &titles,
                 &bundle,
@@ -90,8 +72,23 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
                 console,
                 &console.interrupt,
             )?;
-            drop(writer.finish()?);
-        }
+            writer.finish()?;
+            Ok(())
+        })?;
+    } else {
+        let format = args.format.unwrap_or_default();
+        let mut writer = TagWriter::new(io::stdout().lock(), format, &names);
+        summary = tag_titles(
+            &titles,
+            &bundle,
+            &modalities,
+            &store,
+            &settings,
+            &mut writer,
+            console,
+            &console.interrupt,
+        )?;
+        drop(writer.finish()?);
     }
     say(&summary, console);
     Ok(if summary.num_skipped > 0 { SKIPPED } else { 0 })

@@ -65,12 +65,12 @@ pub(super) fn readme(recipes: &[Recipe]) -> String {
          `movies.csv` lists {} titles:\n\n| genre | titles |\n| --- | --- |\n",
         recipes.len(),
     );
-    for (genre, style) in GENRES.iter().enumerate() {
+    text.extend(GENRES.iter().enumerate().map(|(genre, style)| {
         let support = recipes.iter().filter(|recipe| recipe.labels.contains(&genre)).count();
-        text.push_str(&format!("| {} | {support} |\n", style.name));
-    }
+        format!("| {} | {support} |\n", style.name)
+    }));
     let missing = |is: &dyn Fn(&Recipe) -> bool| recipes.iter().filter(|r| is(r)).count();
-    text.push_str(&format!(
+    let gaps = format!(
         "\nOn purpose, {} have no trailer, {} no poster, {} no plot, {} no genres; some trailers \
          are silent, some cells of the record are empty, some hints mislead and a few labels are \
          wrong. Titles of one `group` belong together and must stay in one fold.\n\n\
@@ -79,8 +79,8 @@ pub(super) fn readme(recipes: &[Recipe]) -> String {
         missing(&|r| r.sheet.is_none()),
         missing(&|r| r.story.is_none()),
         missing(&|r| r.labels.is_empty()),
-    ));
-    text
+    );
+    text + &gaps
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use std::{
     collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
 };
 
 use rayon::prelude::*;
@@ -193,7 +193,7 @@ pub fn render(
         let render = |(name, job): &(String, Job<'_>)| -> Result<(), DemoError> {
             interrupt.check()?;
             let used = job.render(&out.join(name), interrupt)?;
-            encoders.lock().expect("no holder of the lock panics").extend(used);
+            encoders.lock().unwrap_or_else(PoisonError::into_inner).extend(used);
             progress.advance(1);
             Ok(())
         };
@@ -213,7 +213,7 @@ pub fn render(
         num_kept: num_files - todo.len(),
         encoders: encoders
             .into_inner()
-            .expect("no holder of the lock panics")
+            .unwrap_or_else(PoisonError::into_inner)
             .into_iter()
             .collect(),
     })

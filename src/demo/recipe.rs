@@ -200,7 +200,9 @@ pub(super) fn recipes(num_titles: usize, seed: Seed) -> Vec<Recipe> {
                     format!("{name} {}: {}", part + 1, PLAIN.sequels[part % PLAIN.sequels.len()])
                 }
             };
-            genres.iter().for_each(|genre| supports[*genre] += 1);
+            for genre in &genres {
+                supports[*genre] += 1;
+            }
             recipes.push(recipe(id, name, genres.clone(), group.clone(), seed));
         }
     }

@@ -49,7 +49,7 @@ impl Player<'_> {
     }
 
     /// The samples from `step` on, at most `secs` of them.
-    fn from_step<'s>(&self, sound: &'s mut [f32], step: u64, secs: f32) -> &'s mut [f32] {
+    fn span<'s>(&self, sound: &'s mut [f32], step: u64, secs: f32) -> &'s mut [f32] {
         let start = ((step as f32 * self.step_len()) as usize).min(sound.len());
         let end = (start + (secs * self.rate) as usize).min(sound.len());
         &mut sound[start..end]
@@ -85,7 +85,7 @@ impl Player<'_> {
             let octave = if unit(self.seed, 30_000 + step) < 0.25 { 12 } else { 0 };
             let hz = self.note_hz(note + octave);
             let (rate, level) = (self.rate, 0.5 * self.style.lead);
-            let target = self.from_step(sound, step, long);
+            let target = self.span(sound, step, long);
             match self.style.voice {
                 Voice::Pluck => pluck(target, hz, rate, level, |i| self.noise(40_000 + i)),
                 voice => tone(target, voice, hz, rate, level),
@@ -99,21 +99,21 @@ impl Player<'_> {
         for step in 0..self.num_steps(sound) {
             if drums > 0.0 && step % 4 == 0 {
                 let mut phase = 0.0;
-                for (i, sample) in self.from_step(sound, step, 0.3).iter_mut().enumerate() {
+                for (i, sample) in self.span(sound, step, 0.3).iter_mut().enumerate() {
                     let secs = i as f32 / rate;
                     phase += (45.0 + 110.0 * (-secs * 30.0).exp()) / rate;
                     *sample += 1.3 * drums * (TAU * phase).sin() * (-secs * 11.0).exp();
                 }
             }
             if drums > 0.0 && (step % 4 == 2 || drums > 0.7 && unit(self.seed, step) < 0.3) {
-                for (i, sample) in self.from_step(sound, step, 0.16).iter_mut().enumerate() {
+                for (i, sample) in self.span(sound, step, 0.16).iter_mut().enumerate() {
                     let fade = (-(i as f32) / rate * 24.0).exp();
                     *sample += 0.7 * drums * self.noise(step * 9_001 + i as u64) * fade;
                 }
             }
             if hats > 0.0 {
                 let mut last = 0.0;
-                for (i, sample) in self.from_step(sound, step, 0.05).iter_mut().enumerate() {
+                for (i, sample) in self.span(sound, step, 0.05).iter_mut().enumerate() {
                     let noise = self.noise(step * 7_001 + i as u64);
                     let fade = (-(i as f32) / rate * 90.0).exp();
                     *sample += 0.35 * hats * (noise - last) * fade;
@@ -137,7 +137,7 @@ impl Player<'_> {
             let hz = low * 2.0_f32.powf(note as f32 / 12.0);
             let (rate, level) = (self.rate, 0.45 * self.style.bass);
             let mut smooth = 0.0;
-            for (i, sample) in self.from_step(sound, step, held).iter_mut().enumerate() {
+            for (i, sample) in self.span(sound, step, held).iter_mut().enumerate() {
                 let saw = 2.0 * (i as f32 * hz / rate).fract() - 1.0;
                 smooth += 0.12 * (saw - smooth);
                 *sample += level * smooth;

@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn hostile_scores_leave_a_finite_fit() {
-        let smoothed = (1.0 / 3.0 + 2.0 / 3.0) / 2.0;
+        let smoothed = f64::midpoint(1.0 / 3.0, 2.0 / 3.0);
         // Ranked the wrong way round: flat at the smoothed prevalence.
         let wrong = Platt::fit(&[1.0, -1.0], &[false, true]);
         assert_eq!(wrong.a, 0.0);

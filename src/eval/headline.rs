@@ -153,7 +153,9 @@ impl<'a> HeadlineTable<'a> {
             }
         }
         let mut pooled = Counts::default();
-        genres.iter().for_each(|&counts| pooled += counts);
+        for &counts in &genres {
+            pooled += counts;
+        }
         let mean_over_titles = |values: &[f64]| {
             let (sum, total) =
                 values.iter().enumerate().fold((0.0, 0.0), |(sum, total), (t, v)| {

@@ -110,7 +110,9 @@ impl Metrics {
         let per_title: Vec<Counts> =
             (0..num_titles).map(|t| Counts::of(decisions.row(t), labels.row(t))).collect();
         let mut pooled = Counts::default();
-        per_genre.iter().for_each(|&counts| pooled += counts);
+        for &counts in &per_genre {
+            pooled += counts;
+        }
         let all = ranked_pairs(scores, labels);
 
         let genres: Vec<GenreMetrics> = ranking::columns(scores, labels)

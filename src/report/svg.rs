@@ -229,7 +229,7 @@ fn epochs(
     what: &str,
     series: impl Fn(&TrainingCurve) -> &Vec<f64>,
 ) -> String {
-    let finite = || curves.iter().flat_map(|c| series(c)).copied().filter(|v| v.is_finite());
+    let finite = || curves.iter().flat_map(&series).copied().filter(|v| v.is_finite());
     let num_epochs = curves.iter().map(|c| series(c).len()).max().unwrap_or(0);
     if num_epochs == 0 || finite().next().is_none() {
         return String::new();

@@ -83,9 +83,11 @@ enum Serve {
 /// A package index on this machine; ends with the test's process.
 struct Index {
     url: String,
-    /// `(path, range)` of each request.
-    seen: Arc<Mutex<Vec<(String, Option<u64>)>>>,
+    seen: Arc<Mutex<Vec<Request>>>,
 }
+
+/// Its path, and from which byte on.
+type Request = (String, Option<u64>);
 
 impl Index {
     fn start(wheel: Vec<u8>, stated: Digest, behaviour: Vec<Serve>) -> Self {

@@ -42,13 +42,13 @@ fn nasty(folder: &Path) -> CatalogSpec {
     }
     toml::from_str(&format!(
         r#"
-        path = {:?}
+        path = "{}"
         poster_dir = "posters"
         columns = {{ id = "imdb_id", title = "name", plot = "overview", group = "series", fold = "part" }}
         metadata = {{ numbers = ["runtime"] }}
         genres = {{ vocabulary = ["Drama", "Comedy", "Western"], exclude = ["Short"], min_support = 2 }}
         "#,
-        folder.join("nasty.csv")
+        folder.join("nasty.csv").display()
     ))
     .unwrap()
 }
@@ -200,13 +200,13 @@ fn what_cannot_be_read_at_all_is_an_error_with_a_mend() {
 fn movies(folder: &Path) -> CatalogSpec {
     toml::from_str(&format!(
         r#"
-        path = {:?}
+        path = "{}"
         poster_dir = "posters"
         columns = {{ id = "imdb_id", group = "group", fold = "fold" }}
         metadata = {{ numbers = ["runtime_min"], categories = ["language", "country", "mpaa"], people = ["director", "writer", "actors"] }}
         genres = {{ separator = "|", min_support = 60 }}
         "#,
-        folder.join("movies.csv")
+        folder.join("movies.csv").display()
     ))
     .unwrap()
 }

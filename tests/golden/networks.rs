@@ -54,7 +54,7 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert!(error <= tolerance * largest, "{what}: max|Δ| {error} of max {largest}");
 }
 
-/// As `picture` in scripts/golden/efficientnet_lite.py.
+/// As `picture` in `scripts/golden/efficientnet_lite.py`.
 fn picture(side: i64) -> Vec<u8> {
     let mut bytes = Vec::new();
     for y in 0..side {

@@ -313,7 +313,8 @@ impl<'a> Loader<'a> {
                 }
             }
             title.genres.sort_unstable();
-            title.labelled = !stated.is_empty() && !(unknown && title.genres.is_empty());
+            let is_lost = unknown && title.genres.is_empty();
+            title.labelled = !stated.is_empty() && !is_lost;
         }
         // By line; what belongs to no line comes last.
         self.problems.sort_by_key(|p| (p.line.unwrap_or(u64::MAX), p.column));

@@ -413,7 +413,7 @@ impl Fusion {
     /// the sum of its contributions in their order, to the last bit. Nothing present: all 0.
     pub fn apply(&self, unimodal: &[f32], contributions: &mut [f32], logits: &mut [f32]) {
         let modalities = self.gain.len();
-        for genre in 0..self.genres {
+        for (genre, fused) in logits.iter_mut().enumerate().take(self.genres) {
             let range = genre * modalities..(genre + 1) * modalities;
             let unimodal = &unimodal[range.clone()];
             let weights = &self.weights[range.clone()];
@@ -427,14 +427,14 @@ impl Fusion {
                 }
             }
             let gain = if num_present == 0 { 0.0 } else { self.gain[num_present - 1] };
-            logits[genre] = 0.0;
+            *fused = 0.0;
             for m in 0..modalities {
                 contributions[m] = if unimodal[m].is_nan() {
                     0.0
                 } else {
                     gain * (weights[m] / total) * unimodal[m]
                 };
-                logits[genre] += contributions[m];
+                *fused += contributions[m];
             }
         }
     }

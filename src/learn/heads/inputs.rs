@@ -98,7 +98,7 @@ impl BranchInput {
             }
         };
         let unscaled = Self { transform, scale: 1.0 };
-        let row_sum = unscaled.prepare(table, train)?.mean_over_rows(train, |x| x.abs());
+        let row_sum = unscaled.prepare(table, train)?.mean_over_rows(train, f64::abs);
         let scale = if row_sum > 0.0 { (ROW_SUM / row_sum) as f32 } else { 1.0 };
         Ok(Self { scale, ..unscaled })
     }
@@ -166,28 +166,27 @@ impl PreparedInput<'_> {
         for &title in titles {
             debug_assert!(self.table.present(title));
             let start = gathered.data.len();
-            match (&self.input.transform, &self.table.content) {
-                (Transform::Rows(scaling), Content::Rows(ragged)) => {
-                    for row in ragged.rows(title).chunks_exact(dim) {
-                        scaling.push(row, &mut gathered.data);
-                    }
-                    gathered.counts.push(ragged.num_rows(title));
-                    if let Some(dropout) = &mut dropout {
-                        dropout.apply(&mut gathered.data[start..]);
-                    }
+            if let (Transform::Rows(scaling), Content::Rows(ragged)) =
+                (&self.input.transform, &self.table.content)
+            {
+                for row in ragged.rows(title).chunks_exact(dim) {
+                    scaling.push(row, &mut gathered.data);
                 }
-                _ => {
-                    let features = self.sparse[title].as_deref().unwrap_or_default();
-                    let mut values: Vec<f32> = features.iter().map(|&(_, v)| v).collect();
-                    if let Some(dropout) = &mut dropout {
-                        dropout.apply(&mut values);
-                    }
-                    gathered.data.resize(start + dim, 0.0);
-                    for (&(idx, _), value) in features.iter().zip(values) {
-                        gathered.data[start + idx as usize] = value;
-                    }
-                    gathered.counts.push(1);
+                gathered.counts.push(ragged.num_rows(title));
+                if let Some(dropout) = &mut dropout {
+                    dropout.apply(&mut gathered.data[start..]);
                 }
+            } else {
+                let features = self.sparse[title].as_deref().unwrap_or_default();
+                let mut values: Vec<f32> = features.iter().map(|&(_, v)| v).collect();
+                if let Some(dropout) = &mut dropout {
+                    dropout.apply(&mut values);
+                }
+                gathered.data.resize(start + dim, 0.0);
+                for (&(idx, _), value) in features.iter().zip(values) {
+                    gathered.data[start + idx as usize] = value;
+                }
+                gathered.counts.push(1);
             }
             gathered.data[start..].iter_mut().for_each(|x| *x *= self.input.scale);
         }

@@ -253,7 +253,8 @@ impl Fit<'_> {
         let steps_per_epoch = train.len().div_ceil(config.batch_titles);
         let schedule = Schedule::new(config.learning_rate, config.epochs * steps_per_epoch);
         let valid_batches = self.whole_batches(valid)?;
-        let mut average: Vec<Tensor> = params.iter().map(|p| p.as_detached_tensor()).collect();
+        let mut average: Vec<Tensor> =
+            params.iter().map(candle_core::Var::as_detached_tensor).collect();
         let mut kept: Vec<Tensor> = Vec::new();
         let mut log = TrainingLog::default();
         let mut step = 0;

@@ -21,8 +21,11 @@ pub struct HeadKind {
     /// Makes one with these settings.
     pub build: fn(&LearnConfig) -> Box<dyn Head>,
     /// Opens what [`FittedHead::save`] wrote.
-    pub load: fn(&Path, DeviceChoice) -> Result<Box<dyn FittedHead>, LearnError>,
+    pub load: LoadHead,
 }
+
+/// Opens a saved head on a device.
+pub type LoadHead = fn(&Path, DeviceChoice) -> Result<Box<dyn FittedHead>, LearnError>;
 
 /// All heads.
 #[must_use]

@@ -173,7 +173,9 @@ impl NumberColumn {
     fn fit(name: &str, mut values: Vec<f64>) -> Self {
         let log = values.iter().all(|&x| x >= 0.0) && skewness(&values) > HEAVY_TAIL_SKEWNESS;
         if log {
-            values.iter_mut().for_each(|x| *x = x.ln_1p());
+            for x in &mut values {
+                *x = x.ln_1p();
+            }
         }
         let (mean, std) = mean_and_std(&values);
         let inv_std = if std > 1e-9 * mean.abs().max(1e-9) { 1.0 / std } else { 0.0 };
@@ -217,6 +219,7 @@ mod tests {
         }
     }
 
+    #[allow(clippy::unnecessary_wraps)] // rows are options
     fn record(year: Option<f64>, votes: Option<f64>, countries: &[&str]) -> Option<Record> {
         Some(Record {
             numbers: vec![year, votes],

@@ -1,7 +1,7 @@
 //! The family's shapes.
 //!
 //! source: Tan and Le 2019, EfficientNet; `efficientnet_lite_builder.py` of its authors: no
-//! squeeze-excite, ReLU6, stem and head of fixed width, TensorFlow's "SAME" padding.
+//! squeeze-excite, `ReLU6`, stem and head of fixed width, TensorFlow's "SAME" padding.
 
 use std::{fmt, str::FromStr};
 

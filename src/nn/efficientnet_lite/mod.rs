@@ -96,7 +96,7 @@ impl EfficientNetLite {
     pub fn embed(&self, rgb: &[u8]) -> Result<Vec<f32>, NnError> {
         let side = self.side_px();
         let picture = side * side * 3;
-        if rgb.len() % picture != 0 {
+        if !rgb.len().is_multiple_of(picture) {
             return Err(NnError::Input(format!(
                 "expected pictures of {side}×{side}×3 = {picture} bytes, got {} bytes",
                 rgb.len()

@@ -1,7 +1,7 @@
 //! Depthwise convolution: every channel has a kernel of its own.
 //!
 //! in: `[rows, columns, channels]`, padded already; out: `[rows, columns, channels]` with bias
-//! and ReLU6. A few neighbouring results are held in registers per vector of channels.
+//! and `ReLU6`. A few neighbouring results are held in registers per vector of channels.
 #![allow(unsafe_code)] // raw pointers into slices whose lengths are checked at the entry
 
 use super::{Aligned, Isa, on_isa, simd::Simd};

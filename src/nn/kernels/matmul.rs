@@ -340,11 +340,11 @@ unsafe fn finish<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
     // SAFETY: the caller's: whole vectors fit at every place.
     unsafe {
         let (low, high) = (S::splat(clamp.low), S::splat(clamp.high));
-        for idx in 0..HEIGHT {
-            let to = out.add(places[idx]);
-            for v in 0..VECTORS {
+        for (sums, place) in sums.into_iter().zip(places) {
+            let to = out.add(*place);
+            for (v, sum) in sums.into_iter().enumerate() {
                 // In this order a NaN stays one.
-                S::store(to.add(v * S::LANES), S::min(high, S::max(low, sums[idx][v])));
+                S::store(to.add(v * S::LANES), S::min(high, S::max(low, sum)));
             }
         }
     }
@@ -361,10 +361,10 @@ unsafe fn finish_add<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
     // SAFETY: the caller's: whole vectors fit at every place.
     unsafe {
         let (low, high) = (S::splat(clamp.low), S::splat(clamp.high));
-        for idx in 0..HEIGHT {
-            for v in 0..VECTORS {
-                let at = places[idx].wrapping_add(v * S::LANES);
-                let sum = S::add(sums[idx][v], S::load(add.add(at)));
+        for (sums, place) in sums.into_iter().zip(places) {
+            for (v, sum) in sums.into_iter().enumerate() {
+                let at = place.wrapping_add(v * S::LANES);
+                let sum = S::add(sum, S::load(add.add(at)));
                 S::store(out.add(at), S::min(high, S::max(low, sum)));
             }
         }

@@ -30,7 +30,7 @@ pub(super) struct FusedBert {
 }
 
 struct Layer {
-    /// `[dim]` to `[3 · dim]`: query (scaled by 1/√head_dim), key, value.
+    /// `[dim]` to `[3 · dim]`: query (scaled by `1/√head_dim`), key, value.
     project: PackedMatrix,
     mix: PackedMatrix,
     mix_norm: Norm,

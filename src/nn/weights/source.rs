@@ -84,10 +84,10 @@ impl WeightCache {
         let record = copy.with_extension("sha256");
         let known =
             fs::read_to_string(&record).ok().and_then(|text| text.trim().parse::<Digest>().ok());
-        if let Some(known) = known {
-            if Digest::of_file(&copy).is_ok_and(|found| found == known) {
-                return Ok((copy, known));
-            }
+        if let Some(known) = known
+            && Digest::of_file(&copy).is_ok_and(|found| found == known)
+        {
+            return Ok((copy, known));
         }
         let bytes = fs::read(given).map_err(WeightsError::io(given))?;
         let converted = to_safetensors(bytes)

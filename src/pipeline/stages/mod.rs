@@ -75,6 +75,9 @@ pub struct Context<'a> {
     modalities: OnceCell<OpenModalities>,
 }
 
+/// Problems of a catalog that are logged one by one.
+const SHOWN_PROBLEMS: usize = 5;
+
 impl<'a> Context<'a> {
     /// A context in which nothing is opened yet.
     #[must_use]
@@ -106,7 +109,7 @@ impl<'a> Context<'a> {
         self.folder().join(name)
     }
 
-    /// The catalog; its problems are logged once.
+    /// The catalog; the first of its problems are logged, once.
     ///
     /// # Errors
     /// It cannot be read.
@@ -115,12 +118,14 @@ impl<'a> Context<'a> {
             return Ok(catalog);
         }
         let (catalog, problems) = catalog::load(&self.pipeline.catalog)?;
-        const SHOWN: usize = 5;
-        for problem in problems.iter().take(SHOWN) {
+        for problem in problems.iter().take(SHOWN_PROBLEMS) {
             tracing::warn!("{problem}");
         }
-        if problems.len() > SHOWN {
-            tracing::warn!("{} more; `cinetag catalog check` lists all", problems.len() - SHOWN);
+        if problems.len() > SHOWN_PROBLEMS {
+            tracing::warn!(
+                "{} more; `cinetag catalog check` lists all",
+                problems.len() - SHOWN_PROBLEMS
+            );
         }
         Ok(self.catalog.get_or_init(|| catalog))
     }

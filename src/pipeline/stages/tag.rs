@@ -61,16 +61,13 @@ impl Stage for Settings {
             device,
             weights_dir: context.pipeline.run.weights.clone(),
         })?;
-        let titles = match &self.path {
-            Some(path) => {
-                let spec = CatalogSpec { path: path.clone(), ..context.pipeline.catalog.clone() };
-                catalog::load(&spec)?.0.titles
-            }
-            None => {
-                let all = &context.catalog()?.titles;
-                let open: Vec<_> = all.iter().filter(|title| !title.labelled).cloned().collect();
-                if open.is_empty() { all.clone() } else { open }
-            }
+        let titles = if let Some(path) = &self.path {
+            let spec = CatalogSpec { path: path.clone(), ..context.pipeline.catalog.clone() };
+            catalog::load(&spec)?.0.titles
+        } else {
+            let all = &context.catalog()?.titles;
+            let open: Vec<_> = all.iter().filter(|title| !title.labelled).cloned().collect();
+            if open.is_empty() { all.clone() } else { open }
         };
         let mut outputs = Vec::new();
         let mut summary = String::new();
