@@ -84,8 +84,12 @@ impl From<StoreError> for Failure {
 
 impl From<WeightsError> for Failure {
     fn from(error: WeightsError) -> Self {
-        let interrupted = matches!(error, WeightsError::Interrupted(_));
-        Self::of(&error, if interrupted { INTERRUPTED } else { FAILED })
+        let code = match error {
+            WeightsError::Interrupted(_) => INTERRUPTED,
+            WeightsError::Unknown { .. } => USAGE,
+            _ => FAILED,
+        };
+        Self::of(&error, code)
     }
 }
 

@@ -54,6 +54,12 @@ pub(super) fn run(command: &Command, console: &Console) -> Result<u8, Failure> {
 }
 
 fn encoders(folder: &std::path::Path, console: &Console) -> Result<Vec<EncoderStore>, Failure> {
+    if !folder.is_dir() {
+        return Err(Failure::usage(
+            format!("{}: there is no such folder", folder.display()),
+            "`--store DIR` names the folder of a feature store; `cinetag extract PIPELINE` fills one",
+        ));
+    }
     let encoders = FeatureStore::open(folder).encoders()?;
     if encoders.is_empty() {
         console.say(format!("{}: no features yet", folder.display()));

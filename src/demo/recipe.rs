@@ -401,9 +401,8 @@ mod tests {
     }
 
     #[test]
-    fn libraries_have_every_kind_of_gap() {
-        let all: Vec<Recipe> =
-            (0..20).flat_map(|seed| recipes(super::super::NUM_TITLES, Seed(seed))).collect();
+    fn the_usual_library_has_every_kind_of_gap() {
+        let all = recipes(super::super::NUM_TITLES, super::super::SEED);
         let some = |is: &dyn Fn(&Recipe) -> bool| assert!(all.iter().any(is));
         some(&|r| r.trailer.is_none());
         some(&|r| r.sheet.is_none());

@@ -44,7 +44,7 @@ pub enum PipelineError {
         hint: String,
     },
     /// A file of the run folder cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: cannot be read or written")]
     File {
         /// Which.
         path: PathBuf,

@@ -229,7 +229,13 @@ impl Pipeline {
     /// them or nowhere.
     pub fn read(path: &Path, overrides: &[Override]) -> Result<Self, PipelineError> {
         let place = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(PipelineError::file(path))?;
+        let text = fs::read_to_string(path).map_err(|e| PipelineError::Spec {
+            place: place.clone(),
+            message: format!("cannot be read: {e}"),
+            hint: Some(
+                "give the path of a pipeline file; the project's own are in pipelines/".to_owned(),
+            ),
+        })?;
         let refuse = |e: &toml::de::Error| PipelineError::Spec {
             place: match e.span() {
                 Some(span) => format!("{place}:{}", 1 + text[..span.start].matches('\n').count()),
@@ -275,9 +281,14 @@ impl Pipeline {
                 if !before.contains(&need.as_str()) {
                     return refuse(
                         format!(
-                            "stage {} needs {need:?}, which does not stand before it; before it stand: {}",
+                            "stage {} needs {need:?}, which does not stand before it; before it \
+                             stands {}",
                             stage.name,
-                            before.join(", ")
+                            if before.is_empty() {
+                                "nothing".to_owned()
+                            } else {
+                                before.join(", ")
+                            }
                         ),
                         Some("stages run in the order of the file".to_owned()),
                     );

@@ -47,7 +47,7 @@ pub enum TagError {
         num_titles: usize,
     },
     /// A file cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: cannot be read or written")]
     File {
         /// Which.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub enum TagError {
         source: io::Error,
     },
     /// The tags cannot be written.
-    #[error("the tags cannot be written: {0}")]
+    #[error("the tags cannot be written")]
     Write(#[from] io::Error),
     /// The catalog.
     #[error(transparent)]

@@ -208,3 +208,88 @@ fn a_bundle_tags_films_and_refuses_other_encoders() {
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("0123456789abcdef") && said.contains("hint:"), "{said}");
 }
+
+/// The command lines of the README: indented lines that begin with the program's name.
+fn readme_commands() -> Vec<Vec<String>> {
+    let text = fs::read_to_string(repository().join("README.md")).unwrap();
+    text.lines()
+        .filter_map(|line| line.strip_prefix("    cinetag "))
+        .map(|line| line.split(" #").next().unwrap().trim())
+        .map(|line| line.split_whitespace().map(str::to_owned).collect())
+        .collect()
+}
+
+/// A library under the names that the README uses: `films.csv` and `trailers/` are the demo
+/// library's, `films/movies.csv` has enough titles of each genre for `pipelines/movies.toml`.
+fn lay_out_the_readmes_folder(folder: &Path, library: &Path) {
+    std::os::unix::fs::symlink(repository().join("pipelines"), folder.join("pipelines")).unwrap();
+    std::os::unix::fs::symlink(library.join("trailers"), folder.join("trailers")).unwrap();
+    std::os::unix::fs::symlink(library.join("posters"), folder.join("posters")).unwrap();
+    fs::copy(library.join("movies.csv"), folder.join("films.csv")).unwrap();
+
+    let genres = ["Drama", "Comedy", "Western"];
+    let words = [
+        ["grief", "letters", "winter"],
+        ["wedding", "pranks", "uncle"],
+        ["saddle", "sheriff", "dust"],
+    ];
+    let mut catalog = String::from(
+        "imdb_id,title,year,genres,plot,language,country,runtime_min,mpaa,director,writer,actors,group,fold\n",
+    );
+    for idx in 0..210 {
+        let genre = idx % 3;
+        let [a, b, c] = words[genre];
+        catalog += &format!(
+            "x{idx},Film {idx},{},{},\"A story of {a} and {b}, number {idx}, and of {c}.\",English,USA,{},R,\
+             Nobody {},Nobody Else,\"A. One, B. Two\",g{idx},{}\n",
+            1980 + idx % 40,
+            genres[genre],
+            80 + idx % 50,
+            idx % 7,
+            idx % 5,
+        );
+    }
+    fs::create_dir(folder.join("films")).unwrap();
+    fs::write(folder.join("films/movies.csv"), catalog).unwrap();
+}
+
+#[test]
+fn the_commands_of_the_readme_run() {
+    if !weights_are_here() {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let library = scratch.path().join("library");
+    let demo = Demo::new(&scratch.path().join("runs/demo"), &library, 10);
+    // `Demo` keeps its run in a folder of its own below that.
+    let bundle_at = format!("run.folder={}", scratch.path().join("runs/demo").display());
+    let mut args = demo.args("train");
+    args.extend(["--set", &bundle_at]);
+    run(&args);
+    lay_out_the_readmes_folder(scratch.path(), &library);
+
+    let mut commands = readme_commands();
+    assert!(commands.len() >= 5, "{commands:?}");
+    // A bundle is made before it is used; the order is else the README's.
+    commands.sort_by_key(|words| words[0] == "tag");
+    for words in commands {
+        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if words[0] == "run" {
+            // Small numbers, for the test's sake.
+            for small in [
+                "learn.members=2",
+                "learn.epochs=2",
+                "stage.evaluation.resamples=20",
+                "stage.evaluation.alone=branch",
+            ] {
+                words.extend(["--set", small]);
+            }
+        }
+        let output =
+            Command::new(PROGRAM).args(&words).current_dir(scratch.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "cinetag {}: {}\n{said}", words.join(" "), output.status);
+    }
+    let tags = fs::read_to_string(scratch.path().join("tags.csv")).unwrap();
+    assert!(tags.lines().count() > 1, "{tags}");
+}

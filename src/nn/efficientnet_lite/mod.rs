@@ -154,8 +154,10 @@ mod tests {
             let normal = |mean: f32, std: f32, shape: &[usize]| {
                 Tensor::randn(mean, std, shape, &Device::Cpu).unwrap()
             };
+            // A gain above 1 would double the rounding errors with each layer, while the
+            // activations are clamped.
             tensors
-                .insert(format!("{conv}.weight"), normal(0.0, 2.0 / (fan_in as f32).sqrt(), shape));
+                .insert(format!("{conv}.weight"), normal(0.0, 1.0 / (fan_in as f32).sqrt(), shape));
             for (part, mean) in [("weight", 1.0), ("bias", 0.5), ("running_mean", 0.0)] {
                 tensors.insert(format!("{norm}.{part}"), normal(mean, 0.2, &shape[..1]));
             }
@@ -201,7 +203,7 @@ mod tests {
                 let found = fused.forward(&rgb, &mut scratch);
                 for (found, expected) in found.iter().zip(&expected) {
                     assert!(
-                        (found - expected).abs() <= 1e-4 * largest,
+                        (found - expected).abs() <= 1e-5 * largest,
                         "{isa:?} at {side}: {found} for {expected}"
                     );
                 }
