@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -239,15 +240,17 @@ fn lay_out_the_readmes_folder(folder: &Path, library: &Path) {
     for idx in 0..210 {
         let genre = idx % 3;
         let [a, b, c] = words[genre];
-        catalog += &format!(
+        writeln!(
+            catalog,
             "x{idx},Film {idx},{},{},\"A story of {a} and {b}, number {idx}, and of {c}.\",English,USA,{},R,\
-             Nobody {},Nobody Else,\"A. One, B. Two\",g{idx},{}\n",
+             Nobody {},Nobody Else,\"A. One, B. Two\",g{idx},{}",
             1980 + idx % 40,
             genres[genre],
             80 + idx % 50,
             idx % 7,
             idx % 5,
-        );
+        )
+        .unwrap();
     }
     fs::create_dir(folder.join("films")).unwrap();
     fs::write(folder.join("films/movies.csv"), catalog).unwrap();
