@@ -47,6 +47,14 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         built_for.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect();
     line("built for", format!("cpu {}", built_for.join(" ")).trim_end().to_owned());
     line("FFmpeg", media::ffmpeg_versions().to_string());
+    let settings = media::PoolSettings { jobs: 1, ..media::PoolSettings::default() };
+    match media::DecodePool::new(settings) {
+        Ok(pool) => line("sandbox", format!("{} around decode workers", pool.sandbox())),
+        Err(error) => {
+            line("sandbox", format!("no decode worker can be started: {error}"));
+            mends.extend(error.hint());
+        }
+    }
     line("HDF5", store::library_version());
     let cache = WeightCache::open(None)?;
     line("weights", cache.folder().display().to_string());

@@ -54,6 +54,12 @@ pub fn extract(
             DecodePool::new(PoolSettings { jobs, limits, ..PoolSettings::default() })
         })
         .transpose()?;
+    if let Some(sandbox) = pool.as_ref().map(DecodePool::sandbox)
+        && cfg!(target_os = "linux")
+        && !sandbox.is_whole()
+    {
+        tracing::warn!("decode workers are held by {sandbox}: this system lacks the rest");
+    }
     let folders = encoders
         .iter()
         .map(|open| store.encoder(open.encoder.identity()))

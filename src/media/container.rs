@@ -1,13 +1,13 @@
 //! A media file opened by FFmpeg: which files, which formats, which streams.
 //!
-//! in: a path; out: an open container with its best picture and sound streams.
-//! Only regular local files are opened, only by the protocol `file`, and only with demuxers
-//! that are on the list below: playlists (HLS, concat, DASH, SDP, image sequences), which
-//! name other files and addresses, are not on it.
+//! in: an open file; out: an open container with its best picture and sound streams.
+//! FFmpeg reads through a handle ([`FileReader`]) and may use no protocol, so it opens nothing
+//! itself. Only demuxers that are on the list below are used: playlists (HLS, concat, DASH,
+//! SDP, image sequences), which name other files and addresses, are not on it.
 
 use std::ffi::{CString, c_int};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use ffmpeg_next as ffmpeg;
@@ -21,6 +21,7 @@ use super::{
     geometry::Turn,
     libav,
     limits::Limits,
+    reader::FileReader,
     request::{Failure, ReasonCode},
 };
 
@@ -36,7 +37,9 @@ const PROBE_BYTES: &str = "8000000";
 
 /// A container that is open.
 pub(super) struct Container {
+    /// Before the reader, which it needs until it is dropped.
     pub(super) input: Input,
+    _reader: FileReader,
     /// Length as the container states it.
     pub(super) duration_secs: Option<f64>,
     /// The container says so itself; it was not guessed from the bit rate.
@@ -45,11 +48,11 @@ pub(super) struct Container {
     pub(super) start_secs: f64,
 }
 
-/// Can the path be opened at all? Pipes and devices are refused: they may never end.
+/// Opens a file. Pipes and devices are refused: they may never end.
 ///
 /// # Errors
 /// `not_found`, `unreadable` or `empty`.
-pub(super) fn check_file(path: &Path) -> Result<File, Failure> {
+pub(super) fn open_file(path: &Path) -> Result<File, Failure> {
     let refuse = |error: &io::Error| {
         let code = match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ReasonCode::NotFound,
@@ -68,15 +71,16 @@ pub(super) fn check_file(path: &Path) -> Result<File, Failure> {
     Ok(file)
 }
 
-/// Opens a media file.
+/// Opens a media file; its path is only its name for FFmpeg.
 ///
 /// # Errors
 /// The reason why it cannot be read.
-pub(super) fn open(path: &Path, limits: &Limits) -> Result<Container, Failure> {
-    let file = check_file(path)?;
+pub(super) fn open(file: File, path: &Path, limits: &Limits) -> Result<Container, Failure> {
     libav::start();
     libav::take_log();
-    let input = open_input(path).map_err(|error| why_not_open(error, file))?;
+    let no_memory = || Failure::new(ReasonCode::MemoryLimit, "no memory for a read buffer");
+    let reader = FileReader::new(file).ok_or_else(no_memory)?;
+    let input = open_input(&reader, path).map_err(|error| why_not_open(error, &reader))?;
     if input.nb_streams() as usize > limits.max_streams {
         return Err(Failure::new(
             ReasonCode::TooLarge,
@@ -97,25 +101,32 @@ pub(super) fn open(path: &Path, limits: &Limits) -> Result<Container, Failure> {
         // Sound may begin a little before zero (codec delay); the film does not.
         start_secs: if start == ffi::AV_NOPTS_VALUE { 0.0 } else { secs(start).max(0.0) },
         input,
+        _reader: reader,
     })
 }
 
 /// `avformat_open_input` with a path of any bytes (`ffmpeg-next` takes UTF-8 only), then
 /// `avformat_find_stream_info`.
-fn open_input(path: &Path) -> Result<Input, ffmpeg::Error> {
-    // The prefix keeps a path like `concat:a|b` from being read as a protocol.
+fn open_input(reader: &FileReader, path: &Path) -> Result<Input, ffmpeg::Error> {
+    // The extension counts when formats are told apart. The prefix keeps a path like
+    // `concat:a|b` from being read as a protocol.
     let mut url = b"file:".to_vec();
     url.extend_from_slice(path.as_os_str().as_encoded_bytes());
     let url = CString::new(url).map_err(|_| ffmpeg::Error::from(ffi::AVERROR(2)))?;
     let mut options = Dictionary::new();
-    options.set("protocol_whitelist", "file");
+    options.set("protocol_whitelist", "none");
     options.set("format_whitelist", DEMUXERS);
     options.set("probesize", PROBE_BYTES);
     #[allow(unsafe_code)]
-    // SAFETY: `url` outlives the call; on failure FFmpeg frees the context itself; the
-    // dictionary that comes back holds the options that were not used and is freed here.
+    // SAFETY: `url` outlives the call, and the reader outlives the input; on failure FFmpeg
+    // frees the format context itself, but not the reader's; the dictionary that comes back
+    // holds the options that were not used and is freed here.
     unsafe {
-        let mut context = std::ptr::null_mut();
+        let mut context = ffi::avformat_alloc_context();
+        if context.is_null() {
+            return Err(ffmpeg::Error::from(ffi::AVERROR(12)));
+        }
+        (*context).pb = reader.context();
         let mut options = options.disown();
         let opened = ffi::avformat_open_input(
             &raw mut context,
@@ -136,12 +147,12 @@ fn open_input(path: &Path) -> Result<Input, ffmpeg::Error> {
 }
 
 /// FFmpeg says "invalid data" both of noise and of a film cut short; the first bytes tell.
-fn why_not_open(error: ffmpeg::Error, file: File) -> Failure {
+fn why_not_open(error: ffmpeg::Error, reader: &FileReader) -> Failure {
     let log = libav::take_log();
     let detail = libav::words(error, &log);
     let code = match error {
         ffmpeg::Error::InvalidData | ffmpeg::Error::Eof => {
-            if !has_known_signature(file) {
+            if !has_known_signature(reader) {
                 ReasonCode::UnknownFormat
             } else if error == ffmpeg::Error::Eof
                 || log.iter().any(|line| line.contains("moov atom not found"))
@@ -162,9 +173,9 @@ fn why_not_open(error: ffmpeg::Error, file: File) -> Failure {
 }
 
 /// Does any demuxer recognise the first bytes, whatever the file is called?
-fn has_known_signature(file: File) -> bool {
-    let mut bytes = Vec::new();
-    if file.take(1 << 16).read_to_end(&mut bytes).is_err() || bytes.is_empty() {
+fn has_known_signature(reader: &FileReader) -> bool {
+    let Ok(mut bytes) = reader.first_bytes(1 << 16) else { return false };
+    if bytes.is_empty() {
         return false;
     }
     let num_bytes = bytes.len() as c_int;

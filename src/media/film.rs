@@ -1,9 +1,10 @@
 //! One pass over a film: keyframes and sound.
 //!
-//! in: a path and what is wanted of it; out: each part's result. The container is opened
+//! in: an open file and what is wanted of it; out: each part's result. The container is opened
 //! once and read once, from begin to end; packets of other streams are skipped by the
 //! demuxer.
 
+use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,7 @@ pub(super) struct Film {
 
 /// Decodes what is wanted of a film.
 pub(super) fn decode(
+    file: File,
     path: &Path,
     frames: Option<&FrameSpec>,
     audio: Option<&AudioSpec>,
@@ -41,7 +43,7 @@ pub(super) fn decode(
     preference: Preference,
 ) -> Film {
     let begin = Instant::now();
-    let mut film = match container::open(path, limits) {
+    let mut film = match container::open(file, path, limits) {
         Ok(container) => read(container, frames, audio, limits, preference),
         Err(failure) => Film {
             frames: frames.map(|_| Err(failure.clone())),

@@ -11,12 +11,15 @@ mod cpu;
 mod error;
 mod film;
 mod geometry;
+mod handover;
 mod keyframes;
 mod libav;
 mod limits;
 pub mod mux;
 pub mod pool;
+mod reader;
 mod request;
+mod sandbox;
 pub mod save;
 mod scale;
 mod sound;
@@ -25,6 +28,8 @@ mod symphonia_codec;
 mod thumbnail;
 mod wire;
 pub mod worker;
+
+use std::fs::File;
 
 use crate::base::memory;
 
@@ -36,14 +41,31 @@ pub use request::{
     AudioSpec, DecodeRequest, Decoded, Failure, Fit, FrameSpec, Keyframe, Keyframes, Picture,
     PictureSpec, ReasonCode, Samples,
 };
+pub use sandbox::Sandbox;
 
 /// Decodes in this process: for workers, and for tests that need no protection. A file that
 /// crashes a decoder takes the caller with it; [`DecodePool`] does not let it.
 pub fn decode(request: &DecodeRequest, limits: &Limits) -> Decoded {
+    match container::open_file(&request.path) {
+        Ok(file) => decode_file(&file, request, limits),
+        Err(failure) => Decoded::failed(request, &failure),
+    }
+}
+
+/// Decodes a file that is open; its path is only a name.
+fn decode_file(file: &File, request: &DecodeRequest, limits: &Limits) -> Decoded {
+    let unreadable = |error: std::io::Error| {
+        Decoded::failed(request, &Failure::new(ReasonCode::Unreadable, error.to_string()))
+    };
     let mut decoded = Decoded::default();
     if request.frames.is_some() || request.audio.is_some() {
         let watch = cpu::CpuWatch::start();
+        let handle = match file.try_clone() {
+            Ok(handle) => handle,
+            Err(error) => return unreadable(error),
+        };
         let film = film::decode(
+            handle,
             &request.path,
             request.frames.as_ref(),
             request.audio.as_ref(),
@@ -61,7 +83,11 @@ pub fn decode(request: &DecodeRequest, limits: &Limits) -> Decoded {
     }
     if let Some(spec) = &request.picture {
         let watch = cpu::CpuWatch::start();
-        decoded.picture = Some(still::decode(&request.path, spec, limits));
+        let handle = match file.try_clone() {
+            Ok(handle) => handle,
+            Err(error) => return unreadable(error),
+        };
+        decoded.picture = Some(still::decode(handle, spec, limits));
         decoded.picture_cpu_secs += watch.secs();
     }
     decoded.peak_bytes = memory::peak_bytes();

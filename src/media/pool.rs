@@ -20,9 +20,11 @@ use serde::{Deserialize, Serialize};
 
 use self::{keeper::Keeper, life::Worker};
 use super::{
+    container,
     error::MediaError,
     limits::Limits,
     request::{DecodeRequest, Decoded, Failure, ReasonCode},
+    sandbox::Sandbox,
 };
 
 /// How workers are run.
@@ -53,6 +55,7 @@ impl Default for PoolSettings {
 /// See the module's head. Dropping it kills the workers.
 pub struct DecodePool {
     settings: PoolSettings,
+    sandbox: Sandbox,
     state: Mutex<State>,
     /// A worker came back, or one may be started.
     freed: Condvar,
@@ -84,8 +87,9 @@ impl DecodePool {
         };
         let keeper = Keeper::start(program);
         let first = Worker::start(&keeper)?;
+        let sandbox = first.sandbox();
         let state = State { idle: vec![first], num_live: 1, is_stopped: false };
-        Ok(Self { settings, state: Mutex::new(state), freed: Condvar::new(), keeper })
+        Ok(Self { settings, sandbox, state: Mutex::new(state), freed: Condvar::new(), keeper })
     }
 
     /// How the pool was set up.
@@ -93,16 +97,26 @@ impl DecodePool {
         &self.settings
     }
 
+    /// What holds the workers on this system.
+    #[must_use]
+    pub fn sandbox(&self) -> Sandbox {
+        self.sandbox
+    }
+
     /// Decodes one title; waits for a free worker. Takes at most the time limit, counted
     /// from when a worker has the request.
     pub fn decode(&self, request: &DecodeRequest) -> Decoded {
+        let file = match container::open_file(&request.path) {
+            Ok(file) => file,
+            Err(failure) => return Decoded::failed(request, &failure),
+        };
         let mut is_second_try = false;
         loop {
             let mut worker = match self.acquire() {
                 Ok(worker) => worker,
                 Err(failure) => return Decoded::failed(request, &failure),
             };
-            match worker.ask(request, &self.settings.limits, &self.keeper) {
+            match worker.ask(&file, request, &self.settings.limits, &self.keeper) {
                 Ok(decoded) => {
                     let is_worn = worker.is_worn(self.settings.recycle_after);
                     self.release((!is_worn).then_some(worker));

@@ -424,7 +424,8 @@ mod tests {
     /// gave up. Also gives the codec.
     fn decode_with(path: &std::path::Path, preference: Preference) -> Option<(String, Vec<f32>)> {
         let limits = super::super::limits::Limits::default();
-        let mut container = super::super::container::open(path, &limits).ok()?;
+        let file = std::fs::File::open(path).ok()?;
+        let mut container = super::super::container::open(file, path, &limits).ok()?;
         let stream = container.audio()?;
         let codec = format!("{:?}", stream.parameters.id());
         let spec = AudioSpec { rate_hz: 22_050, max_secs: 120.0 };

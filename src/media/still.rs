@@ -9,8 +9,7 @@
 //! (`scripts/golden/pillow_resize.py`).
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
-use std::path::Path;
+use std::io::{BufReader, Cursor, Read, Seek};
 
 use fast_image_resize::{
     FilterType, ResizeAlg, ResizeOptions, Resizer,
@@ -23,7 +22,6 @@ use image::{
 };
 
 use super::{
-    container::check_file,
     geometry::{Rect, black_square, paste, place},
     limits::Limits,
     request::{Failure, Fit, Picture, PictureSpec, ReasonCode},
@@ -37,17 +35,17 @@ const MAX_FILE_BYTES: u64 = 256 << 20;
 /// # Errors
 /// The reason why there is no picture. A JPEG that ends before its end mark is `truncated`,
 /// even if most of it could be decoded: the rest would be gray.
-pub(super) fn decode(path: &Path, spec: &PictureSpec, limits: &Limits) -> Result<Picture, Failure> {
-    let bytes = read_file(path)?;
+pub(super) fn decode(file: File, spec: &PictureSpec, limits: &Limits) -> Result<Picture, Failure> {
+    let bytes = read_file(file)?;
     let rgb = decode_rgb(&bytes, limits)?;
     resize(&rgb, spec.side_px, spec.fit)
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    let file: File = check_file(path)?;
+fn read_file(mut file: File) -> Result<Vec<u8>, Failure> {
     let unreadable =
         |error: std::io::Error| Failure::new(ReasonCode::Unreadable, error.to_string());
     let mut bytes = Vec::new();
+    file.rewind().map_err(unreadable)?;
     BufReader::new(file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         let text = format!("a picture file of more than {MAX_FILE_BYTES} bytes");

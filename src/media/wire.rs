@@ -1,7 +1,8 @@
 //! What goes through the pipes between the pool and a worker.
 //!
 //! Each message is [`MAGIC`], the length of its head, a head in JSON, and the raw bytes that
-//! the head announces; numbers are little-endian. A worker says [`HELLO`] when it is ready.
+//! the head announces; numbers are little-endian. A worker says [`HELLO`] when it is ready,
+//! and a byte that tells its sandbox.
 //! The parent believes no number: sizes beyond what it asked for are garbage.
 
 use std::ffi::OsString;
@@ -22,7 +23,7 @@ use super::{
 const MAGIC: [u8; 4] = *b"ctd1";
 
 /// A worker's first words.
-pub(super) const HELLO: [u8; 16] = *b"cinetag-decode 1";
+pub(super) const HELLO: [u8; 16] = *b"cinetag-decode 2";
 
 /// A head is a few kilobytes: a list of times, some words.
 const MAX_HEAD_BYTES: u32 = 4 << 20;
@@ -104,15 +105,9 @@ pub(super) fn read_request(mut from: impl Read) -> io::Result<Option<(DecodeRequ
     Ok(Some((request, head.limits)))
 }
 
-#[cfg(unix)]
 fn path_from_bytes(bytes: Vec<u8>) -> PathBuf {
     use std::os::unix::ffi::OsStringExt;
     PathBuf::from(OsString::from_vec(bytes))
-}
-
-#[cfg(not(unix))]
-fn path_from_bytes(bytes: Vec<u8>) -> PathBuf {
-    PathBuf::from(OsString::from(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// Sends an answer; `is_last` says that no other request will be taken.

@@ -1,25 +1,27 @@
 //! The decode worker: a process that decodes what its parent asks for and nothing else.
 //!
-//! in: requests on standard input; out: answers on standard output; it ends when the input
-//! does. Before it reads anything it takes rights from itself: it dies with its parent,
-//! dumps no core and can write no file (Linux; elsewhere only the parent's time limit
-//! holds). Memory and processor time are limited as the request says. FFmpeg's protocol list
-//! allows `file` only, so no name inside of a film opens a connection.
+//! in: open files with requests on standard input, which is a socket; out: answers on standard
+//! output; it ends when the input does. Before it reads anything it takes rights from itself
+//! ([`super::sandbox`]; it also dies with its parent and dumps no core). Memory and processor
+//! time are limited as the request says (Linux; elsewhere only the parent's time limit holds).
 //!
 //! For tests of the pool, `CINETAG_FAULT_DECODE` holds `abort:`, `hang:`, `garbage:`,
-//! `alloc:` or `panic:` and a part of a path: the worker then does that instead of decoding.
+//! `alloc:`, `panic:` or `escape:` and a part of a path: the worker then does that instead of
+//! decoding.
 
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
+use std::os::{fd::AsFd, unix::net::UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::{
     cpu::thread_cpu,
-    decode,
+    decode_file, handover,
     limits::Limits,
     request::{DecodeRequest, Decoded, Failure, ReasonCode},
-    wire,
+    sandbox, wire,
 };
+use crate::base::memory;
 
 /// Answers requests until the parent closes the pipe.
 ///
@@ -28,17 +30,24 @@ use super::{
 /// process should end.
 pub fn serve() -> io::Result<()> {
     take_rights();
+    let _ = memory::peak_bytes(); // opens what it reads later
     // Nothing but answers may go to the parent, whatever a library prints.
     let mut answers = BufWriter::with_capacity(1 << 16, private_stdout()?);
-    let mut requests = BufReader::new(io::stdin().lock());
+    let requests = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let sandbox = sandbox::enter();
     answers.write_all(&wire::HELLO)?;
+    answers.write_all(&[sandbox.to_byte()])?;
     answers.flush()?;
-    while let Some((request, limits)) = wire::read_request(&mut requests)? {
+    while let Some(file) = handover::receive_file(&requests)? {
+        let Some((request, limits)) = wire::read_request(&requests)? else { break };
         limit_resources(&limits);
         act_out_fault(&request, &limits, &mut answers)?;
         let decoded = catch_unwind(AssertUnwindSafe(|| {
             act_out_panic(&request);
-            decode(&request, &limits)
+            match act_out_escape(&request) {
+                Some(failure) => Decoded::failed(&request, &failure),
+                None => decode_file(&file, &request, &limits),
+            }
         }));
         match decoded {
             Ok(decoded) => wire::write_answer(&mut answers, &decoded, false)?,
@@ -75,9 +84,7 @@ fn limit_resources(limits: &Limits) {
     use rustix::process::Resource;
 
     set_limit(Resource::As, limits.memory_bytes);
-    if let Some(used) = thread_cpu() {
-        set_limit(Resource::Cpu, used.as_secs() + 1 + limits.cpu_secs);
-    }
+    set_limit(Resource::Cpu, thread_cpu().as_secs() + 1 + limits.cpu_secs);
 }
 
 /// Sets the soft limit; the hard one stays, so that the next title gets its own.
@@ -97,7 +104,6 @@ fn take_rights() {}
 fn limit_resources(_limits: &Limits) {}
 
 /// Standard output under another number; what is printed from now on goes to standard error.
-#[cfg(unix)]
 fn private_stdout() -> io::Result<std::fs::File> {
     use std::mem::ManuallyDrop;
     use std::os::fd::{FromRawFd, OwnedFd};
@@ -108,11 +114,6 @@ fn private_stdout() -> io::Result<std::fs::File> {
     let mut stdout = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(1) });
     rustix::io::dup2(io::stderr(), &mut stdout)?;
     Ok(std::fs::File::from(answers))
-}
-
-#[cfg(not(unix))]
-fn private_stdout() -> io::Result<io::StdoutLock<'static>> {
-    Ok(io::stdout().lock())
 }
 
 /// Misbehaves where a test asks for it.
@@ -141,6 +142,31 @@ fn act_out_fault(
 /// Panics where a test asks for it.
 fn act_out_panic(request: &DecodeRequest) {
     assert!(!wants_fault("panic", request), "a test asked for it");
+}
+
+/// Tries to get at what it was not given, where a test asks for it; says what came of it.
+fn act_out_escape(request: &DecodeRequest) -> Option<Failure> {
+    use std::{fs, net, process::Command};
+
+    if !wants_fault("escape", request) {
+        return None;
+    }
+    let path = &request.path;
+    let attempts: [(&str, io::Result<()>); 8] = [
+        ("read its own file by path", fs::read(path).map(drop)),
+        ("read another file", fs::read(path.with_extension("secret")).map(drop)),
+        ("list a folder", fs::read_dir("/").map(drop)),
+        ("create a file", fs::write(path.with_extension("made"), b"")),
+        ("delete a file", fs::remove_file(path.with_extension("secret"))),
+        ("connect", net::TcpStream::connect("127.0.0.1:9").map(drop)),
+        ("open a port", net::UdpSocket::bind("127.0.0.1:0").map(drop)),
+        ("start a program", Command::new("/bin/true").status().map(drop)),
+    ];
+    let results = attempts.map(|(what, result)| match result {
+        Ok(()) => format!("{what}: done"),
+        Err(error) => format!("{what}: {:?}", error.kind()),
+    });
+    Some(Failure::new(ReasonCode::EncoderFailed, results.join("; ")))
 }
 
 /// Does a test ask for this fault on this file?

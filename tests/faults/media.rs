@@ -397,6 +397,32 @@ fn misbehaving(folder: &Path, fault: &str) -> PathBuf {
     script
 }
 
+/// The worker tries, and each attempt is one that this process may make.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_can_reach_nothing_that_it_was_not_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_png(&path("trap.png"));
+    write_png(&path("plain.png"));
+    std::fs::write(path("trap.secret"), "not for the worker").unwrap();
+    assert!(std::fs::read(path("trap.secret")).is_ok());
+    assert!(std::net::UdpSocket::bind("127.0.0.1:0").is_ok());
+    assert!(Command::new("/bin/true").status().is_ok_and(|status| status.success()));
+
+    let pool = pool_of(misbehaving(folder.path(), "escape:trap"), Duration::from_secs(20));
+    assert!(pool.sandbox().is_whole(), "this system lacks a part: {}", pool.sandbox());
+    let failure = pool.decode(&still(path("trap.png"))).picture.unwrap().unwrap_err();
+    let attempts: Vec<_> = failure.detail.split("; ").collect();
+    assert_eq!(attempts.len(), 8, "{failure}");
+    for attempt in attempts {
+        assert!(attempt.ends_with(": PermissionDenied"), "{attempt}");
+    }
+    assert!(path("trap.secret").exists() && !path("trap.made").exists());
+    // And it still does what it is for.
+    assert!(pool.decode(&still(path("plain.png"))).picture.unwrap().is_ok());
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_fault_costs_its_title_and_no_other() {

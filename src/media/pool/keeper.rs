@@ -4,6 +4,10 @@
 //! the *thread* that forked ends, and the threads that ask for decoding come and go.
 
 use std::io;
+use std::os::{
+    fd::OwnedFd,
+    unix::{net::UnixStream, process::CommandExt},
+};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{
@@ -17,11 +21,18 @@ use super::life::Life;
 
 enum Task {
     /// Start a worker.
-    Start(SyncSender<io::Result<(Arc<Life>, Child)>>),
+    Start(SyncSender<io::Result<Started>>),
     /// A worker got a deadline: look at the clock again.
     Wake,
     /// Kill all workers.
     KillAll,
+}
+
+/// A worker's process, and the socket that it takes requests from.
+pub(super) struct Started {
+    pub(super) life: Arc<Life>,
+    pub(super) child: Child,
+    pub(super) requests: UnixStream,
 }
 
 /// Talks to the thread; the thread ends when it is dropped.
@@ -44,7 +55,7 @@ impl Keeper {
     }
 
     /// Starts a worker's process.
-    pub(super) fn start_process(&self) -> io::Result<(Arc<Life>, Child)> {
+    pub(super) fn start_process(&self) -> io::Result<Started> {
         let (answer, started) = mpsc::sync_channel(1);
         self.send(Task::Start(answer));
         started.recv().unwrap_or_else(|_| Err(io::Error::other("the keeper is gone")))
@@ -94,9 +105,9 @@ fn run(program: &PathBuf, inbox: &Receiver<Task>) {
         };
         match task {
             Ok(Task::Start(answer)) => {
-                let started = start_process(program).map(|child| (Life::of(&child), child));
-                if let Ok((life, _)) = &started {
-                    lives.push(Arc::downgrade(life));
+                let started = start_process(program);
+                if let Ok(started) = &started {
+                    lives.push(Arc::downgrade(&started.life));
                 }
                 let _ = answer.send(started);
             }
@@ -107,14 +118,15 @@ fn run(program: &PathBuf, inbox: &Receiver<Task>) {
     }
 }
 
-fn start_process(program: &PathBuf) -> io::Result<Child> {
+fn start_process(program: &PathBuf) -> io::Result<Started> {
+    let (requests, theirs) = UnixStream::pair()?;
     let mut command = Command::new(program);
     command
         .arg("decode-worker")
-        .stdin(Stdio::piped())
+        .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.spawn()
+    command.process_group(0);
+    let child = command.spawn()?;
+    Ok(Started { life: Life::of(&child), child, requests })
 }

@@ -1,16 +1,23 @@
 //! One worker process, from its first words to its autopsy.
 
+use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{Fault, keeper::Keeper};
+use super::{
+    Fault,
+    keeper::{Keeper, Started},
+};
 use crate::media::{
     error::MediaError,
+    handover,
     limits::Limits,
     request::{DecodeRequest, Decoded, Failure, ReasonCode},
+    sandbox::Sandbox,
     wire::{self, HELLO},
 };
 
@@ -63,7 +70,6 @@ impl Life {
         self.kill_watched(&self.watch());
     }
 
-    #[cfg(unix)]
     fn kill_watched(&self, watch: &Watch) {
         use rustix::process::{Pid, Signal, kill_process};
 
@@ -71,21 +77,16 @@ impl Life {
             let _ = kill_process(pid, Signal::KILL);
         }
     }
-
-    #[cfg(not(unix))]
-    fn kill_watched(&self, _watch: &Watch) {
-        // Elsewhere a process is killed through its handle only, when the worker is dropped.
-        let _ = self.process_id;
-    }
 }
 
 /// A running worker and its pipes.
 pub(super) struct Worker {
     life: Arc<Life>,
     child: Child,
-    requests: ChildStdin,
+    requests: UnixStream,
     answers: BufReader<ChildStdout>,
     stderr: Option<JoinHandle<String>>,
+    sandbox: Sandbox,
     num_titles: usize,
     /// It said that it takes no more requests.
     is_done: bool,
@@ -94,9 +95,9 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn start(keeper: &Keeper) -> Result<Self, MediaError> {
         let cannot_start = |source| MediaError::Start { program: keeper.program().clone(), source };
-        let (life, mut child) = keeper.start_process().map_err(cannot_start)?;
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(requests), Some(answers), Some(stderr)) = pipes else {
+        let Started { life, mut child, requests } = keeper.start_process().map_err(cannot_start)?;
+        let pipes = (child.stdout.take(), child.stderr.take());
+        let (Some(answers), Some(stderr)) = pipes else {
             return Err(cannot_start(io::Error::other("its pipes are missing")));
         };
         let mut worker = Self {
@@ -105,13 +106,18 @@ impl Worker {
             requests,
             answers: BufReader::with_capacity(1 << 16, answers),
             stderr: Some(thread::spawn(move || tail_of(stderr))),
+            sandbox: Sandbox::default(),
             num_titles: 0,
             is_done: false,
         };
         worker.set_deadline(START_WALL, keeper);
-        let mut hello = [0; HELLO.len()];
+        let mut hello = [0; HELLO.len() + 1];
         let read = worker.answers.read_exact(&mut hello);
-        if worker.clear_deadline() && read.is_ok() && hello == HELLO {
+        if worker.clear_deadline()
+            && read.is_ok()
+            && let Some([sandbox]) = hello.strip_prefix(&HELLO)
+        {
+            worker.sandbox = Sandbox::from_byte(*sandbox);
             return Ok(worker);
         }
         let (status, words) = worker.end();
@@ -125,16 +131,23 @@ impl Worker {
         self.is_done || self.num_titles >= recycle_after
     }
 
-    /// Sends a request and waits for its answer.
+    /// What holds it.
+    pub(super) fn sandbox(&self) -> Sandbox {
+        self.sandbox
+    }
+
+    /// Sends a request with its file and waits for the answer.
     pub(super) fn ask(
         &mut self,
+        file: &File,
         request: &DecodeRequest,
         limits: &Limits,
         keeper: &Keeper,
     ) -> Result<Decoded, Fault> {
         self.num_titles += 1;
         self.set_deadline(limits.wall, keeper);
-        wire::write_request(&mut self.requests, request, limits).map_err(Fault::NotSent)?;
+        handover::send_file(&self.requests, file).map_err(Fault::NotSent)?;
+        wire::write_request(&self.requests, request, limits).map_err(Fault::NotSent)?;
         let answer = wire::read_answer(&mut self.answers, request);
         if !self.clear_deadline() {
             return Err(Fault::Died);
@@ -256,12 +269,6 @@ fn tail_of(mut stderr: ChildStderr) -> String {
 /// The kernel's signal for too much processor time: 24 on Linux and macOS.
 const SIGXCPU: i32 = 24;
 
-#[cfg(unix)]
 fn signal_of(status: ExitStatus) -> Option<i32> {
     std::os::unix::process::ExitStatusExt::signal(&status)
-}
-
-#[cfg(not(unix))]
-fn signal_of(_status: ExitStatus) -> Option<i32> {
-    None
 }
