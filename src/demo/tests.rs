@@ -166,7 +166,7 @@ fn an_interrupted_library_keeps_what_is_whole_and_goes_on_from_there() {
     assert_eq!(files(out).len(), expected.len());
     for (path, ..) in expected {
         let name = path.strip_prefix(whole.path()).unwrap();
-        let [found, expected] = [out.join(name), path].map(|path| fs::read(path).unwrap());
+        let (found, expected) = (fs::read(out.join(name)).unwrap(), fs::read(&path).unwrap());
         if name.extension().is_some_and(|extension| extension == "mp4") {
             // Of two films that are begun at the same time, libx264 now and then encodes the
             // first pictures of one a little differently (3 of 32 in a trial).
