@@ -240,7 +240,8 @@ mod tests {
                 gelu(isa, &mut found[2]);
                 for (found, expected) in found.iter().zip([&normal, &soft, &gelus]) {
                     for (found, expected) in found.iter().zip(expected) {
-                        let tolerance = 2e-6 * expected.abs().max(1.0);
+                        // Rows whose mean is many times their spread lose some digits in both.
+                        let tolerance = 1e-5 * expected.abs().max(1.0);
                         prop_assert!((found - expected).abs() <= tolerance, "{isa:?}: {found} for {expected}");
                     }
                 }
