@@ -13,15 +13,54 @@ use ffmpeg_next::{Packet, codec::packet::side_data::Type as SideDataType};
 
 use super::{
     container::{self, Container},
+    every_frame::EveryFramePicker,
     keyframes::KeyframePicker,
     libav,
     limits::Limits,
-    request::{AudioSpec, Failure, FrameSpec, Keyframes, ReasonCode, Samples},
+    request::{AudioSpec, Failure, FrameSpec, Keyframes, ReasonCode, Samples, Sampling},
     sound::{Preference, Sound},
 };
 
 /// So many errors in a row, and the rest of the file is given up.
 const MAX_ERRORS: usize = 256;
+
+/// Takes the packets of a picture stream while the container is read.
+pub(super) trait Picker {
+    fn stream_index(&self) -> usize;
+
+    /// Takes a packet of the stream.
+    ///
+    /// # Errors
+    /// Nothing that the next packet could mend.
+    fn push(&mut self, packet: Packet, is_encrypted: bool) -> Result<(), Failure>;
+
+    /// The frames chosen. `broke_off` is why the container could not be read to its end.
+    ///
+    /// # Errors
+    /// Why there are none.
+    fn finish(self: Box<Self>, broke_off: Option<Failure>) -> Result<Keyframes, Failure>;
+}
+
+fn picker(
+    spec: &FrameSpec,
+    limits: &Limits,
+    container: &Container,
+) -> Result<Box<dyn Picker>, Failure> {
+    let none = || {
+        let text = "the file has no stream of moving pictures";
+        Failure::new(ReasonCode::NoVideoStream, text)
+    };
+    let stream = container.video().ok_or_else(none)?;
+    let (spec, start_secs) = (spec.clone(), container.start_secs);
+    Ok(match spec.sampling {
+        Sampling::Keyframes => {
+            Box::new(KeyframePicker::new(spec, limits.clone(), stream, start_secs))
+        }
+        Sampling::Uniform | Sampling::Shots => {
+            Box::new(EveryFramePicker::new(spec, limits, stream, start_secs)?)
+        }
+    })
+}
 
 /// What became of a film.
 #[derive(Default)]
@@ -70,12 +109,7 @@ fn read(
 ) -> Film {
     let mut film = Film { duration_secs: container.duration_secs, ..Film::default() };
     let mut picker = frames.and_then(|spec| {
-        let Some(stream) = container.video() else {
-            let text = "the file has no stream of moving pictures";
-            film.frames = Some(Err(Failure::new(ReasonCode::NoVideoStream, text)));
-            return None;
-        };
-        Some(KeyframePicker::new(spec.clone(), limits.clone(), stream, container.start_secs))
+        picker(spec, limits, &container).map_err(|failure| film.frames = Some(Err(failure))).ok()
     });
     let mut sound = audio.and_then(|spec| {
         let none = || Failure::new(ReasonCode::NoAudioStream, "the file has no stream of sound");
@@ -87,7 +121,7 @@ fn read(
             .ok()
     });
     let mut wanted = Vec::new();
-    wanted.extend(picker.as_ref().map(KeyframePicker::stream_index));
+    wanted.extend(picker.as_ref().map(|picker| picker.stream_index()));
     wanted.extend(sound.as_ref().map(Sound::stream_index));
     container.keep_only(&wanted);
 
@@ -109,7 +143,7 @@ fn read(
 fn read_packets(
     container: &mut Container,
     wanted: &[usize],
-    picker: &mut Option<KeyframePicker>,
+    picker: &mut Option<Box<dyn Picker>>,
     sound: &mut Option<Sound>,
     film: &mut Film,
 ) -> Option<Failure> {
@@ -154,9 +188,10 @@ fn read_packets(
         }
         let is_encrypted =
             packet.side_data().any(|data| data.kind() == SideDataType::EncryptionInfo);
-        if picker.as_ref().is_some_and(|picker| picker.stream_index() == index) {
-            if let Some(picker) = picker {
-                picker.push(packet, is_encrypted);
+        if let Some(watcher) = picker.as_mut().filter(|p| p.stream_index() == index) {
+            if let Err(failure) = watcher.push(packet, is_encrypted) {
+                film.frames = Some(Err(failure));
+                *picker = None;
             }
         } else if let Some(listener) = sound.as_mut().filter(|s| s.stream_index() == index) {
             let begin = Instant::now();

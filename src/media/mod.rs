@@ -9,7 +9,9 @@ mod choose;
 mod container;
 mod cpu;
 mod error;
+mod every_frame;
 mod film;
+mod frame_decoder;
 mod geometry;
 mod handover;
 mod keyframes;
@@ -22,6 +24,8 @@ mod request;
 mod sandbox;
 pub mod save;
 mod scale;
+mod selection;
+mod shots;
 mod sound;
 mod still;
 mod symphonia_codec;
@@ -39,7 +43,7 @@ pub use limits::Limits;
 pub use pool::{DecodePool, PoolSettings};
 pub use request::{
     AudioSpec, DecodeRequest, Decoded, Failure, Fit, FrameSpec, Keyframe, Keyframes, Picture,
-    PictureSpec, ReasonCode, Samples,
+    PictureSpec, ReasonCode, Sampling, Samples,
 };
 pub use sandbox::Sandbox;
 

@@ -17,9 +17,27 @@ pub enum Fit {
     Pad,
 }
 
-/// Which keyframes of a trailer are wanted.
+/// Which frames of a film are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sampling {
+    /// Those that the encoder made keyframes; the decoder skips all others, which is by far the
+    /// cheapest.
+    #[default]
+    Keyframes,
+    /// One every so many seconds; every frame is decoded.
+    Uniform,
+    /// One of each shot, from its middle; every frame is decoded.
+    Shots,
+}
+
+/// Which frames of a trailer are wanted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrameSpec {
+    /// Which are looked at.
+    pub sampling: Sampling,
+    /// With [`Sampling::Uniform`]: seconds from one to the next.
+    pub every_secs: f64,
     /// Side of the square picture, pixels.
     pub side_px: u32,
     /// How it is made square.
@@ -93,6 +111,8 @@ pub struct Keyframes {
     pub num_black: usize,
     /// Left out as duplicates.
     pub num_duplicate: usize,
+    /// When shots begin, seconds; with [`Sampling::Shots`].
+    pub shots_secs: Option<Vec<f64>>,
     /// The picture broke off before the film's end, or keyframes of it are damaged; `kept`
     /// holds what could be had.
     pub partial: Option<Failure>,

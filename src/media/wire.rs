@@ -58,6 +58,7 @@ struct FramesHead {
     side_px: u32,
     num_black: usize,
     num_duplicate: usize,
+    shots_secs: Option<Vec<f64>>,
     partial: Option<Failure>,
 }
 
@@ -120,6 +121,7 @@ pub(super) fn write_answer(mut to: impl Write, decoded: &Decoded, is_last: bool)
                 side_px: frames.kept.first().map_or(0, |frame| frame.picture.width),
                 num_black: frames.num_black,
                 num_duplicate: frames.num_duplicate,
+                shots_secs: frames.shots_secs.clone(),
                 partial: frames.partial.clone(),
             })
         }),
@@ -290,6 +292,8 @@ mod tests {
             frames: Some(FrameSpec {
                 side_px: 2,
                 fit: Fit::Pad,
+                sampling: Sampling::Shots,
+                every_secs: 0.5,
                 max_frames: 2,
                 black_luma: 1.0,
                 duplicate_luma: 2.0,
@@ -307,6 +311,7 @@ mod tests {
                 kept: vec![Keyframe { time_secs: 0.1, picture }],
                 num_black: 3,
                 num_duplicate: 4,
+                shots_secs: Some(vec![0.0, 0.5]),
                 partial: partial.clone(),
             })),
             audio: Some(Ok(Samples { rate_hz: 4, mono: vec![0.1, -0.2, 1.0], partial })),

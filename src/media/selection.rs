@@ -1,0 +1,111 @@
+//! From many frames of a film to a few: none black, none twice, spread over its length.
+
+use super::{
+    choose,
+    request::{Failure, FrameSpec, Keyframe, Keyframes, Picture, ReasonCode},
+    thumbnail::Thumbnail,
+};
+
+/// How often stand-ins are looked for in place of frames that were left out.
+const NUM_ROUNDS: usize = 3;
+
+/// A frame that was decoded and scaled.
+pub(super) struct Still {
+    pub(super) time_secs: f64,
+    pub(super) picture: Picture,
+    pub(super) thumbnail: Thumbnail,
+}
+
+/// The frames kept so far.
+pub(super) struct Selection {
+    spec: FrameSpec,
+    kept: Vec<Still>,
+    num_black: usize,
+    num_duplicate: usize,
+}
+
+impl Selection {
+    pub(super) fn new(spec: FrameSpec) -> Self {
+        Self { spec, kept: Vec::new(), num_black: 0, num_duplicate: 0 }
+    }
+
+    /// Chooses among `candidates` (ascending in time), makes stills of the chosen ones and keeps
+    /// those that are worth it; where some are not, others are tried in the largest gaps.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub(super) fn fill<C>(
+        &mut self,
+        mut candidates: Vec<C>,
+        time_secs: impl Fn(&C) -> f64,
+        mut make: impl FnMut(Vec<C>) -> Result<Vec<Still>, Failure>,
+    ) -> Result<(), Failure> {
+        for _ in 0..NUM_ROUNDS {
+            let num_more = self.spec.max_frames - self.kept.len();
+            if num_more == 0 || candidates.is_empty() {
+                break;
+            }
+            let kept_times: Vec<f64> = self.kept.iter().map(|still| still.time_secs).collect();
+            let times: Vec<f64> = candidates.iter().map(&time_secs).collect();
+            let chosen = choose::fill(&kept_times, &times, num_more);
+            let mut round = Vec::with_capacity(chosen.len());
+            for place in chosen.into_iter().rev() {
+                round.push(candidates.remove(place));
+            }
+            round.reverse();
+            for still in make(round)? {
+                self.offer(still);
+            }
+        }
+        Ok(())
+    }
+
+    fn offer(&mut self, still: Still) {
+        if still.thumbnail.mean() < self.spec.black_luma {
+            self.num_black += 1;
+            return;
+        }
+        let place = self.kept.partition_point(|other| other.time_secs <= still.time_secs);
+        let mut neighbours = self.kept[..place].last().into_iter().chain(self.kept.get(place));
+        if neighbours
+            .any(|n| n.thumbnail.difference(&still.thumbnail) < self.spec.duplicate_luma)
+        {
+            self.num_duplicate += 1;
+        } else {
+            self.kept.insert(place, still);
+        }
+    }
+
+    /// What was kept. `partial` is why it is not of the whole film, where it is not.
+    ///
+    /// # Errors
+    /// Nothing was kept: all frames were black, or `partial`.
+    pub(super) fn finish(self, partial: Option<Failure>) -> Result<Keyframes, Failure> {
+        let Self { kept, num_black, num_duplicate, .. } = self;
+        if kept.is_empty() {
+            return Err(if num_black > 0 {
+                Failure::new(ReasonCode::OnlyBlackFrames, format!("{num_black} of {num_black}"))
+            } else {
+                partial.unwrap_or_else(|| {
+                    Failure::new(ReasonCode::Corrupt, "the decoder gave no picture")
+                })
+            });
+        }
+        let kept = kept
+            .into_iter()
+            .map(|still| Keyframe { time_secs: still.time_secs, picture: still.picture })
+            .collect();
+        Ok(Keyframes { kept, num_black, num_duplicate, shots_secs: None, partial })
+    }
+}
+
+/// Keeps at most `num_keep` of what lies at these times, spread evenly.
+pub(super) fn thin<T>(items: &mut Vec<T>, num_keep: usize, time_secs: impl Fn(&T) -> f64) {
+    let times: Vec<f64> = items.iter().map(time_secs).collect();
+    let mut keep = vec![false; times.len()];
+    for place in choose::spread(&times, num_keep) {
+        keep[place] = true;
+    }
+    let mut keep = keep.into_iter();
+    items.retain(|_| keep.next().unwrap_or(false));
+}
