@@ -7,7 +7,7 @@ use super::{recipe::Sound, *};
 use crate::{
     base::NoProgress,
     catalog,
-    media::{self, AudioSpec, DecodeRequest, FrameSpec, Limits, PictureSpec},
+    media::{self, AudioSpec, DecodeRequest, FrameSpec, Limits, PictureSpec, Sampling},
 };
 
 fn files(folder: &Path) -> Vec<(PathBuf, u64, SystemTime)> {
@@ -81,6 +81,8 @@ fn what_the_recipe_says_is_what_can_be_decoded() {
 
 fn trailer_is_as_told(path: &Path, trailer: &Trailer) {
     let frames = Some(FrameSpec {
+        sampling: Sampling::Keyframes,
+        every_secs: 2.0,
         side_px: 64,
         fit: media::Fit::Stretch,
         max_frames: 64,

@@ -104,14 +104,11 @@ impl PerShot {
     /// The shot under way ends before frame `end_idx`, with which another begins.
     fn close(&mut self, end_idx: usize) {
         let middle = self.start_idx.midpoint(end_idx);
-        let later = self.candidates.split_off(
-            self.candidates.partition_point(|(idx, _)| *idx < end_idx),
-        );
+        let later =
+            self.candidates.split_off(self.candidates.partition_point(|(idx, _)| *idx < end_idx));
         let of_shot = std::mem::replace(&mut self.candidates, later);
         self.shots_secs.extend(self.times.get(self.start_idx));
-        if let Some((_, still)) =
-            of_shot.into_iter().min_by_key(|(idx, _)| idx.abs_diff(middle))
-        {
+        if let Some((_, still)) = of_shot.into_iter().min_by_key(|(idx, _)| idx.abs_diff(middle)) {
             self.chosen.push(still);
         }
         if self.chosen.len() > self.most {

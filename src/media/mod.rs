@@ -43,7 +43,7 @@ pub use limits::Limits;
 pub use pool::{DecodePool, PoolSettings};
 pub use request::{
     AudioSpec, DecodeRequest, Decoded, Failure, Fit, FrameSpec, Keyframe, Keyframes, Picture,
-    PictureSpec, ReasonCode, Sampling, Samples,
+    PictureSpec, ReasonCode, Samples, Sampling,
 };
 pub use sandbox::Sandbox;
 

@@ -67,9 +67,7 @@ impl Selection {
         }
         let place = self.kept.partition_point(|other| other.time_secs <= still.time_secs);
         let mut neighbours = self.kept[..place].last().into_iter().chain(self.kept.get(place));
-        if neighbours
-            .any(|n| n.thumbnail.difference(&still.thumbnail) < self.spec.duplicate_luma)
-        {
+        if neighbours.any(|n| n.thumbnail.difference(&still.thumbnail) < self.spec.duplicate_luma) {
             self.num_duplicate += 1;
         } else {
             self.kept.insert(place, still);

@@ -7,7 +7,7 @@
 //! flash). A difference is the mean over luma and chroma, and over the shift of a few pixels at
 //! which it is smallest: a camera that moves is no cut. Fades and dissolves are not found.
 //!
-//! source: the content and adaptive detectors of PySceneDetect, with motion allowed for.
+//! source: the content and adaptive detectors of `PySceneDetect`, with motion allowed for.
 //! reference: hand-checked cuts of four films (`tests/golden/shots.rs`), where the constants
 //! below were chosen.
 
@@ -177,7 +177,8 @@ mod tests {
 
     /// A picture of broad stripes that moves by `shift` pixels.
     fn stripes(shift: usize, light: u8) -> SmallFrame {
-        let luma = |at: usize| if (at % WIDTH + shift) / 8 % 2 == 0 { light } else { light / 2 };
+        let is_light = |at: usize| ((at % WIDTH + shift) / 8).is_multiple_of(2);
+        let luma = |at: usize| if is_light(at) { light } else { light / 2 };
         SmallFrame([std::array::from_fn(luma), [128; WIDTH * HEIGHT], [128; WIDTH * HEIGHT]])
     }
 

@@ -219,6 +219,7 @@ fn read_frames(mut from: impl Read, head: FramesHead, spec: &FrameSpec) -> io::R
         kept,
         num_black: head.num_black,
         num_duplicate: head.num_duplicate,
+        shots_secs: head.shots_secs,
         partial: head.partial,
     })
 }
@@ -292,7 +293,7 @@ mod tests {
             frames: Some(FrameSpec {
                 side_px: 2,
                 fit: Fit::Pad,
-                sampling: Sampling::Shots,
+                sampling: crate::media::Sampling::Shots,
                 every_secs: 0.5,
                 max_frames: 2,
                 black_luma: 1.0,

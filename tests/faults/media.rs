@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use cinetag::media::{
     AudioSpec, DecodePool, DecodeRequest, Decoded, Failure, Fit, FrameSpec, Limits, PictureSpec,
-    PoolSettings, ReasonCode,
+    PoolSettings, ReasonCode, Sampling,
 };
 use serde::Deserialize;
 
@@ -45,6 +45,8 @@ fn film(path: impl Into<PathBuf>) -> DecodeRequest {
     DecodeRequest {
         path: path.into(),
         frames: Some(FrameSpec {
+            sampling: Sampling::Keyframes,
+            every_secs: 2.0,
             side_px: 64,
             fit: Fit::Stretch,
             max_frames: 8,
@@ -207,6 +209,33 @@ fn frames_come_at_the_times_and_the_right_way_up() {
             assert_eq!(pixel(a, x, y), pixel(b, y, 63 - x), "at {x}, {y}");
         }
     }
+}
+
+/// Damage that keyframes step over is met by whoever decodes every frame.
+#[test]
+fn every_damaged_film_ends_also_where_every_frame_is_decoded() {
+    let Some(folder) = shared_data("media_corrupt") else { return };
+    let pool = pool(Duration::from_secs(60));
+    let (mut num_films, mut num_with_frames) = (0, 0);
+    for row in csv::Reader::from_path(folder.join("manifest.csv")).unwrap().records() {
+        let path = row.unwrap()[0].to_owned();
+        if path.starts_with("images/") {
+            continue;
+        }
+        num_films += 1;
+        let mut request = film(folder.join(&path));
+        request.audio = None;
+        for sampling in [Sampling::Shots, Sampling::Uniform] {
+            request.frames.as_mut().unwrap().sampling = sampling;
+            let frames = pool.decode(&request).frames.unwrap();
+            num_with_frames += usize::from(frames.is_ok());
+            if let Err(failure) = frames {
+                let bad = [ReasonCode::WorkerCrashed, ReasonCode::Timeout, ReasonCode::MemoryLimit];
+                assert!(!bad.contains(&failure.code), "{path}: {sampling:?}: {failure}");
+            }
+        }
+    }
+    assert!(num_films > 100 && num_with_frames > 80, "{num_films} {num_with_frames}");
 }
 
 #[test]

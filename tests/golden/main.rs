@@ -6,5 +6,6 @@ mod catalog;
 mod librosa_mfcc;
 mod networks;
 mod pillow_resize;
+mod shots;
 mod sklearn_metrics;
 mod torch_head;

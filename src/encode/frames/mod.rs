@@ -1,6 +1,6 @@
-//! Keyframes of the trailer through an image network: one row a keyframe.
+//! Frames of the trailer through an image network: one row a frame.
 //!
-//! in: a film; out: `[keyframes, 1280]` with times in seconds.
+//! in: a film; out: `[frames, 1280]` with times in seconds.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     base::Fingerprint,
     catalog::Title,
-    media::{Failure, Fit, FrameSpec, ReasonCode},
+    media::{Failure, Fit, FrameSpec, ReasonCode, Sampling},
     store::EncoderIdentity,
 };
 
@@ -30,7 +30,12 @@ pub struct Frames;
 struct Settings {
     /// Image network of the weights manifest.
     model: String,
-    /// At most so many keyframes, spread over the film.
+    /// `keyframes` (of the encoder's choice; by far the cheapest), `uniform` (one every
+    /// `every_secs`) or `shots` (one of each shot).
+    sampling: Sampling,
+    /// With `uniform`: seconds from one frame to the next.
+    every_secs: f64,
+    /// At most so many frames, spread over the film.
     max_frames: usize,
     /// How a wide frame is brought to the square input.
     fit: Fit,
@@ -44,6 +49,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             model: "efficientnet-lite2".to_owned(),
+            sampling: Sampling::Keyframes,
+            every_secs: 2.0,
             max_frames: 32,
             fit: Fit::Stretch,
             black_luma: 12.0,
@@ -58,7 +65,7 @@ impl Modality for Frames {
     }
 
     fn about(&self) -> &'static str {
-        "keyframes of the trailer, embedded by an image network"
+        "frames of the trailer (keyframes, evenly spaced, or one a shot), embedded by an image network"
     }
 
     fn defaults(&self) -> Value {
@@ -74,6 +81,9 @@ impl Modality for Frames {
         settings::expect(NAME, (1..=4096).contains(&settings.max_frames), || {
             format!("`max_frames` must be between 1 and 4096, got {}", settings.max_frames)
         })?;
+        settings::expect(NAME, (0.04..=3600.0).contains(&settings.every_secs), || {
+            format!("`every_secs` must be between 0.04 and 3600 s, got {}", settings.every_secs)
+        })?;
         let network = ImageNetwork::open(NAME, &settings.model, context)?;
         let description = json!({
             "algorithm": ALGORITHM_VERSION,
@@ -84,7 +94,7 @@ impl Modality for Frames {
             name: NAME.to_owned(),
             fingerprint: Fingerprint::of(&description),
             dim: crate::nn::efficientnet_lite::DIM,
-            row_unit: "keyframe".to_owned(),
+            row_unit: "frame".to_owned(),
             description,
         };
         Ok(Opened::Encoder(Box::new(FrameEncoder { identity, settings, network })))
@@ -106,6 +116,8 @@ impl Encoder for FrameEncoder {
         Want::Frames(FrameSpec {
             side_px: self.network.side_px(),
             fit: self.settings.fit,
+            sampling: self.settings.sampling,
+            every_secs: self.settings.every_secs,
             max_frames: self.settings.max_frames,
             black_luma: self.settings.black_luma,
             duplicate_luma: self.settings.duplicate_luma,
@@ -114,7 +126,7 @@ impl Encoder for FrameEncoder {
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
         let Input::Frames(frames) = input else {
-            return Err(Failure::new(ReasonCode::EncoderFailed, "expected keyframes"));
+            return Err(Failure::new(ReasonCode::EncoderFailed, "expected frames"));
         };
         let time_secs = frames.kept.iter().map(|frame| frame.time_secs as f32).collect();
         self.network.embed(frames.kept.iter().map(|frame| &frame.picture), time_secs)
