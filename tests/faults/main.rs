@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
 mod media;
+mod mutations;
 mod store;
 mod weights_pull;

@@ -14,7 +14,7 @@ use cinetag::media::{
 };
 use serde::Deserialize;
 
-fn shared_data(folder: &str) -> Option<PathBuf> {
+pub(super) fn shared_data(folder: &str) -> Option<PathBuf> {
     let root = std::env::var_os("CINETAG_SHARED_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
         PathBuf::from,
@@ -27,7 +27,7 @@ fn shared_data(folder: &str) -> Option<PathBuf> {
     None
 }
 
-fn pool(wall: Duration) -> DecodePool {
+pub(super) fn pool(wall: Duration) -> DecodePool {
     pool_of(PathBuf::from(env!("CARGO_BIN_EXE_cinetag")), wall)
 }
 
@@ -41,7 +41,7 @@ fn pool_of(program: PathBuf, wall: Duration) -> DecodePool {
     .unwrap()
 }
 
-fn film(path: impl Into<PathBuf>) -> DecodeRequest {
+pub(super) fn film(path: impl Into<PathBuf>) -> DecodeRequest {
     DecodeRequest {
         path: path.into(),
         frames: Some(FrameSpec {
