@@ -1,6 +1,6 @@
 //! What a decode worker gives up before it touches a file.
 //!
-//! A worker gets each file as an open handle ([`super::handover`]), so it needs to open none
+//! A worker gets each file as an open handle (`handover`), so it needs to open none
 //! itself. On Linux it therefore takes from itself, for good: every file and folder (landlock,
 //! and the system calls that open or change them), the network, and starting other processes
 //! (seccomp). A call that is taken away fails with "not permitted"; it does not kill the

@@ -2,7 +2,7 @@
 //!
 //! in: open files with requests on standard input, which is a socket; out: answers on standard
 //! output; it ends when the input does. Before it reads anything it takes rights from itself
-//! ([`super::sandbox`]; it also dies with its parent and dumps no core). Memory and processor
+//! (`sandbox`; it also dies with its parent and dumps no core). Memory and processor
 //! time are limited as the request says (Linux; elsewhere only the parent's time limit holds).
 //!
 //! For tests of the pool, `CINETAG_FAULT_DECODE` holds `abort:`, `hang:`, `garbage:`,
