@@ -23,10 +23,12 @@ pub struct CatalogSpec {
     /// stand, as in IMDb's TSV files.
     #[serde(default = "yes")]
     pub quoting: bool,
-    /// Folder of the files named in the poster column.
+    /// Folder of the files named in the poster column; where none is given, the catalog's own,
+    /// then `posters` in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poster_dir: Option<PathBuf>,
-    /// Folder of the files named in the trailer column.
+    /// Folder of the files named in the trailer column; where none is given, the catalog's own,
+    /// then `trailers` in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trailer_dir: Option<PathBuf>,
     /// Which column is what.

@@ -1,5 +1,7 @@
 //! `cinetag modalities`: what there is to look at a title through.
 
+use serde_json::Value;
+
 use super::{Console, Failure};
 use crate::encode::registry::MODALITIES;
 
@@ -23,7 +25,14 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         }
         console.data(format!("# {}", modality.about()));
         console.data(format!("[modality.{}]", modality.name()));
-        console.data(toml::to_string(&defaults).unwrap_or_default());
+        for (key, value) in defaults.as_object().into_iter().flatten() {
+            // TOML has no word for what is absent; its other values are written as JSON's are.
+            console.data(match value {
+                Value::Null => format!("# {key} = …, absent if not given"),
+                value => format!("{key} = {value}"),
+            });
+        }
+        console.data("");
     }
     Ok(0)
 }

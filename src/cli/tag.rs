@@ -123,29 +123,11 @@ fn titles(
         catalog::load(&CatalogSpec { metadata: trained.metadata.clone(), ..CatalogSpec::new(path) })
             .or_else(|_| catalog::load(&CatalogSpec::new(path)))
     });
-    let (mut catalog, problems) = loaded?;
-    for title in &mut catalog.titles {
-        look_beside(&mut title.poster, "posters");
-        look_beside(&mut title.trailer, "trailers");
-    }
+    let (catalog, problems) = loaded?;
     for problem in &problems {
         console.say(problem.to_string());
     }
     Ok(catalog.titles)
-}
-
-/// A bare file name that is not beside the catalog may be in the usual folder there.
-fn look_beside(file: &mut Option<PathBuf>, folder: &str) {
-    let Some(path) = file else { return };
-    if path.exists() {
-        return;
-    }
-    if let (Some(parent), Some(name)) = (path.parent(), path.file_name()) {
-        let beside = parent.join(folder).join(name);
-        if beside.exists() {
-            *path = beside;
-        }
-    }
 }
 
 fn default_store() -> Result<PathBuf, Failure> {

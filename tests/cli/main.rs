@@ -87,6 +87,27 @@ fn the_reference_is_what_the_program_says() {
     compare("docs/cli.md", &reference);
 }
 
+#[test]
+fn every_setting_of_every_modality_is_listed_and_can_be_pasted() {
+    let folder = tempfile::tempdir().unwrap();
+    let listing = text(&cinetag(&["modalities"], folder.path()).stdout);
+    let table: toml::Table = listing.parse().expect("it is TOML");
+    for modality in cinetag::encode::registry::MODALITIES {
+        let pasted = &table["modality"][modality.name()];
+        for (key, value) in modality.defaults().as_object().unwrap() {
+            match pasted.get(key) {
+                None => {
+                    let is_told = listing.contains(&format!("# {key} = "));
+                    assert!(value.is_null() && is_told, "{key}");
+                }
+                Some(pasted) => {
+                    assert_eq!(&serde_json::to_value(pasted).unwrap(), value, "{key}");
+                }
+            }
+        }
+    }
+}
+
 /// Each must end with its code, name what is wrong, and say the mend.
 #[test]
 fn wrong_use_is_told_with_its_mend() {

@@ -1,6 +1,9 @@
 //! From a row to a title.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::Loader;
 use crate::{
@@ -120,10 +123,14 @@ impl Loader<'_> {
             id,
             year: year.and_then(|(cell, field)| self.year(cell, field, line)),
             plot,
-            poster: poster
-                .and_then(|(cell, field)| self.file(cell, field, spec.poster_dir.as_ref(), line)),
-            trailer: trailer
-                .and_then(|(cell, field)| self.file(cell, field, spec.trailer_dir.as_ref(), line)),
+            poster: poster.and_then(|(cell, field)| {
+                let folder = spec.poster_dir.as_deref();
+                self.file(cell, field, folder, "posters", line)
+            }),
+            trailer: trailer.and_then(|(cell, field)| {
+                let folder = spec.trailer_dir.as_deref();
+                self.file(cell, field, folder, "trailers", line)
+            }),
             genres: Vec::new(),
             labelled: false,
             group,
@@ -200,11 +207,13 @@ impl Loader<'_> {
         fold
     }
 
+    /// The file that a cell names; a problem where it is not there.
     fn file(
         &mut self,
         cell: Cell,
         field: &str,
-        folder: Option<&PathBuf>,
+        folder: Option<&Path>,
+        usual_folder: &str,
         line: u64,
     ) -> Option<PathBuf> {
         let text = cell.into_text();
@@ -219,7 +228,12 @@ impl Loader<'_> {
         if let Some(folder) = folder {
             path.push(folder);
         }
+        // Where no folder is declared, the file may be in the usual one beside the catalog.
+        let elsewhere = path.join(usual_folder).join(&text);
         path.push(&text);
+        if folder.is_none() && !path.is_file() && elsewhere.is_file() {
+            return Some(elsewhere);
+        }
         if !path.is_file() {
             let message = format!("`{field}`: there is no file {}", path.display());
             let hint = "check the name and the folder (`catalog.poster_dir`, \
@@ -227,5 +241,43 @@ impl Loader<'_> {
             self.problem(problem, line, (field, &text), message, hint);
         }
         Some(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::catalog::{CatalogSpec, ProblemKind, load};
+
+    #[test]
+    fn files_are_looked_for_beside_the_catalog_then_in_the_usual_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for (name, text) in [
+            ("films.csv", "id,title,poster,trailer\na,A,a.jpg,a.mp4\nb,B,b.jpg,\n"),
+            ("a.jpg", ""),
+            ("posters/a.jpg", ""),
+            ("trailers/a.mp4", ""),
+        ] {
+            fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+            fs::write(path(name), text).unwrap();
+        }
+        let (catalog, problems) = load(&CatalogSpec::new(path("films.csv"))).unwrap();
+        let [a, b] = &catalog.titles[..] else { panic!("{:?}", catalog.titles) };
+        assert_eq!(a.poster, Some(path("a.jpg")), "beside the catalog goes first");
+        assert_eq!(a.trailer, Some(path("trailers/a.mp4")));
+        assert_eq!(b.poster, Some(path("b.jpg")), "named, though it is not there");
+        let missing: Vec<_> =
+            problems.iter().filter(|p| p.kind == ProblemKind::MissingFile).collect();
+        assert_eq!(missing.len(), 1, "{problems:?}");
+        assert_eq!(missing[0].line, Some(3));
+
+        // A folder that is declared is the only one.
+        let declared =
+            CatalogSpec { poster_dir: Some("art".into()), ..CatalogSpec::new(path("films.csv")) };
+        let (catalog, problems) = load(&declared).unwrap();
+        assert_eq!(catalog.titles[0].poster, Some(path("art/a.jpg")));
+        assert_eq!(problems.iter().filter(|p| p.kind == ProblemKind::MissingFile).count(), 2);
     }
 }
