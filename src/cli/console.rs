@@ -35,7 +35,7 @@ enum LogFormat {
     /// For people
     #[default]
     Text,
-    /// One JSON object a line
+    /// For machines: one JSON object a line, one for each title that is extracted
     Json,
 }
 
@@ -55,6 +55,8 @@ impl Console {
         let bars = MultiProgress::new();
         let level = match (args.quiet, args.verbose) {
             (true, _) => "error",
+            // For machines: also a line for each title.
+            (false, 0) if args.log_format == LogFormat::Json => "info",
             (false, 0) => "warn",
             (false, 1) => "info",
             (false, _) => "debug",

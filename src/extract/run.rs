@@ -190,6 +190,15 @@ impl<'a> Collector<'a> {
             self.report.first_title_secs = self.started.elapsed().as_secs_f64();
         }
         self.report.num_titles += 1;
+        let names = self.report.encoders.iter().map(|encoder| encoder.name.as_str());
+        let words = names.zip(&result.outcomes).map(|(name, o)| format!("{name}={}", o.word()));
+        tracing::info!(
+            title = %result.title,
+            outcome = words.collect::<Vec<_>>().join(" "),
+            secs = (result.wall_secs * 1e3).round() / 1e3,
+            film_secs = result.films.iter().sum::<f64>(),
+            "title"
+        );
         self.report.num_films += result.films.len();
         self.report.film_hours += result.films.iter().sum::<f64>() / 3600.0;
         self.report.cpu_secs.add(&result.cpu_secs);

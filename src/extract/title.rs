@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{OpenEncoder, Retry, SourceKey, StageSecs, source_key};
 use crate::{
-    base::Digest,
+    base::{Digest, TitleId},
     catalog::Title,
     encode::{Features, Input, SourceKind, Want},
     media::{DecodePool, DecodeRequest, Decoded, Failure, ReasonCode},
@@ -32,8 +32,25 @@ pub(super) enum Outcome {
     Failed(FailureRow),
 }
 
+impl Outcome {
+    /// In a word, for the log.
+    pub(super) fn word(&self) -> &str {
+        match self {
+            Self::Absent => "absent",
+            Self::Cached => "cached",
+            Self::Computed(row) if row.partial.is_some() => "partial",
+            Self::Computed(_) => "computed",
+            Self::KnownFailure(code) => code,
+            Self::Failed(row) => &row.code,
+        }
+    }
+}
+
 /// All that came of one title.
 pub(super) struct TitleResult {
+    pub(super) title: TitleId,
+    /// From when it was taken up, seconds.
+    pub(super) wall_secs: f64,
     /// One per encoder.
     pub(super) outcomes: Vec<Outcome>,
     /// Where its time went.
@@ -59,6 +76,7 @@ pub(super) struct Shared<'a> {
 impl Shared<'_> {
     /// Computes what is missing of a title.
     pub(super) fn process(&self, title: &Title) -> TitleResult {
+        let started = Instant::now();
         let mut cpu_secs = StageSecs::default();
         let mut films = Vec::new();
         let mut worker_peak_bytes = 0;
@@ -104,7 +122,14 @@ impl Shared<'_> {
             }
         }
         let outcomes = outcomes.into_iter().map(|o| o.unwrap_or(Outcome::Absent)).collect();
-        TitleResult { outcomes, cpu_secs, films, worker_peak_bytes }
+        TitleResult {
+            title: title.id.clone(),
+            wall_secs: started.elapsed().as_secs_f64(),
+            outcomes,
+            cpu_secs,
+            films,
+            worker_peak_bytes,
+        }
     }
 
     /// What is known of a source without computing anything.

@@ -126,6 +126,23 @@ fn the_demo_runs_once_and_equal_after_kills() {
     assert!(line("features").ends_with("fresh"), "{plan}");
     assert!(line("evaluation").contains("learn settings"), "{plan}");
 
+    // For machines: a line for each title.
+    let logged = Demo::new(&scratch.path().join("logged"), &library, 12);
+    let mut args = logged.args("extract");
+    args.extend(["--log-format", "json"]);
+    let said = String::from_utf8(run(&args).stderr).unwrap();
+    let lines: Vec<serde_json::Value> = said
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["fields"]["message"] == "title")
+        .collect();
+    assert_eq!(lines.len(), 12, "{said}");
+    for line in lines {
+        let outcome = line["fields"]["outcome"].as_str().unwrap();
+        assert!(outcome.contains("poster=") && line["fields"]["secs"].is_number(), "{line}");
+    }
+
     // Killed at several moments of the extraction, then run to its end.
     let killed = Demo::new(&scratch.path().join("killed"), &library, 12);
     for millis in [350, 900, 1700] {
