@@ -24,6 +24,9 @@ const NUM_SPARE: usize = 4;
 /// Candidates of the shot that is under way.
 const MAX_CANDIDATES: usize = 8;
 
+/// Makes a still of a frame.
+type Scale<'a> = dyn FnMut(&mut frame::Video) -> Result<Still, ffmpeg::Error> + 'a;
+
 /// Which of the frames that go by are kept.
 trait Policy {
     /// Looks at a frame. `scale` makes a still of it, and is asked to only where it is kept.
@@ -31,7 +34,7 @@ trait Policy {
         &mut self,
         time_secs: f64,
         frame: &mut frame::Video,
-        scale: &mut dyn FnMut(&mut frame::Video) -> Result<Still, ffmpeg::Error>,
+        scale: &mut Scale<'_>,
     ) -> Result<(), ffmpeg::Error>;
 
     /// The stills, ascending in time, and when shots begin.
@@ -51,7 +54,7 @@ impl Policy for Uniform {
         &mut self,
         time_secs: f64,
         frame: &mut frame::Video,
-        scale: &mut dyn FnMut(&mut frame::Video) -> Result<Still, ffmpeg::Error>,
+        scale: &mut Scale<'_>,
     ) -> Result<(), ffmpeg::Error> {
         if time_secs < self.next_secs {
             return Ok(());
@@ -123,7 +126,7 @@ impl Policy for PerShot {
         &mut self,
         time_secs: f64,
         frame: &mut frame::Video,
-        scale: &mut dyn FnMut(&mut frame::Video) -> Result<Still, ffmpeg::Error>,
+        scale: &mut Scale<'_>,
     ) -> Result<(), ffmpeg::Error> {
         let idx = self.times.len();
         let small = self.shrinker.shrink(frame)?;
@@ -192,7 +195,7 @@ impl EveryFramePicker {
             stream_index: stream.index,
             frame_secs: stream.frame_secs,
             scaler: SquareScaler::new(spec.side_px, spec.fit, stream.pixel_aspect, stream.turn),
-            decoder: FrameDecoder::open(stream, limits, start_secs, Discard::Default)?,
+            decoder: FrameDecoder::open(&stream, limits, start_secs, Discard::Default)?,
             spec,
             policy,
             num_packets: 0,

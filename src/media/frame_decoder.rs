@@ -43,24 +43,14 @@ impl FrameDecoder {
     /// # Errors
     /// No decoder, or pictures beyond the limits.
     pub(super) fn open(
-        stream: StreamFacts,
+        stream: &StreamFacts,
         limits: &Limits,
         start_secs: f64,
         discard: Discard,
     ) -> Result<Self, Failure> {
         libav::take_log();
         check_size(stream.width, stream.height, limits)?;
-        let mut context =
-            codec::Context::from_parameters(stream.parameters).map_err(libav::failure)?.decoder();
-        let Some(codec) = decoder::find(context.id()) else {
-            let name = format!("{:?}", context.id());
-            return Err(Failure::new(ReasonCode::UnsupportedCodec, name));
-        };
-        context.set_threading(codec::threading::Config {
-            count: 1,
-            ..codec::threading::Config::default()
-        });
-        context.set_packet_time_base(stream.time_base);
+        let (mut context, codec) = libav::decoder(stream)?;
         context.skip_frame(discard);
         let mut options = ffmpeg::Dictionary::new();
         options.set("max_pixels", &limits.max_pixels.min(i32::MAX as u64).to_string());

@@ -112,7 +112,7 @@ impl Picker for KeyframePicker {
         }
         let mut scaler =
             SquareScaler::new(spec.side_px, spec.fit, stream.pixel_aspect, stream.turn);
-        let mut decoder = FrameDecoder::open(stream, &limits, self.start_secs, Discard::NonKey)?;
+        let mut decoder = FrameDecoder::open(&stream, &limits, self.start_secs, Discard::NonKey)?;
         if candidates.is_empty() {
             return Err(broke_off.unwrap_or_else(|| match num_packets {
                 0 => Failure::new(ReasonCode::Truncated, "the stream holds no packets"),

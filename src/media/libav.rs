@@ -8,9 +8,12 @@ use std::cell::RefCell;
 use std::sync::Once;
 
 use ffmpeg_next as ffmpeg;
-use ffmpeg_next::ffi;
+use ffmpeg_next::{codec, decoder, ffi};
 
-use super::request::{Failure, ReasonCode};
+use super::{
+    container::StreamFacts,
+    request::{Failure, ReasonCode},
+};
 
 /// Lines of the log that are kept; what repeats or comes later is dropped.
 const MAX_LINES: usize = 8;
@@ -30,6 +33,28 @@ pub(super) fn start() {
         let _ = ffmpeg::init();
         capture_log();
     });
+}
+
+/// A decoder for a stream, not open yet, and its codec; on one thread, since titles are
+/// decoded side by side.
+///
+/// # Errors
+/// `unsupported_codec`, or the stream's parameters make no sense.
+pub(super) fn decoder(
+    stream: &StreamFacts,
+) -> Result<(codec::decoder::Decoder, ffmpeg::Codec), Failure> {
+    let mut context =
+        codec::Context::from_parameters(stream.parameters.clone()).map_err(failure)?.decoder();
+    let Some(codec) = decoder::find(context.id()) else {
+        let name = format!("{:?}", context.id());
+        return Err(Failure::new(ReasonCode::UnsupportedCodec, name));
+    };
+    context.set_threading(codec::threading::Config {
+        count: 1,
+        ..codec::threading::Config::default()
+    });
+    context.set_packet_time_base(stream.time_base);
+    Ok((context, codec))
 }
 
 /// Takes the lines that FFmpeg logged on this thread since the last call.

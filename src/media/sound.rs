@@ -317,18 +317,7 @@ fn settle(mono: &mut [f32]) -> usize {
 }
 
 fn open_ffmpeg(stream: &StreamFacts) -> Result<decoder::Audio, Failure> {
-    let mut context = codec::Context::from_parameters(stream.parameters.clone())
-        .map_err(libav::failure)?
-        .decoder();
-    let Some(codec) = decoder::find(context.id()) else {
-        let name = format!("{:?}", context.id());
-        return Err(Failure::new(ReasonCode::UnsupportedCodec, name));
-    };
-    context.set_threading(codec::threading::Config {
-        count: 1,
-        ..codec::threading::Config::default()
-    });
-    context.set_packet_time_base(stream.time_base);
+    let (context, codec) = libav::decoder(stream)?;
     context.open_as(codec).and_then(codec::decoder::Opened::audio).map_err(libav::failure)
 }
 

@@ -240,10 +240,10 @@ mod tests {
             r#"{{"files":[{{"filename":"x.tar.gz","url":"https://f/x"}},
                 {{"filename":"tiny_model-1.0-py3-none-any.whl","url":"../../f/t.whl","hashes":{{"sha256":"{sha}"}}}}]}}"#
         );
-        let page = project_url("https://h/root/simple/", "Tiny_Model");
-        assert_eq!(page, "https://h/root/simple/tiny-model/");
+        let page = project_url("https://h/index/simple/", "Tiny_Model");
+        assert_eq!(page, "https://h/index/simple/tiny-model/");
         let url = wheel_url(json.as_bytes(), true, &page, &wheel()).unwrap();
-        assert_eq!(url, "https://h/root/f/t.whl");
+        assert_eq!(url, "https://h/index/f/t.whl");
         let html = format!(
             r#"<a href="/p/tiny_model-1.0-py3-none-any.whl?a=1&amp;b=2#sha256={sha}">t</a>"#
         );
