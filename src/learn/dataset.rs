@@ -26,6 +26,8 @@ pub struct ModalityTable {
     pub name: String,
     /// Its content per title.
     pub content: Content,
+    /// The words themselves, where the modality is a text: `[titles]`, `None` where missing.
+    pub texts: Option<Vec<Option<String>>>,
 }
 
 /// What heads get to see of a modality.
@@ -43,6 +45,28 @@ pub enum Content {
 }
 
 impl ModalityTable {
+    /// Numbers alone.
+    #[must_use]
+    pub fn new(name: &str, content: Content) -> Self {
+        Self { name: name.to_owned(), content, texts: None }
+    }
+
+    /// A text: frozen features of it, and its words `[titles]`. Where the features are missing,
+    /// the modality is, and its words are not looked at.
+    #[must_use]
+    pub fn text(name: &str, content: Content, words: Vec<Option<String>>) -> Self {
+        let mut table = Self::new(name, content);
+        let words = words.into_iter().enumerate();
+        table.texts = Some(words.map(|(t, text)| text.filter(|_| table.present(t))).collect());
+        table
+    }
+
+    /// A title's words; empty where they are missing or the modality is no text.
+    #[must_use]
+    pub fn words(&self, title_idx: usize) -> &str {
+        self.texts.as_ref().and_then(|texts| texts[title_idx].as_deref()).unwrap_or_default()
+    }
+
     /// Whether a title has this modality.
     #[must_use]
     pub fn present(&self, title_idx: usize) -> bool {

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use ndarray::Array2;
-use rand::RngExt;
+use rand::{RngExt, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
 
 use super::{
     LearnConfig, LearnError, ModelPrediction, TrainedModel,
@@ -36,12 +37,25 @@ fn config() -> LearnConfig {
     }
 }
 
-/// Three modalities: one row a title; one to four rows of which one carries the signal; records.
+/// A dozen words, of which one for each genre that it shows speaks of it.
+fn plot(shown: &[bool], rng: &mut ChaCha8Rng) -> String {
+    let mut words: Vec<String> =
+        (0..12).map(|_| format!("filler{}", rng.random_range(0..40))).collect();
+    let signals = shown.iter().enumerate().filter(|&(_, &shown)| shown);
+    words.extend(signals.map(|(genre, _)| format!("signal{genre}")));
+    words.shuffle(rng);
+    words.join(" ")
+}
+
+/// Three modalities: a text with one row a title; one to four rows of which one carries the
+/// signal; records.
 /// A third of the titles misses each. With `planted` false, features know nothing of the labels.
 fn library(planted: bool) -> Dataset {
     let mut rng = Seed(11).rng("library");
+    let mut speech = Seed(11).rng("words");
     let mut single = Ragged::new(6);
     let mut several = Ragged::new(5);
+    let mut words = Vec::new();
     let mut records = Vec::new();
     let mut labels = Vec::new();
     for title in 0..NUM_TITLES {
@@ -70,6 +84,7 @@ fn library(planted: bool) -> Dataset {
         };
         let first = row(6, 1.5);
         single.push(if present[0] { &first } else { &[] }, &[]);
+        words.push(present[0].then(|| plot(&shown, &mut speech)));
         let num_rows = 1 + title % 4;
         let rows: Vec<f32> = (0..num_rows)
             .flat_map(|r| row(5, if r == title % num_rows { 3.0 } else { 0.0 }))
@@ -86,18 +101,21 @@ fn library(planted: bool) -> Dataset {
         genres: (0..NUM_GENRES).map(|g| format!("genre {g}")).collect(),
         labels,
         modalities: vec![
-            ModalityTable { name: "single".into(), content: Content::Rows(single) },
-            ModalityTable { name: "several".into(), content: Content::Rows(several) },
-            ModalityTable {
-                name: "records".into(),
-                content: Content::Records { schema, rows: records },
-            },
+            ModalityTable::text("single", Content::Rows(single), words),
+            ModalityTable::new("several", Content::Rows(several)),
+            ModalityTable::new("records", Content::Records { schema, rows: records }),
         ],
     }
 }
 
 fn context(interrupt: &Interrupt, seed: u64) -> FitContext<'_> {
-    FitContext { device: DeviceChoice::Cpu, seed: Seed(seed), progress: &NoProgress, interrupt }
+    FitContext {
+        device: DeviceChoice::Cpu,
+        seed: Seed(seed),
+        inner_folds: &[],
+        progress: &NoProgress,
+        interrupt,
+    }
 }
 
 fn groups() -> Vec<usize> {

@@ -8,7 +8,9 @@ use super::TagError;
 use crate::{
     base::Digest,
     catalog::{Title, Vocabulary},
-    encode::{EncodeError, EncoderContext, Modality, Opened, RecordReader, registry},
+    encode::{
+        EncodeError, EncoderContext, Modality, Opened, RecordReader, SourceKind, Want, registry,
+    },
     extract::{OpenEncoder, source_key},
     learn::dataset::{Content, Dataset, ModalityTable},
     store::{FeatureStore, SourceDigests},
@@ -104,17 +106,21 @@ impl OpenModalities {
                 });
             }
             let rows = folder.read_with(&index, &keys)?;
-            modalities.push(ModalityTable {
-                name: open.modality.name().to_owned(),
-                content: Content::Rows(rows),
+            let (name, content) = (open.modality.name(), Content::Rows(rows));
+            modalities.push(if open.encoder.want() == Want::Text {
+                let words = titles.iter().map(|title| match open.modality.source(title) {
+                    Some(SourceKind::Text(text)) => Some(text),
+                    _ => None,
+                });
+                ModalityTable::text(name, content, words.collect())
+            } else {
+                ModalityTable::new(name, content)
             });
         }
         for (modality, reader) in &self.records {
             let rows = titles.iter().map(|title| reader.record(title)).collect();
-            modalities.push(ModalityTable {
-                name: modality.name().to_owned(),
-                content: Content::Records { schema: reader.schema(), rows },
-            });
+            let content = Content::Records { schema: reader.schema(), rows };
+            modalities.push(ModalityTable::new(modality.name(), content));
         }
         Ok(Dataset {
             titles: titles.iter().map(|title| title.id.clone()).collect(),

@@ -64,6 +64,9 @@ pub struct FitContext<'a> {
     pub device: DeviceChoice,
     /// All randomness of the fit.
     pub seed: Seed,
+    /// `[train]`: which inner fold each training title is in, groups whole, for heads that fit
+    /// one part on out-of-fold scores of another. Empty: they divide the titles themselves.
+    pub inner_folds: &'a [u32],
     /// Advanced by one per epoch; by those left where training stops early. Whoever runs
     /// the fits begins and ends the piece of work (there may be several fits in one).
     pub progress: &'a dyn Progress,

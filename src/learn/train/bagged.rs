@@ -25,6 +25,8 @@ use crate::{
 pub struct MemberPlan {
     /// Indices into the data's titles.
     pub train: Vec<usize>,
+    /// `[train]`: the inner folds that these titles come from, groups whole.
+    pub inner_folds: Vec<u32>,
     /// The titles that it stops on and scores; disjoint from `train`.
     pub valid: Vec<usize>,
     /// Its own randomness.
@@ -67,17 +69,17 @@ pub fn plan(
         seed.derive("inner folds"),
     );
     let members = (0..config.members).map(|member| {
-        let (valid, train) = train
-            .iter()
-            .zip(&fold_of)
-            .map(|(&title, &fold)| (title, fold as usize == member))
-            .partition::<Vec<_>, _>(|&(_, held_out)| held_out);
-        let titles = |part: Vec<(usize, bool)>| part.into_iter().map(|(title, _)| title).collect();
-        MemberPlan {
-            train: titles(train),
-            valid: titles(valid),
-            seed: seed.derive(&format!("member {member}")),
+        let (mut kept, mut inner_folds, mut valid) = (Vec::new(), Vec::new(), Vec::new());
+        for (&title, &fold) in train.iter().zip(&fold_of) {
+            if fold as usize == member {
+                valid.push(title);
+            } else {
+                kept.push(title);
+                inner_folds.push(fold);
+            }
         }
+        let seed = seed.derive(&format!("member {member}"));
+        MemberPlan { train: kept, inner_folds, valid, seed }
     });
     Ok(members.collect())
 }
@@ -98,7 +100,7 @@ pub fn fit_members(
     context.progress.begin("training", Some((plans.len() * config.epochs) as u64));
     let members = jobs::run(plans.len(), context.device, |idx| {
         let plan = plans[idx];
-        let context = FitContext { seed: plan.seed, ..*context };
+        let context = FitContext { seed: plan.seed, inner_folds: &plan.inner_folds, ..*context };
         head.fit(data, &plan.train, &plan.valid, &context)
     });
     context.progress.end();

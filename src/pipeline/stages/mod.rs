@@ -157,6 +157,7 @@ impl<'a> Context<'a> {
         FitContext {
             device: self.pipeline.run.device,
             seed: self.pipeline.run.seed,
+            inner_folds: &[],
             progress: self.progress,
             interrupt: self.interrupt,
         }
