@@ -11,7 +11,10 @@ use std::{
 
 use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{MakeWriter, format::FmtSpan},
+};
 
 use super::Failure;
 use crate::base::{Interrupt, Progress};
@@ -19,7 +22,7 @@ use crate::base::{Interrupt, Progress};
 /// Options of every command.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Say more; twice: everything
+    /// Say more; twice: everything, with the time that each piece of work took
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
     /// Say nothing but errors
@@ -65,6 +68,11 @@ impl Console {
             .unwrap_or_else(|_| EnvFilter::new(format!("error,cinetag={level}")));
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(filter)
+            // Twice verbose: how long each title, decoding and encoding took.
+            .with_span_events(match args.verbose {
+                0 | 1 => FmtSpan::NONE,
+                _ => FmtSpan::CLOSE,
+            })
             .with_writer(AboveBars(bars.clone()))
             .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
         // An error here means that a test harness has set its own up already.

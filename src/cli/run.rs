@@ -19,6 +19,9 @@ pub(super) struct Common {
     /// Where networks run: auto, cpu, cuda[:N] or metal[:N]
     #[arg(long)]
     device: Option<crate::base::DeviceChoice>,
+    /// Titles worked on at once, each with a decode worker; 0: one per core
+    #[arg(short, long)]
+    jobs: Option<usize>,
 }
 
 #[derive(clap::Args)]
@@ -90,6 +93,9 @@ fn read(args: &Common) -> Result<Pipeline, Failure> {
     let mut pipeline = Pipeline::read(&args.pipeline, &args.set)?;
     if let Some(device) = args.device {
         pipeline.run.device = device;
+    }
+    if let Some(jobs) = args.jobs {
+        pipeline.extract.jobs = jobs;
     }
     Ok(pipeline)
 }

@@ -83,6 +83,7 @@ fn trailer_is_as_told(path: &Path, trailer: &Trailer) {
     let frames = Some(FrameSpec {
         sampling: Sampling::Keyframes,
         every_secs: 2.0,
+        crop_bars: false,
         side_px: 64,
         fit: media::Fit::Stretch,
         max_frames: 64,

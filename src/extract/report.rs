@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::media::ReasonCode;
 
+/// Below this share of their time spent computing, titles worked on wait for something else.
+const MOSTLY_BUSY: f64 = 0.6;
+
 /// Sum over a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExtractReport {
@@ -105,6 +108,12 @@ impl StageSecs {
         }
     }
 
+    /// The sum of all.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        self.stages().iter().map(|(_, secs)| secs).sum()
+    }
+
     /// All stages with their names, in the order of the work.
     #[must_use]
     pub fn stages(&self) -> Vec<(String, f64)> {
@@ -120,6 +129,28 @@ impl StageSecs {
 }
 
 impl ExtractReport {
+    /// What would have to be faster for the run to be faster: the stage that costs most, or
+    /// something outside of it. `None` where nothing was computed.
+    #[must_use]
+    pub fn bottleneck(&self) -> Option<String> {
+        let total = self.cpu_secs.total();
+        let stages = self.cpu_secs.stages();
+        let (name, secs) = stages.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let busy = total / (self.wall_secs * self.jobs as f64).max(1e-9);
+        if total < 0.5 {
+            None
+        } else if busy < MOSTLY_BUSY {
+            Some(format!(
+                "waiting: the {} at once computed {:.0} % of the time; a slow disk, one long \
+                 title, or other programs",
+                self.jobs,
+                100.0 * busy
+            ))
+        } else {
+            Some(format!("{name}, {:.0} % of computing", 100.0 * secs / total))
+        }
+    }
+
     /// Films decoded a minute.
     #[must_use]
     pub fn films_per_minute(&self) -> f64 {
@@ -152,13 +183,15 @@ impl fmt::Display for ExtractReport {
                 writeln!(f, ": {}", reasons.join(", "))?;
             }
         }
-        let stages = self.cpu_secs.stages();
-        let total: f64 = stages.iter().map(|(_, secs)| secs).sum();
+        let (stages, total) = (self.cpu_secs.stages(), self.cpu_secs.total());
         if total > 0.5 {
             writeln!(f, "  where {total:.1} s of computing went:")?;
             for (name, secs) in stages.iter().filter(|(_, secs)| *secs > 0.0) {
                 writeln!(f, "    {name:<18} {secs:>8.1} s {:>5.1} %", 100.0 * secs / total)?;
             }
+        }
+        if let Some(bottleneck) = self.bottleneck() {
+            writeln!(f, "  bottleneck: {bottleneck}")?;
         }
         if self.num_films > 0 {
             writeln!(f, "  {:.1} films a minute", self.films_per_minute())?;
@@ -173,5 +206,21 @@ impl fmt::Display for ExtractReport {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bottleneck_is_the_dearest_stage_unless_most_time_is_spent_waiting() {
+        let mut report = ExtractReport { jobs: 2, wall_secs: 10.0, ..ExtractReport::default() };
+        assert_eq!(report.bottleneck(), None);
+        report.cpu_secs.decode_picture = 15.0;
+        report.cpu_secs.encode.insert("posters".to_owned(), 4.0);
+        assert_eq!(report.bottleneck().unwrap(), "decode pictures, 79 % of computing");
+        report.wall_secs = 50.0;
+        assert!(report.bottleneck().unwrap().contains("computed 19 % of the time"));
     }
 }

@@ -233,6 +233,7 @@ impl<'a> Collector<'a> {
 
     /// Publishes all that is held.
     fn publish_all(&mut self) -> Result<(), ExtractError> {
+        let _span = tracing::debug_span!("publish").entered();
         let started = Instant::now();
         for (encoder_idx, folder) in self.folders.iter().enumerate() {
             if !self.rows[encoder_idx].is_empty() {

@@ -76,6 +76,7 @@ pub(super) struct Shared<'a> {
 impl Shared<'_> {
     /// Computes what is missing of a title.
     pub(super) fn process(&self, title: &Title) -> TitleResult {
+        let _span = tracing::debug_span!("title", id = %title.id).entered();
         let started = Instant::now();
         let mut cpu_secs = StageSecs::default();
         let mut films = Vec::new();
@@ -107,7 +108,7 @@ impl Shared<'_> {
         }
         for (path, wanted) in by_file {
             let request = self.request(path, &wanted);
-            let decoded = self.pool.map_or_else(Decoded::default, |pool| pool.decode(&request));
+            let decoded = self.decode(&request);
             cpu_secs.decode_picture += decoded.picture_cpu_secs;
             cpu_secs.decode_sound += decoded.audio_cpu_secs;
             worker_peak_bytes = worker_peak_bytes.max(decoded.peak_bytes.unwrap_or(0));
@@ -149,6 +150,11 @@ impl Shared<'_> {
         }
         let failure = source.unreadable.clone()?;
         Some(Outcome::Failed(failure_row(title, source, failure)))
+    }
+
+    fn decode(&self, request: &DecodeRequest) -> Decoded {
+        let _span = tracing::debug_span!("decode", path = %request.path.display()).entered();
+        self.pool.map_or_else(Decoded::default, |pool| pool.decode(request))
     }
 
     fn request(&self, path: PathBuf, wanted: &[(usize, SourceKey)]) -> DecodeRequest {
@@ -207,6 +213,7 @@ impl Shared<'_> {
         cpu_secs: &mut StageSecs,
     ) -> Result<Features, Failure> {
         let encoder = &self.encoders[encoder_idx].encoder;
+        let _span = tracing::debug_span!("encode", encoder = encoder.identity().name).entered();
         let started = thread_cpu_secs();
         let result = encoder.encode(input);
         *cpu_secs.encode.entry(encoder.identity().name.clone()).or_default() +=

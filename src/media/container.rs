@@ -46,6 +46,8 @@ pub(super) struct Container {
     duration_is_stated: bool,
     /// When the film begins, in the timestamps of the container.
     pub(super) start_secs: f64,
+    /// Its packets do not come from the begin on any more.
+    pub(super) has_jumped: bool,
 }
 
 /// Opens a file. Pipes and devices are refused: they may never end.
@@ -100,6 +102,7 @@ pub(super) fn open(file: File, path: &Path, limits: &Limits) -> Result<Container
         duration_is_stated: duration > 0 && !from_bit_rate,
         // Sound may begin a little before zero (codec delay); the film does not.
         start_secs: if start == ffi::AV_NOPTS_VALUE { 0.0 } else { secs(start).max(0.0) },
+        has_jumped: false,
         input,
         _reader: reader,
     })
@@ -196,6 +199,7 @@ fn has_known_signature(reader: &FileReader) -> bool {
 }
 
 /// What is needed of a stream to decode it.
+#[derive(Clone)]
 pub(super) struct StreamFacts {
     pub(super) index: usize,
     pub(super) parameters: ffmpeg::codec::Parameters,

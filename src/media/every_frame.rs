@@ -8,6 +8,7 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{Discard, Packet, frame};
 
 use super::{
+    bars::Bars,
     container::StreamFacts,
     film::Picker,
     frame_decoder::FrameDecoder,
@@ -168,7 +169,7 @@ pub(super) struct EveryFramePicker {
 }
 
 impl EveryFramePicker {
-    /// `start_secs` is the film's begin in the container's timestamps.
+    /// `start_secs` is the film's begin in the container's timestamps; `bars` are cropped.
     ///
     /// # Errors
     /// It cannot be decoded at all.
@@ -177,6 +178,7 @@ impl EveryFramePicker {
         limits: &Limits,
         stream: StreamFacts,
         start_secs: f64,
+        bars: Bars,
     ) -> Result<Self, Failure> {
         if stream.is_encrypted {
             return Err(Failure::new(ReasonCode::Encrypted, "the picture is encrypted"));
@@ -191,10 +193,13 @@ impl EveryFramePicker {
                 stills: Vec::new(),
             }),
         };
+        let mut scaler =
+            SquareScaler::new(spec.side_px, spec.fit, stream.pixel_aspect, stream.turn);
+        scaler.set_bars(bars);
         Ok(Self {
             stream_index: stream.index,
             frame_secs: stream.frame_secs,
-            scaler: SquareScaler::new(spec.side_px, spec.fit, stream.pixel_aspect, stream.turn),
+            scaler,
             decoder: FrameDecoder::open(&stream, limits, start_secs, Discard::Default)?,
             spec,
             policy,
@@ -210,10 +215,7 @@ impl EveryFramePicker {
         let mut take = |frame: &mut frame::Video, time_secs: Option<f64>| {
             let time_secs = time_secs.unwrap_or(*num_frames as f64 * *frame_secs);
             *num_frames += 1;
-            let mut scale = |frame: &mut frame::Video| {
-                let (picture, thumbnail) = scaler.square(frame)?;
-                Ok(Still { time_secs, picture, thumbnail })
-            };
+            let mut scale = |frame: &mut frame::Video| scaler.still(frame, time_secs);
             policy.look(time_secs, frame, &mut scale)
         };
         match packet {

@@ -9,14 +9,17 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ffmpeg_next as ffmpeg;
-use ffmpeg_next::{Packet, codec::packet::side_data::Type as SideDataType};
+use ffmpeg_next::Packet;
 
 use super::{
+    bars::Bars,
     container::{self, Container},
     every_frame::EveryFramePicker,
-    keyframes::KeyframePicker,
+    index,
+    keyframes::{KeyframePicker, NUM_SPARE},
     libav,
     limits::Limits,
+    probe,
     request::{AudioSpec, Failure, FrameSpec, Keyframes, ReasonCode, Samples, Sampling},
     sound::{Preference, Sound},
 };
@@ -41,27 +44,6 @@ pub(super) trait Picker {
     fn finish(self: Box<Self>, broke_off: Option<Failure>) -> Result<Keyframes, Failure>;
 }
 
-fn picker(
-    spec: &FrameSpec,
-    limits: &Limits,
-    container: &Container,
-) -> Result<Box<dyn Picker>, Failure> {
-    let none = || {
-        let text = "the file has no stream of moving pictures";
-        Failure::new(ReasonCode::NoVideoStream, text)
-    };
-    let stream = container.video().ok_or_else(none)?;
-    let (spec, start_secs) = (spec.clone(), container.start_secs);
-    Ok(match spec.sampling {
-        Sampling::Keyframes => {
-            Box::new(KeyframePicker::new(spec, limits.clone(), stream, start_secs))
-        }
-        Sampling::Uniform | Sampling::Shots => {
-            Box::new(EveryFramePicker::new(spec, limits, stream, start_secs)?)
-        }
-    })
-}
-
 /// What became of a film.
 #[derive(Default)]
 pub(super) struct Film {
@@ -72,71 +54,137 @@ pub(super) struct Film {
     pub(super) duration_secs: Option<f64>,
 }
 
-/// Decodes what is wanted of a film.
-pub(super) fn decode(
-    file: File,
-    path: &Path,
-    frames: Option<&FrameSpec>,
-    audio: Option<&AudioSpec>,
-    limits: &Limits,
-    preference: Preference,
-) -> Film {
-    let begin = Instant::now();
-    let mut film = match container::open(file, path, limits) {
-        Ok(container) => read(container, frames, audio, limits, preference),
-        Err(failure) => Film {
-            frames: frames.map(|_| Err(failure.clone())),
-            audio: audio.map(|_| Err(failure)),
-            ..Film::default()
-        },
-    };
-    // Opening and demuxing count to the picture if there is one.
-    let rest = begin.elapsed().saturating_sub(film.picture_time + film.audio_time);
-    if frames.is_some() {
-        film.picture_time += rest;
-    } else {
-        film.audio_time += rest;
-    }
-    film
+/// A film to decode: an open file and what its path calls it.
+pub(super) struct Source<'a> {
+    pub(super) file: &'a File,
+    pub(super) path: &'a Path,
+    pub(super) limits: &'a Limits,
 }
 
-fn read(
-    mut container: Container,
-    frames: Option<&FrameSpec>,
-    audio: Option<&AudioSpec>,
-    limits: &Limits,
-    preference: Preference,
-) -> Film {
-    let mut film = Film { duration_secs: container.duration_secs, ..Film::default() };
-    let mut picker = frames.and_then(|spec| {
-        picker(spec, limits, &container).map_err(|failure| film.frames = Some(Err(failure))).ok()
-    });
-    let mut sound = audio.and_then(|spec| {
-        let none = || Failure::new(ReasonCode::NoAudioStream, "the file has no stream of sound");
-        container
-            .audio()
-            .ok_or_else(none)
-            .and_then(|stream| Sound::new(spec.clone(), stream, preference))
-            .map_err(|failure| film.audio = Some(Err(failure)))
-            .ok()
-    });
-    let mut wanted = Vec::new();
-    wanted.extend(picker.as_ref().map(|picker| picker.stream_index()));
-    wanted.extend(sound.as_ref().map(Sound::stream_index));
-    container.keep_only(&wanted);
+impl Source<'_> {
+    /// Opens the container from its begin. Only the one opened last may be read from.
+    fn open(&self) -> Result<Container, Failure> {
+        let unreadable =
+            |error: std::io::Error| Failure::new(ReasonCode::Unreadable, error.to_string());
+        container::open(self.file.try_clone().map_err(unreadable)?, self.path, self.limits)
+    }
 
-    let broke_off = read_packets(&mut container, &wanted, &mut picker, &mut sound, &mut film);
-    if let Some(sound) = sound {
+    /// Decodes what is wanted of the film.
+    pub(super) fn decode(
+        &self,
+        frames: Option<&FrameSpec>,
+        audio: Option<&AudioSpec>,
+        preference: Preference,
+    ) -> Film {
         let begin = Instant::now();
-        film.audio = Some(sound.finish(broke_off.clone()));
-        film.audio_time += begin.elapsed();
+        let mut film = Film::default();
+        if let Err(failure) = self.read(frames, audio, preference, &mut film) {
+            film.frames = film.frames.or(frames.map(|_| Err(failure.clone())));
+            film.audio = film.audio.or(audio.map(|_| Err(failure)));
+        }
+        // Opening and demuxing count to the picture if there is one.
+        let rest = begin.elapsed().saturating_sub(film.picture_time + film.audio_time);
+        if frames.is_some() {
+            film.picture_time += rest;
+        } else {
+            film.audio_time += rest;
+        }
+        film
     }
-    if let Some(picker) = picker {
-        let begin = Instant::now();
-        film.frames = Some(picker.finish(broke_off));
-        film.picture_time += begin.elapsed();
+
+    /// # Errors
+    /// The container cannot be opened.
+    fn read(
+        &self,
+        frames: Option<&FrameSpec>,
+        audio: Option<&AudioSpec>,
+        preference: Preference,
+        film: &mut Film,
+    ) -> Result<(), Failure> {
+        let mut container = self.open()?;
+        film.duration_secs = container.duration_secs;
+        let mut picker = None;
+        if let Some(spec) = frames {
+            match look(spec, &mut container, self.limits) {
+                Ok(Look::Reading(begun)) => picker = Some(begun),
+                Ok(Look::Done(result)) => film.frames = Some(result),
+                Err(failure) => film.frames = Some(Err(failure)),
+            }
+        }
+        if container.has_jumped && (picker.is_some() || audio.is_some()) {
+            container = self.open()?;
+        }
+        let mut sound = audio.and_then(|spec| {
+            listen(spec, &container, preference)
+                .map_err(|failure| film.audio = Some(Err(failure)))
+                .ok()
+        });
+        let mut wanted = Vec::new();
+        wanted.extend(picker.as_ref().map(|picker| picker.stream_index()));
+        wanted.extend(sound.as_ref().map(Sound::stream_index));
+        container.keep_only(&wanted);
+
+        let broke_off = read_packets(&mut container, &wanted, &mut picker, &mut sound, film);
+        if let Some(sound) = sound {
+            let begin = Instant::now();
+            film.audio = Some(sound.finish(broke_off.clone()));
+            film.audio_time += begin.elapsed();
+        }
+        if let Some(picker) = picker {
+            film.frames = Some(picker.finish(broke_off));
+        }
+        Ok(())
     }
-    film
+}
+
+/// How a film's frames are come by.
+enum Look {
+    /// From the packets, while they are read.
+    Reading(Box<dyn Picker>),
+    /// The index led to them.
+    Done(Result<Keyframes, Failure>),
+}
+
+fn look(spec: &FrameSpec, container: &mut Container, limits: &Limits) -> Result<Look, Failure> {
+    let none = || {
+        let text = "the file has no stream of moving pictures";
+        Failure::new(ReasonCode::NoVideoStream, text)
+    };
+    let stream = container.video().ok_or_else(none)?;
+    let (spec, start_secs) = (spec.clone(), container.start_secs);
+    Ok(match spec.sampling {
+        Sampling::Keyframes => {
+            let ticks = index::of_long_film(container, &stream);
+            let num_wanted = spec.max_frames.saturating_mul(NUM_SPARE);
+            let facts = stream.clone();
+            let mut picker =
+                Box::new(KeyframePicker::new(spec, limits.clone(), stream, start_secs));
+            match ticks {
+                None => Look::Reading(picker),
+                Some(ticks) => {
+                    let ticks = index::evenly(&ticks, num_wanted);
+                    let fed = index::feed(container, &facts, &ticks, picker.as_mut());
+                    Look::Done(fed.and_then(|lost| picker.finish(lost)))
+                }
+            }
+        }
+        Sampling::Uniform | Sampling::Shots => {
+            let bars = match spec.crop_bars {
+                true => probe::bars(container, &stream, limits),
+                false => Bars::default(),
+            };
+            Look::Reading(Box::new(EveryFramePicker::new(spec, limits, stream, start_secs, bars)?))
+        }
+    })
+}
+
+fn listen(
+    spec: &AudioSpec,
+    container: &Container,
+    preference: Preference,
+) -> Result<Sound, Failure> {
+    let none = || Failure::new(ReasonCode::NoAudioStream, "the file has no stream of sound");
+    Sound::new(spec.clone(), container.audio().ok_or_else(none)?, preference)
 }
 
 /// Reads to the end, or to where nothing more is wanted; says why it could not.
@@ -186,8 +234,7 @@ fn read_packets(
             let end = (start + packet.duration().max(0)) as f64 * tick - container.start_secs;
             end_secs = end_secs.max(end);
         }
-        let is_encrypted =
-            packet.side_data().any(|data| data.kind() == SideDataType::EncryptionInfo);
+        let is_encrypted = libav::is_encrypted(&packet);
         if let Some(watcher) = picker.as_mut().filter(|p| p.stream_index() == index) {
             if let Err(failure) = watcher.push(packet, is_encrypted) {
                 film.frames = Some(Err(failure));

@@ -134,8 +134,11 @@ impl FrameDecoder {
         }
     }
 
-    /// Counts what could not be decoded; want of memory is the end.
-    fn refuse(&mut self, error: ffmpeg::Error) -> Result<(), Failure> {
+    /// Counts what could not be decoded.
+    ///
+    /// # Errors
+    /// Want of memory, which is the end.
+    pub(super) fn refuse(&mut self, error: ffmpeg::Error) -> Result<(), Failure> {
         self.num_refused += 1;
         let failure = libav::failure(error);
         if failure.code == ReasonCode::MemoryLimit {

@@ -5,12 +5,17 @@
 //! are kept compressed, thinned out evenly when there are more than four times as many as
 //! wanted or more than [`MAX_BYTES`] of them, and only those that are chosen at the end of
 //! the film are decoded: a film of two hours costs no more memory or decoding than a
-//! trailer. Where a chosen frame is black or a near-duplicate, others are tried in the
-//! largest gaps.
+//! trailer. The first few that are decoded tell what bars the film has. Where a chosen frame is
+//! black or a near-duplicate, others are tried in the largest gaps.
 
+use std::mem;
+
+use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{Discard, Packet, frame};
 
 use super::{
+    bars::Bars,
+    choose,
     container::StreamFacts,
     film::Picker,
     frame_decoder::FrameDecoder,
@@ -24,7 +29,13 @@ use super::{
 const MAX_BYTES: usize = 96 << 20;
 
 /// For each frame that is wanted so many are kept until the film's length is known.
-const NUM_SPARE: usize = 4;
+pub(super) const NUM_SPARE: usize = 4;
+
+/// So many frames are held to see what bars the film has …
+const NUM_PROBED: usize = 8;
+
+/// … or so many bytes of them, roughly.
+const MAX_PROBED_BYTES: usize = 256 << 20;
 
 /// A compressed keyframe.
 struct Candidate {
@@ -110,45 +121,96 @@ impl Picker for KeyframePicker {
         if spec.max_frames == 0 {
             return Ok(Keyframes::default());
         }
-        let mut scaler =
-            SquareScaler::new(spec.side_px, spec.fit, stream.pixel_aspect, stream.turn);
-        let mut decoder = FrameDecoder::open(&stream, &limits, self.start_secs, Discard::NonKey)?;
+        let scaler = SquareScaler::new(spec.side_px, spec.fit, stream.pixel_aspect, stream.turn);
+        let decoder = FrameDecoder::open(&stream, &limits, self.start_secs, Discard::NonKey)?;
         if candidates.is_empty() {
             return Err(broke_off.unwrap_or_else(|| match num_packets {
                 0 => Failure::new(ReasonCode::Truncated, "the stream holds no packets"),
                 n => Failure::new(ReasonCode::Corrupt, format!("no keyframe in {n} packets")),
             }));
         }
+        let mut studio = Studio {
+            decoder,
+            scaler,
+            // Of 4:2:0, roughly.
+            frame_bytes: stream.width as usize * stream.height as usize * 3 / 2,
+            knows_bars: !spec.crop_bars,
+        };
         let mut selection = Selection::new(spec);
         selection.fill(
             candidates,
             |candidate| candidate.time_secs,
-            |round| decode(&mut decoder, &mut scaler, round),
+            |round| studio.stills(round),
         )?;
-        selection.finish(broke_off.or_else(|| decoder.complaint()))
+        selection.finish(broke_off.or_else(|| studio.decoder.complaint()))
+    }
+}
+
+/// Makes stills of packets.
+struct Studio {
+    decoder: FrameDecoder,
+    scaler: SquareScaler,
+    frame_bytes: usize,
+    /// The scaler crops the film's bars, or is not to.
+    knows_bars: bool,
+}
+
+impl Studio {
+    /// Stills of some packets; both ascend in time.
+    fn stills(&mut self, mut round: Vec<Candidate>) -> Result<Vec<Still>, Failure> {
+        let mut stills = Vec::with_capacity(round.len());
+        if !self.knows_bars {
+            let mut held = Vec::new();
+            let first = self.take_spread(&mut round);
+            decode(&mut self.decoder, first, &mut |frame, time_secs| {
+                held.push((mem::replace(frame, frame::Video::empty()), time_secs));
+                Ok(())
+            })?;
+            self.scaler.set_bars(Bars::of_film(held.iter().map(|(f, _)| Bars::of_frame(f))));
+            self.knows_bars = true;
+            for (mut frame, time_secs) in held {
+                match self.scaler.still(&mut frame, time_secs) {
+                    Ok(still) => stills.push(still),
+                    Err(error) => self.decoder.refuse(error)?,
+                }
+            }
+        }
+        decode(&mut self.decoder, round, &mut |frame, time_secs| {
+            stills.push(self.scaler.still(frame, time_secs)?);
+            Ok(())
+        })?;
+        stills.sort_by(|a, b| a.time_secs.total_cmp(&b.time_secs));
+        Ok(stills)
+    }
+
+    /// Takes some packets that are spread evenly out of the round.
+    fn take_spread(&self, round: &mut Vec<Candidate>) -> Vec<Candidate> {
+        let that_fit = MAX_PROBED_BYTES / self.frame_bytes.max(1);
+        let times: Vec<f64> = round.iter().map(|candidate| candidate.time_secs).collect();
+        let mut taken = Vec::new();
+        for place in choose::spread(&times, that_fit.clamp(2, NUM_PROBED)).into_iter().rev() {
+            taken.push(round.remove(place));
+        }
+        taken.reverse();
+        taken
     }
 }
 
 /// Decodes some packets, ascending in time, and leaves the decoder as it was.
 fn decode(
     decoder: &mut FrameDecoder,
-    scaler: &mut SquareScaler,
-    round: Vec<Candidate>,
-) -> Result<Vec<Still>, Failure> {
-    let mut stills = Vec::with_capacity(round.len());
+    packets: Vec<Candidate>,
+    take: &mut dyn FnMut(&mut frame::Video, f64) -> Result<(), ffmpeg::Error>,
+) -> Result<(), Failure> {
     // A decoder may hold frames back; those without a time of their own take the times of the
     // packets in turn.
-    let mut times = round.iter().map(|c| c.time_secs).collect::<Vec<_>>().into_iter();
+    let mut times = packets.iter().map(|c| c.time_secs).collect::<Vec<_>>().into_iter();
     let mut take = |frame: &mut frame::Video, time_secs: Option<f64>| {
         let in_turn = times.next().unwrap_or(0.0).max(0.0);
-        let (picture, thumbnail) = scaler.square(frame)?;
-        stills.push(Still { time_secs: time_secs.unwrap_or(in_turn), picture, thumbnail });
-        Ok(())
+        take(frame, time_secs.unwrap_or(in_turn))
     };
-    for Candidate { packet, .. } in round {
+    for Candidate { packet, .. } in packets {
         decoder.push(&packet, &mut take)?;
     }
-    decoder.drain(&mut take)?;
-    stills.sort_by(|a, b| a.time_secs.total_cmp(&b.time_secs));
-    Ok(stills)
+    decoder.drain(&mut take)
 }

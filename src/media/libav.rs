@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::sync::Once;
 
 use ffmpeg_next as ffmpeg;
-use ffmpeg_next::{codec, decoder, ffi};
+use ffmpeg_next::{Packet, codec, codec::packet::side_data::Type as SideDataType, decoder, ffi};
 
 use super::{
     container::StreamFacts,
@@ -55,6 +55,11 @@ pub(super) fn decoder(
     });
     context.set_packet_time_base(stream.time_base);
     Ok((context, codec))
+}
+
+/// Whether a packet wants a key.
+pub(super) fn is_encrypted(packet: &Packet) -> bool {
+    packet.side_data().any(|data| data.kind() == SideDataType::EncryptionInfo)
 }
 
 /// Takes the lines that FFmpeg logged on this thread since the last call.

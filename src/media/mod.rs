@@ -5,20 +5,24 @@
 //! Decoding runs in worker processes ([`pool`]); FFmpeg, symphonia and `image` live here
 //! and nowhere else.
 
+mod bars;
 mod choose;
 mod container;
 mod cpu;
+mod crop;
 mod error;
 mod every_frame;
 mod film;
 mod frame_decoder;
 mod geometry;
 mod handover;
+mod index;
 mod keyframes;
 mod libav;
 mod limits;
 pub mod mux;
 pub mod pool;
+mod probe;
 mod reader;
 mod request;
 mod sandbox;
@@ -30,6 +34,7 @@ mod sound;
 mod still;
 mod symphonia_codec;
 mod thumbnail;
+mod tone;
 mod wire;
 pub mod worker;
 
@@ -58,22 +63,13 @@ pub fn decode(request: &DecodeRequest, limits: &Limits) -> Decoded {
 
 /// Decodes a file that is open; its path is only a name.
 fn decode_file(file: &File, request: &DecodeRequest, limits: &Limits) -> Decoded {
-    let unreadable = |error: std::io::Error| {
-        Decoded::failed(request, &Failure::new(ReasonCode::Unreadable, error.to_string()))
-    };
     let mut decoded = Decoded::default();
     if request.frames.is_some() || request.audio.is_some() {
         let watch = cpu::CpuWatch::start();
-        let handle = match file.try_clone() {
-            Ok(handle) => handle,
-            Err(error) => return unreadable(error),
-        };
-        let film = film::decode(
-            handle,
-            &request.path,
+        let source = film::Source { file, path: &request.path, limits };
+        let film = source.decode(
             request.frames.as_ref(),
             request.audio.as_ref(),
-            limits,
             sound::Preference::default(),
         );
         // The parts are told apart by the clock, their sum by the processor's.
@@ -87,11 +83,10 @@ fn decode_file(file: &File, request: &DecodeRequest, limits: &Limits) -> Decoded
     }
     if let Some(spec) = &request.picture {
         let watch = cpu::CpuWatch::start();
-        let handle = match file.try_clone() {
-            Ok(handle) => handle,
-            Err(error) => return unreadable(error),
-        };
-        decoded.picture = Some(still::decode(handle, spec, limits));
+        decoded.picture = Some(match file.try_clone() {
+            Ok(handle) => still::decode(handle, spec, limits),
+            Err(error) => Err(Failure::new(ReasonCode::Unreadable, error.to_string())),
+        });
         decoded.picture_cpu_secs += watch.secs();
     }
     decoded.peak_bytes = memory::peak_bytes();

@@ -42,6 +42,8 @@ pub struct FrameSpec {
     pub side_px: u32,
     /// How it is made square.
     pub fit: Fit,
+    /// Black bars around the film's picture are cropped.
+    pub crop_bars: bool,
     /// At most so many, spread over the film's length.
     pub max_frames: usize,
     /// Frames whose mean luma (0..255) is below this are black and left out.

@@ -1,9 +1,11 @@
 //! Decoded frames to the square of RGB pixels that a network takes.
 //!
-//! in: a frame of any size and pixel format; out: 8-bit RGB, `[side, side, 3]`, and its luma
-//! thumbnail. One pass of swscale does cropping, scaling and the change of colours: bicubic,
-//! accurate rounding, full chroma. Colours follow the matrix and range that the frame states;
-//! where it states none, BT.601 as in FFmpeg's own scaler. High dynamic range is not mapped.
+//! in: a frame of any size and pixel format; out: 8-bit sRGB, `[side, side, 3]`, and its luma
+//! thumbnail. Bars are cropped, of interlaced frames one field is taken, and one pass of
+//! swscale does the rest of the cropping, scaling and the change of colours: bicubic, accurate
+//! rounding, full chroma. Colours follow the matrix and range that the frame states; where it
+//! states none, BT.601 as in FFmpeg's own scaler. High dynamic range and BT.2020 are scaled in
+//! 16 bits and mapped afterwards (`tone`).
 
 use std::ffi::c_int;
 
@@ -11,10 +13,14 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{ffi, format::Pixel, frame, software::scaling};
 
 use super::{
+    bars::Bars,
     container::ratio,
-    geometry::{Placement, Rect, Turn, black_square, paste, place},
+    crop,
+    geometry::{Rect, Turn, black_square, paste, place},
     request::{Fit, Picture},
+    selection::Still,
     thumbnail::Thumbnail,
+    tone::{Light, ToneMap},
 };
 
 /// What a scaler was made for.
@@ -25,7 +31,22 @@ struct Source {
     height: u32,
     space: c_int,
     is_full_range: bool,
+    light: Option<Light>,
     into: Rect,
+}
+
+impl Source {
+    /// What swscale gives.
+    fn target(&self) -> Pixel {
+        if self.light.is_some() { Pixel::RGB48LE } else { Pixel::RGB24 }
+    }
+}
+
+/// A scaler with the mapping of its colours, where they need one.
+struct Converter {
+    made_for: Source,
+    scaler: scaling::Context,
+    tone: Option<ToneMap>,
 }
 
 /// Scales frames; keeps the scaler while the frames stay alike.
@@ -34,76 +55,96 @@ pub(super) struct SquareScaler {
     fit: Fit,
     pixel_aspect: Option<f64>,
     turn: Turn,
-    scaler: Option<(Source, scaling::Context)>,
+    bars: Bars,
+    converter: Option<Converter>,
 }
 
 impl SquareScaler {
     /// The container's pixel aspect, if it states one, goes before the frame's.
     pub(super) fn new(side_px: u32, fit: Fit, pixel_aspect: Option<f64>, turn: Turn) -> Self {
-        Self { side_px, fit, pixel_aspect, turn, scaler: None }
+        Self { side_px, fit, pixel_aspect, turn, bars: Bars::default(), converter: None }
     }
 
-    /// Scales a frame; it is cropped in place.
-    pub(super) fn square(
+    /// From now on these bars are cropped, as far as a frame has them.
+    pub(super) fn set_bars(&mut self, bars: Bars) {
+        self.bars = bars;
+    }
+
+    /// A still of a frame, which is cropped in place.
+    pub(super) fn still(
         &mut self,
         frame: &mut frame::Video,
-    ) -> Result<(Picture, Thumbnail), ffmpeg::Error> {
+        time_secs: f64,
+    ) -> Result<Still, ffmpeg::Error> {
+        let (picture, thumbnail) = self.square(frame)?;
+        Ok(Still { time_secs, picture, thumbnail })
+    }
+
+    fn square(&mut self, frame: &mut frame::Video) -> Result<(Picture, Thumbnail), ffmpeg::Error> {
         if frame.width() == 0 || frame.height() == 0 {
             return Err(ffmpeg::Error::InvalidData);
         }
+        if self.bars != Bars::default() {
+            let own = Bars::of_frame(frame).unwrap_or(self.bars);
+            crop::off_bars(frame, self.bars.min(own))?;
+        }
         let aspect = frame.aspect_ratio();
-        let aspect = self
+        let mut aspect = self
             .pixel_aspect
             .or_else(|| ratio(aspect.numerator(), aspect.denominator()))
             .unwrap_or(1.0);
+        if frame.is_interlaced() && frame.height() > 1 {
+            crop::to_one_field(frame);
+            aspect /= 2.0;
+        }
         let placement = place(frame.width(), frame.height(), aspect, self.side_px, self.fit);
-        crop(frame, placement)?;
+        crop::to_part(frame, placement.crop)?;
         let source = source_of(frame, placement.into);
-        let scaler = match &mut self.scaler {
-            Some((made_for, scaler)) if *made_for == source => scaler,
-            slot => &mut slot.insert((source, make_scaler(&source)?)).1,
+        let converter = match &mut self.converter {
+            Some(converter) if converter.made_for == source => converter,
+            slot => slot.insert(Converter {
+                made_for: source,
+                scaler: make_scaler(&source)?,
+                tone: source.light.map(ToneMap::new),
+            }),
         };
         let mut scaled = frame::Video::empty();
-        scaler.run(frame, &mut scaled)?;
+        converter.scaler.run(frame, &mut scaled)?;
         let mut square = black_square(self.side_px);
-        paste(&mut square, placement.into, scaled.data(0), scaled.stride(0));
+        match &converter.tone {
+            None => paste(&mut square, placement.into, scaled.data(0), scaled.stride(0)),
+            Some(tone) => {
+                let rgb = tone.map_rows(&scaled);
+                paste(&mut square, placement.into, &rgb, placement.into.width as usize * 3);
+            }
+        }
         let thumbnail = Thumbnail::of(&square, placement.into);
         Ok((self.turn.apply(square), thumbnail))
     }
 }
 
-/// Moves the frame's edges inwards; the chroma planes ask for even steps.
-fn crop(frame: &mut frame::Video, placement: Placement) -> Result<(), ffmpeg::Error> {
-    let Rect { x, y, width, height } = placement.crop;
-    if (width, height) == (frame.width(), frame.height()) {
-        return Ok(());
-    }
-    let (left, top) = (x & !1, y & !1);
-    let (right, bottom) = (frame.width() - width - left, frame.height() - height - top);
-    #[allow(unsafe_code)]
-    // SAFETY: the four edges lie within the frame.
-    let cropped = unsafe {
-        let raw = frame.as_mut_ptr();
-        (*raw).crop_left = left as usize;
-        (*raw).crop_top = top as usize;
-        (*raw).crop_right = right as usize;
-        (*raw).crop_bottom = bottom as usize;
-        ffi::av_frame_apply_cropping(raw, ffi::AV_FRAME_CROP_UNALIGNED as c_int)
-    };
-    if cropped < 0 { Err(ffmpeg::Error::from(cropped)) } else { Ok(()) }
+/// Luma from 0 to 255 instead of 16 to 235.
+pub(super) fn is_full_range(frame: &frame::Video) -> bool {
+    frame.color_range() == ffmpeg::color::Range::JPEG
+        || matches!(
+            frame.format(),
+            Pixel::YUVJ420P | Pixel::YUVJ422P | Pixel::YUVJ444P | Pixel::YUVJ440P | Pixel::YUVJ411P
+        )
 }
 
 fn source_of(frame: &frame::Video, into: Rect) -> Source {
-    let format = frame.format();
-    let is_full_range = frame.color_range() == ffmpeg::color::Range::JPEG
-        || matches!(
-            format,
-            Pixel::YUVJ420P | Pixel::YUVJ422P | Pixel::YUVJ444P | Pixel::YUVJ440P | Pixel::YUVJ411P
-        );
     #[allow(unsafe_code)]
     // SAFETY: the frame is decoded and whole.
     let space = unsafe { (*frame.as_ptr()).colorspace } as c_int;
-    Source { format, width: frame.width(), height: frame.height(), space, is_full_range, into }
+    Source {
+        format: frame.format(),
+        width: frame.width(),
+        height: frame.height(),
+        space,
+        is_full_range: is_full_range(frame),
+        light: Light::of(frame),
+        into,
+    }
 }
 
 fn make_scaler(source: &Source) -> Result<scaling::Context, ffmpeg::Error> {
@@ -117,7 +158,7 @@ fn make_scaler(source: &Source) -> Result<scaling::Context, ffmpeg::Error> {
         source.format,
         source.width,
         source.height,
-        Pixel::RGB24,
+        source.target(),
         width,
         height,
         flags,

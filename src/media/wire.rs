@@ -295,6 +295,7 @@ mod tests {
                 fit: Fit::Pad,
                 sampling: crate::media::Sampling::Shots,
                 every_secs: 0.5,
+                crop_bars: true,
                 max_frames: 2,
                 black_luma: 1.0,
                 duplicate_luma: 2.0,

@@ -47,6 +47,7 @@ pub(super) fn film(path: impl Into<PathBuf>) -> DecodeRequest {
         frames: Some(FrameSpec {
             sampling: Sampling::Keyframes,
             every_secs: 2.0,
+            crop_bars: false,
             side_px: 64,
             fit: Fit::Stretch,
             max_frames: 8,

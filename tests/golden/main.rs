@@ -5,6 +5,7 @@
 mod catalog;
 mod librosa_mfcc;
 mod networks;
+mod pictures;
 mod pillow_resize;
 mod shots;
 mod sklearn_metrics;

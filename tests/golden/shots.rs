@@ -43,6 +43,7 @@ fn frames(path: &Path, sampling: Sampling, every_secs: f64, max_frames: usize) -
     let frames = FrameSpec {
         sampling,
         every_secs,
+        crop_bars: false,
         side_px: 32,
         fit: Fit::Stretch,
         max_frames,

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Raised whenever the same settings and weights give other numbers.
-const ALGORITHM_VERSION: u32 = 1;
+const ALGORITHM_VERSION: u32 = 2;
 const NAME: &str = "frames";
 
 /// The trailer's keyframes.
@@ -37,6 +37,8 @@ struct Settings {
     every_secs: f64,
     /// At most so many frames, spread over the film.
     max_frames: usize,
+    /// Black bars above and below or at the sides of the film's picture are cropped.
+    crop_bars: bool,
     /// How a wide frame is brought to the square input.
     fit: Fit,
     /// Mean luma (0..255) below which a frame is black.
@@ -52,6 +54,7 @@ impl Default for Settings {
             sampling: Sampling::Keyframes,
             every_secs: 2.0,
             max_frames: 32,
+            crop_bars: true,
             fit: Fit::Stretch,
             black_luma: 12.0,
             duplicate_luma: 3.0,
@@ -118,6 +121,7 @@ impl Encoder for FrameEncoder {
             fit: self.settings.fit,
             sampling: self.settings.sampling,
             every_secs: self.settings.every_secs,
+            crop_bars: self.settings.crop_bars,
             max_frames: self.settings.max_frames,
             black_luma: self.settings.black_luma,
             duplicate_luma: self.settings.duplicate_luma,
