@@ -169,9 +169,10 @@ fn look(spec: &FrameSpec, container: &mut Container, limits: &Limits) -> Result<
             }
         }
         Sampling::Uniform | Sampling::Shots => {
-            let bars = match spec.crop_bars {
-                true => probe::bars(container, &stream, limits),
-                false => Bars::default(),
+            let bars = if spec.crop_bars {
+                probe::bars(container, &stream, limits)
+            } else {
+                Bars::default()
             };
             Look::Reading(Box::new(EveryFramePicker::new(spec, limits, stream, start_secs, bars)?))
         }

@@ -106,7 +106,7 @@ fn seek(container: &mut Container, stream: &StreamFacts, tick: i64) -> Result<()
     #[allow(unsafe_code)]
     // SAFETY: the container is open and has this stream.
     let sought = unsafe {
-        let backward = ffi::AVSEEK_FLAG_BACKWARD as i32;
+        let backward = ffi::AVSEEK_FLAG_BACKWARD;
         ffi::av_seek_frame(container.input.as_mut_ptr(), stream.index as i32, tick, backward)
     };
     if sought < 0 { Err(libav::failure(sought.into())) } else { Ok(()) }
@@ -121,7 +121,7 @@ fn keyframe_ticks(container: &mut Container, stream_index: usize) -> Vec<i64> {
         let count = ffi::avformat_index_get_entries_count(stream);
         (0..count)
             .filter_map(|entry| ffi::avformat_index_get_entry(stream, entry).as_ref())
-            .filter(|entry| entry.flags() & ffi::AVINDEX_KEYFRAME as i32 != 0)
+            .filter(|entry| entry.flags() & ffi::AVINDEX_KEYFRAME != 0)
             .map(|entry| entry.timestamp)
             .collect()
     };

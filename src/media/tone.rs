@@ -18,8 +18,8 @@ const PEAK_NITS: f32 = 1000.0;
 /// Linear BT.2020 to linear BT.709 (ITU-R BT.2087, inverted).
 const BT2020_TO_BT709: [[f32; 3]; 3] = [
     [1.660_491, -0.587_641, -0.072_850],
-    [-0.124_550, 1.132_900, -0.008_349],
-    [-0.018_151, -0.100_579, 1.118_730],
+    [-0.124_550, 1.132_9, -0.008_349],
+    [-0.018_151, -0.100_579, 1.118_73],
 ];
 
 /// How the numbers of a film stand for light.
@@ -166,7 +166,7 @@ fn nits_to_pq(nits: f32) -> f32 {
 fn hlg_to_scene(signal: f32) -> f32 {
     const A: f32 = 0.178_832_77;
     const B: f32 = 0.284_668_92;
-    const C: f32 = 0.559_910_73;
+    const C: f32 = 0.559_910_7;
     if signal <= 0.5 { signal * signal / 3.0 } else { (((signal - C) / A).exp() + B) / 12.0 }
 }
 
