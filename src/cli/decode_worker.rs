@@ -3,15 +3,19 @@
 
 use std::process::ExitCode;
 
-use crate::media::worker;
+use crate::media::{Hwaccel, worker};
 
-/// The worker takes its requests from standard input and nothing from the command line.
+/// The worker takes its requests from standard input.
 #[derive(clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// What decodes pictures, where it is there
+    #[arg(long, default_value_t)]
+    hwaccel: Hwaccel,
+}
 
-pub(super) fn run(_args: &Args) -> ExitCode {
+pub(super) fn run(args: &Args) -> ExitCode {
     // The parent learns from the broken pipe; there is nobody else to tell.
-    match worker::serve() {
+    match worker::serve(args.hwaccel) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

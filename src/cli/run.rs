@@ -22,6 +22,10 @@ pub(super) struct Common {
     /// Titles worked on at once, each with a decode worker; 0: one per core
     #[arg(short, long)]
     jobs: Option<usize>,
+    /// What decodes pictures: none, auto, cuda, videotoolbox or vaapi; where it is not there,
+    /// the processor
+    #[arg(long)]
+    hwaccel: Option<crate::media::Hwaccel>,
 }
 
 #[derive(clap::Args)]
@@ -96,6 +100,9 @@ fn read(args: &Common) -> Result<Pipeline, Failure> {
     }
     if let Some(jobs) = args.jobs {
         pipeline.extract.jobs = jobs;
+    }
+    if let Some(hwaccel) = args.hwaccel {
+        pipeline.extract.hwaccel = hwaccel;
     }
     Ok(pipeline)
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::ReasonCode;
+use crate::media::{Hwaccel, ReasonCode};
 
 /// Below this share of their time spent computing, titles worked on wait for something else.
 const MOSTLY_BUSY: f64 = 0.6;
@@ -28,8 +28,19 @@ pub struct ExtractReport {
     pub first_title_secs: f64,
     /// Titles worked on at once, each with a worker.
     pub jobs: usize,
+    /// What decoded pictures.
+    pub hwaccel: HwaccelReport,
     /// Greatest memory.
     pub peak_memory: PeakMemory,
+}
+
+/// Hardware that was asked for, and what was there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HwaccelReport {
+    /// As the settings say.
+    pub wanted: Hwaccel,
+    /// `none`: the processor.
+    pub used: Hwaccel,
 }
 
 /// Greatest resident sizes, bytes; 0 where the system does not tell (outside of Linux).
@@ -192,6 +203,13 @@ impl fmt::Display for ExtractReport {
         }
         if let Some(bottleneck) = self.bottleneck() {
             writeln!(f, "  bottleneck: {bottleneck}")?;
+        }
+        match &self.hwaccel {
+            HwaccelReport { wanted: Hwaccel::None, .. } => {}
+            HwaccelReport { wanted, used: Hwaccel::None } => {
+                writeln!(f, "  pictures were decoded by the processor: {wanted} is not there")?;
+            }
+            HwaccelReport { used, .. } => writeln!(f, "  pictures were decoded by {used}")?,
         }
         if self.num_films > 0 {
             writeln!(f, "  {:.1} films a minute", self.films_per_minute())?;

@@ -14,14 +14,14 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::{
     EncoderReport, ExtractError, ExtractReport, ExtractSettings, OpenEncoder, Retry,
-    report::is_ordinary,
+    report::{HwaccelReport, is_ordinary},
     title::{Outcome, Shared, TitleResult},
 };
 use crate::{
     base::{Interrupt, Interrupted, Progress, memory},
     catalog::Title,
     encode::Want,
-    media::{DecodePool, PoolSettings},
+    media::{DecodePool, Hwaccel, PoolSettings},
     store::{EncoderStore, FailureRow, FeatureRow, FeatureStore, Index},
 };
 
@@ -51,7 +51,8 @@ pub fn extract(
     let pool = wants_files
         .then(|| {
             let limits = settings.limits.clone();
-            DecodePool::new(PoolSettings { jobs, limits, ..PoolSettings::default() })
+            let hwaccel = settings.hwaccel;
+            DecodePool::new(PoolSettings { jobs, limits, hwaccel, ..PoolSettings::default() })
         })
         .transpose()?;
     if let Some(sandbox) = pool.as_ref().map(DecodePool::sandbox)
@@ -113,6 +114,10 @@ pub fn extract(
         return Err(Interrupted.into());
     }
     collector.report.jobs = jobs;
+    collector.report.hwaccel = HwaccelReport {
+        wanted: settings.hwaccel,
+        used: pool.as_ref().map_or(Hwaccel::None, DecodePool::hwaccel),
+    };
     Ok(collector.finish())
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, num::NonZero, thread};
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::Limits;
+use crate::media::{Hwaccel, Limits};
 
 /// The `[extract]` table of a pipeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +12,8 @@ use crate::media::Limits;
 pub struct ExtractSettings {
     /// Titles worked on at once, each with a decode worker; 0: one per core.
     pub jobs: usize,
+    /// What decodes pictures, where it is there.
+    pub hwaccel: Hwaccel,
     /// A shard is published after so many titles …
     pub shard_titles: usize,
     /// … or so many seconds, whichever is first.
@@ -27,6 +29,7 @@ impl Default for ExtractSettings {
     fn default() -> Self {
         Self {
             jobs: 0,
+            hwaccel: Hwaccel::None,
             shard_titles: 256,
             shard_secs: 60,
             max_failed_frac: 0.5,

@@ -8,7 +8,7 @@ use ffmpeg_next::{Discard, Packet, codec, decoder, frame};
 
 use super::{
     container::StreamFacts,
-    libav,
+    hardware, libav,
     limits::Limits,
     request::{Failure, ReasonCode},
 };
@@ -52,6 +52,7 @@ impl FrameDecoder {
         check_size(stream.width, stream.height, limits)?;
         let (mut context, codec) = libav::decoder(stream)?;
         context.skip_frame(discard);
+        hardware::attach(&mut context, codec);
         let mut options = ffmpeg::Dictionary::new();
         options.set("max_pixels", &limits.max_pixels.min(i32::MAX as u64).to_string());
         let decoder = context
@@ -128,7 +129,8 @@ impl FrameDecoder {
                 continue;
             }
             check_size(frame.width(), frame.height(), &self.limits)?;
-            if let Err(error) = take(&mut frame, time_secs) {
+            let taken = hardware::fetch(&mut frame).and_then(|()| take(&mut frame, time_secs));
+            if let Err(error) = taken {
                 self.refuse(error)?;
             }
         }

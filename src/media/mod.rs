@@ -16,6 +16,7 @@ mod film;
 mod frame_decoder;
 mod geometry;
 mod handover;
+mod hardware;
 mod index;
 mod keyframes;
 mod libav;
@@ -43,6 +44,7 @@ use std::fs::File;
 use crate::base::memory;
 
 pub use error::MediaError;
+pub use hardware::Hwaccel;
 pub use libav::{FfmpegVersions, ffmpeg_versions};
 pub use limits::Limits;
 pub use pool::{DecodePool, PoolSettings};

@@ -22,6 +22,7 @@ use self::{keeper::Keeper, life::Worker};
 use super::{
     container,
     error::MediaError,
+    hardware::Hwaccel,
     limits::Limits,
     request::{DecodeRequest, Decoded, Failure, ReasonCode},
     sandbox::Sandbox,
@@ -39,6 +40,8 @@ pub struct PoolSettings {
     pub program: Option<PathBuf>,
     /// A worker is replaced after so many titles: what libraries leak has an end.
     pub recycle_after: usize,
+    /// What decodes pictures, where it is there.
+    pub hwaccel: Hwaccel,
 }
 
 impl Default for PoolSettings {
@@ -48,6 +51,7 @@ impl Default for PoolSettings {
             limits: Limits::default(),
             program: None,
             recycle_after: 500,
+            hwaccel: Hwaccel::None,
         }
     }
 }
@@ -56,6 +60,7 @@ impl Default for PoolSettings {
 pub struct DecodePool {
     settings: PoolSettings,
     sandbox: Sandbox,
+    hwaccel: Hwaccel,
     state: Mutex<State>,
     /// A worker came back, or one may be started.
     freed: Condvar,
@@ -85,11 +90,18 @@ impl DecodePool {
                 source,
             })?,
         };
-        let keeper = Keeper::start(program);
+        let keeper = Keeper::start(program, settings.hwaccel);
         let first = Worker::start(&keeper)?;
-        let sandbox = first.sandbox();
+        let (sandbox, hwaccel) = (first.sandbox(), first.hwaccel());
         let state = State { idle: vec![first], num_live: 1, is_stopped: false };
-        Ok(Self { settings, sandbox, state: Mutex::new(state), freed: Condvar::new(), keeper })
+        Ok(Self {
+            settings,
+            sandbox,
+            hwaccel,
+            state: Mutex::new(state),
+            freed: Condvar::new(),
+            keeper,
+        })
     }
 
     /// How the pool was set up.
@@ -101,6 +113,12 @@ impl DecodePool {
     #[must_use]
     pub fn sandbox(&self) -> Sandbox {
         self.sandbox
+    }
+
+    /// What decodes pictures: as asked for, or the processor (`none`).
+    #[must_use]
+    pub fn hwaccel(&self) -> Hwaccel {
+        self.hwaccel
     }
 
     /// Decodes one title; waits for a free worker. Takes at most the time limit, counted

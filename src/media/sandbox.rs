@@ -6,6 +6,9 @@
 //! (seccomp). A call that is taken away fails with "not permitted"; it does not kill the
 //! worker, so that a library which asks for something it can do without still works.
 //!
+//! A worker that decodes with hardware keeps reading what drivers read while they work: the
+//! system's libraries and devices. All else is taken from it too.
+//!
 //! source: landlock(7), seccomp(2).
 
 use std::fmt;
@@ -48,31 +51,47 @@ impl fmt::Display for Sandbox {
 
 /// Gives up what is not needed; says what the system took.
 #[cfg(target_os = "linux")]
-pub(super) fn enter() -> Sandbox {
-    Sandbox { landlock: lock_files().unwrap_or(false), seccomp: lock_calls().is_ok() }
+pub(super) fn enter(keeps_drivers: bool) -> Sandbox {
+    Sandbox {
+        landlock: lock_files(keeps_drivers).unwrap_or(false),
+        seccomp: lock_calls(keeps_drivers).is_ok(),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn enter() -> Sandbox {
+pub(super) fn enter(_keeps_drivers: bool) -> Sandbox {
     Sandbox::default()
 }
 
-/// No rule follows, so nothing that is handled is allowed.
+/// Drivers read below these.
 #[cfg(target_os = "linux")]
-fn lock_files() -> Result<bool, landlock::RulesetError> {
-    use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus};
+const SYSTEM: [&str; 7] = ["/usr", "/lib", "/lib64", "/etc", "/opt", "/proc", "/sys"];
+
+/// What is handled and not allowed by a rule is taken.
+#[cfg(target_os = "linux")]
+fn lock_files(keeps_drivers: bool) -> Result<bool, landlock::RulesetError> {
+    use landlock::{
+        ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
+        path_beneath_rules,
+    };
 
     let newest = ABI::V6; // older kernels enforce what they know of it
-    let status = Ruleset::default()
+    let mut rules = Ruleset::default()
         .handle_access(AccessFs::from_all(newest))?
         .handle_access(AccessNet::from_all(newest))?
-        .create()?
-        .restrict_self()?;
+        .create()?;
+    if keeps_drivers {
+        let devices = AccessFs::from_read(newest) | AccessFs::WriteFile | AccessFs::IoctlDev;
+        rules = rules
+            .add_rules(path_beneath_rules(SYSTEM, AccessFs::from_read(newest)))?
+            .add_rules(path_beneath_rules(["/dev"], devices))?;
+    }
+    let status = rules.restrict_self()?;
     Ok(status.ruleset != RulesetStatus::NotEnforced)
 }
 
 #[cfg(target_os = "linux")]
-fn lock_calls() -> Result<(), seccompiler::Error> {
+fn lock_calls(keeps_drivers: bool) -> Result<(), seccompiler::Error> {
     use nix::libc;
     use seccompiler::{
         BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -140,6 +159,16 @@ fn lock_calls() -> Result<(), seccompiler::Error> {
         libc::SYS_fork,
         libc::SYS_vfork,
     ]);
+    if keeps_drivers {
+        // landlock says which files.
+        let opening = [
+            libc::SYS_openat,
+            libc::SYS_openat2,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_open,
+        ];
+        calls.retain(|call| !opening.contains(call));
+    }
     let mut rules: std::collections::BTreeMap<_, Vec<_>> =
         calls.into_iter().map(|call| (call, Vec::new())).collect();
     // A thread is allowed, a process is not.
@@ -150,4 +179,44 @@ fn lock_calls() -> Result<(), seccompiler::Error> {
     refuse(rules, libc::EPERM)?;
     // Its flags lie in memory that a filter cannot read; without it the C library takes `clone`.
     refuse([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS)
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::{fs, net::UdpSocket, thread};
+
+    use super::*;
+
+    /// What a thread that entered the sandbox may still do: read its own file, create one, read
+    /// the system's, open a socket.
+    fn allowed(keeps_drivers: bool) -> (Sandbox, [bool; 4]) {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("film.mp4");
+        fs::write(&own, b"film").unwrap();
+        let new = folder.path().join("new");
+        // Both parts hold the thread that asks for them, and no other.
+        let tried = thread::spawn(move || {
+            let sandbox = enter(keeps_drivers);
+            let tries = [
+                fs::read(&own).is_ok(),
+                fs::write(&new, b"").is_ok(),
+                fs::read_dir("/usr").is_ok(),
+                UdpSocket::bind("127.0.0.1:0").is_ok(),
+            ];
+            (sandbox, tries)
+        });
+        tried.join().unwrap()
+    }
+
+    #[test]
+    fn drivers_may_read_the_system_and_nothing_else() {
+        let (sandbox, tries) = allowed(false);
+        if !sandbox.is_whole() {
+            eprintln!("this system has {sandbox}: nothing to be seen");
+            return;
+        }
+        assert_eq!(tries, [false; 4]);
+        assert_eq!(allowed(true).1, [false, false, true, false]);
+    }
 }

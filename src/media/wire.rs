@@ -2,7 +2,7 @@
 //!
 //! Each message is [`MAGIC`], the length of its head, a head in JSON, and the raw bytes that
 //! the head announces; numbers are little-endian. A worker says [`HELLO`] when it is ready,
-//! and a byte that tells its sandbox.
+//! a byte that tells its sandbox, and one that tells the hardware it decodes with.
 //! The parent believes no number: sizes beyond what it asked for are garbage.
 
 use std::ffi::OsString;
@@ -23,7 +23,7 @@ use super::{
 const MAGIC: [u8; 4] = *b"ctd1";
 
 /// A worker's first words.
-pub(super) const HELLO: [u8; 16] = *b"cinetag-decode 2";
+pub(super) const HELLO: [u8; 16] = *b"cinetag-decode 3";
 
 /// A head is a few kilobytes: a list of times, some words.
 const MAX_HEAD_BYTES: u32 = 4 << 20;

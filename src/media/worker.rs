@@ -17,30 +17,33 @@ use std::time::Duration;
 use super::{
     cpu::thread_cpu,
     decode_file, handover,
+    hardware::{self, Hwaccel},
     limits::Limits,
     request::{DecodeRequest, Decoded, Failure, ReasonCode},
     sandbox, wire,
 };
 use crate::base::memory;
 
-/// Answers requests until the parent closes the pipe.
+/// Answers requests until the parent closes the pipe. Pictures are decoded by this hardware
+/// where it is there.
 ///
 /// # Errors
 /// The pipe broke, or a decoder panicked: its state is not to be trusted any more, and the
 /// process should end.
-pub fn serve() -> io::Result<()> {
+pub fn serve(hwaccel: Hwaccel) -> io::Result<()> {
     take_rights();
     let _ = memory::peak_bytes(); // opens what it reads later
     // Nothing but answers may go to the parent, whatever a library prints.
     let mut answers = BufWriter::with_capacity(1 << 16, private_stdout()?);
     let requests = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let sandbox = sandbox::enter();
+    let hwaccel = hardware::open(hwaccel);
+    let sandbox = sandbox::enter(hwaccel != Hwaccel::None);
     answers.write_all(&wire::HELLO)?;
-    answers.write_all(&[sandbox.to_byte()])?;
+    answers.write_all(&[sandbox.to_byte(), hwaccel.to_byte()])?;
     answers.flush()?;
     while let Some(file) = handover::receive_file(&requests)? {
         let Some((request, limits)) = wire::read_request(&requests)? else { break };
-        limit_resources(&limits);
+        limit_resources(&limits, hwaccel);
         act_out_fault(&request, &limits, &mut answers)?;
         let decoded = catch_unwind(AssertUnwindSafe(|| {
             act_out_panic(&request);
@@ -80,10 +83,13 @@ fn take_rights() {
 }
 
 #[cfg(target_os = "linux")]
-fn limit_resources(limits: &Limits) {
+fn limit_resources(limits: &Limits, hwaccel: Hwaccel) {
     use rustix::process::Resource;
 
-    set_limit(Resource::As, limits.memory_bytes);
+    // Drivers reserve far more addresses than they use.
+    if hwaccel == Hwaccel::None {
+        set_limit(Resource::As, limits.memory_bytes);
+    }
     set_limit(Resource::Cpu, thread_cpu().as_secs() + 1 + limits.cpu_secs);
 }
 
@@ -101,7 +107,7 @@ fn set_limit(resource: rustix::process::Resource, value: u64) {
 fn take_rights() {}
 
 #[cfg(not(target_os = "linux"))]
-fn limit_resources(_limits: &Limits) {}
+fn limit_resources(_limits: &Limits, _hwaccel: Hwaccel) {}
 
 /// Standard output under another number; what is printed from now on goes to standard error.
 fn private_stdout() -> io::Result<std::fs::File> {

@@ -37,6 +37,7 @@ fn pool_of(program: PathBuf, wall: Duration) -> DecodePool {
         limits: Limits { wall, ..Limits::default() },
         program: Some(program),
         recycle_after: 50,
+        ..PoolSettings::default()
     })
     .unwrap()
 }

@@ -18,6 +18,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use super::life::Life;
+use crate::media::hardware::Hwaccel;
 
 enum Task {
     /// Start a worker.
@@ -43,10 +44,11 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn start(program: PathBuf) -> Self {
+    /// Workers are this program, and decode pictures with this hardware.
+    pub(super) fn start(program: PathBuf, hwaccel: Hwaccel) -> Self {
         let (tasks, inbox) = mpsc::channel();
         let for_thread = program.clone();
-        let thread = thread::spawn(move || run(&for_thread, &inbox));
+        let thread = thread::spawn(move || run(&for_thread, hwaccel, &inbox));
         Self { program, tasks: Some(tasks), thread: Some(thread) }
     }
 
@@ -88,7 +90,7 @@ impl Drop for Keeper {
     }
 }
 
-fn run(program: &PathBuf, inbox: &Receiver<Task>) {
+fn run(program: &PathBuf, hwaccel: Hwaccel, inbox: &Receiver<Task>) {
     let mut lives: Vec<Weak<Life>> = Vec::new();
     loop {
         lives.retain(|life| life.strong_count() > 0);
@@ -105,7 +107,7 @@ fn run(program: &PathBuf, inbox: &Receiver<Task>) {
         };
         match task {
             Ok(Task::Start(answer)) => {
-                let started = start_process(program);
+                let started = start_process(program, hwaccel);
                 if let Ok(started) = &started {
                     lives.push(Arc::downgrade(&started.life));
                 }
@@ -118,11 +120,12 @@ fn run(program: &PathBuf, inbox: &Receiver<Task>) {
     }
 }
 
-fn start_process(program: &PathBuf) -> io::Result<Started> {
+fn start_process(program: &PathBuf, hwaccel: Hwaccel) -> io::Result<Started> {
     let (requests, theirs) = UnixStream::pair()?;
     let mut command = Command::new(program);
     command
         .arg("decode-worker")
+        .arg(format!("--hwaccel={hwaccel}"))
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -15,6 +15,7 @@ use super::{
 use crate::media::{
     error::MediaError,
     handover,
+    hardware::Hwaccel,
     limits::Limits,
     request::{DecodeRequest, Decoded, Failure, ReasonCode},
     sandbox::Sandbox,
@@ -87,6 +88,7 @@ pub(super) struct Worker {
     answers: BufReader<ChildStdout>,
     stderr: Option<JoinHandle<String>>,
     sandbox: Sandbox,
+    hwaccel: Hwaccel,
     num_titles: usize,
     /// It said that it takes no more requests.
     is_done: bool,
@@ -107,17 +109,19 @@ impl Worker {
             answers: BufReader::with_capacity(1 << 16, answers),
             stderr: Some(thread::spawn(move || tail_of(stderr))),
             sandbox: Sandbox::default(),
+            hwaccel: Hwaccel::None,
             num_titles: 0,
             is_done: false,
         };
         worker.set_deadline(START_WALL, keeper);
-        let mut hello = [0; HELLO.len() + 1];
+        let mut hello = [0; HELLO.len() + 2];
         let read = worker.answers.read_exact(&mut hello);
         if worker.clear_deadline()
             && read.is_ok()
-            && let Some([sandbox]) = hello.strip_prefix(&HELLO)
+            && let Some([sandbox, hwaccel]) = hello.strip_prefix(&HELLO)
         {
             worker.sandbox = Sandbox::from_byte(*sandbox);
+            worker.hwaccel = Hwaccel::from_byte(*hwaccel);
             return Ok(worker);
         }
         let (status, words) = worker.end();
@@ -134,6 +138,11 @@ impl Worker {
     /// What holds it.
     pub(super) fn sandbox(&self) -> Sandbox {
         self.sandbox
+    }
+
+    /// What decodes its pictures.
+    pub(super) fn hwaccel(&self) -> Hwaccel {
+        self.hwaccel
     }
 
     /// Sends a request with its file and waits for the answer.
