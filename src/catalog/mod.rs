@@ -4,12 +4,17 @@
 //! out: a [`Catalog`]: titles in the file's order, a closed genre vocabulary, and the
 //! problems found on the way ([`Problem`]). [`split`] divides titles for training.
 
+mod decode;
 mod delimited;
 mod error;
 mod genres;
+mod ids;
 mod jsonl;
+pub mod library;
 mod lines;
 mod load;
+mod media_kind;
+pub mod nfo;
 mod paths;
 mod problem;
 mod row;
@@ -17,6 +22,7 @@ mod spec;
 pub mod split;
 mod summary;
 mod title;
+mod xml;
 
 pub use error::CatalogError;
 pub use load::load;
