@@ -67,7 +67,7 @@ impl Draft {
     /// The system's error from syncing or renaming; what stood there is then untouched.
     pub fn publish(self) -> io::Result<()> {
         File::open(&self.temporary)?.sync_all()?;
-        set_default_permissions(&self.temporary)?;
+        set_permissions(&self.temporary, &self.path)?;
         self.temporary.persist(&self.path).map_err(|e| e.error)?;
         sync_folder(&folder_of(&self.path))
     }
@@ -100,15 +100,17 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// Temporary files are made private; a published file is as readable as any other.
+/// Temporary files are made private; a published file has the rights of the file that it
+/// replaces, and is as readable as any other where it replaces none.
 #[cfg(unix)]
-fn set_default_permissions(path: &Path) -> io::Result<()> {
+fn set_permissions(temporary: &Path, path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+    let mode = fs::metadata(path).map_or(0o644, |replaced| replaced.permissions().mode() & 0o7777);
+    fs::set_permissions(temporary, fs::Permissions::from_mode(mode))
 }
 
 #[cfg(not(unix))]
-fn set_default_permissions(_path: &Path) -> io::Result<()> {
+fn set_permissions(_temporary: &Path, _path: &Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 //! `metrics.json` holds figures alone: two runs over the same data with the same seed give the
 //! same bytes. When, where and how long stands in the two others ([`Circumstances`]).
 
+mod contact_sheet;
 mod evidence;
 mod model;
 mod render;
@@ -16,6 +17,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use contact_sheet::{
+    ContactSheet, SheetFrame, SheetGenre, SheetMissing, SheetText, SheetTitle,
+};
 pub use evidence::{Alone, Evidence};
 pub use model::{
     AloneReport, Circumstances, EvaluationReport, FoldRow, GenreReport, PresenceRow, Provenance,

@@ -8,7 +8,9 @@ use super::{ReportError, model::EvaluationReport, svg};
 use crate::eval::{Headline, Interval};
 
 const HTML: &str = include_str!("../../assets/report/report.html.jinja");
-const STYLE: &str = include_str!("../../assets/report/report.css");
+pub(super) const STYLE: &str = include_str!("../../assets/report/report.css");
+pub(super) const SHEET_STYLE: &str = include_str!("../../assets/report/contact_sheet.css");
+const SHEET: &str = include_str!("../../assets/report/contact_sheet.html.jinja");
 const MARKDOWN: &str = include_str!("../../assets/report/report.md.jinja");
 
 /// The self-contained page.
@@ -47,7 +49,7 @@ pub(super) fn markdown(report: &EvaluationReport) -> Result<String, ReportError>
     Ok(environment.get_template("report.md")?.render(shared(report))?)
 }
 
-fn environment() -> Result<Environment<'static>, ReportError> {
+pub(super) fn environment() -> Result<Environment<'static>, ReportError> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
@@ -71,8 +73,16 @@ fn environment() -> Result<Environment<'static>, ReportError> {
     environment.add_filter("p_value", p_value);
     environment.add_filter("cell", |text: String| markdown_cell(&text));
     environment.add_template("report.html", HTML)?;
+    environment.add_filter("clock", clock);
+    environment.add_template("contact_sheet.html", SHEET)?;
     environment.add_template("report.md", MARKDOWN)?;
     Ok(environment)
+}
+
+/// `1:02.5`: minutes and seconds.
+fn clock(secs: f64) -> String {
+    let tenths = (10.0 * secs).round().max(0.0) as u64;
+    format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
 }
 
 /// What both templates see: the report with a few things said in words.

@@ -191,6 +191,12 @@ impl Bundle {
         Ok(Self { folder: folder.to_owned(), config, digest: Digest::of_bytes(&text), model })
     }
 
+    /// Its name and the start of its digest: `movies@9f86d081884c7d65`.
+    #[must_use]
+    pub fn model_name(&self) -> String {
+        format!("{}@{}", self.config.name, self.digest.short())
+    }
+
     /// Opens the encoders that it was trained on.
     ///
     /// # Errors

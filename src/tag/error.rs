@@ -54,6 +54,22 @@ pub enum TagError {
         /// Why.
         source: io::Error,
     },
+    /// A format of sidecars was asked for one file about many titles.
+    #[error("{format} knows no file about many titles, only one a title")]
+    NoTable {
+        /// The format.
+        format: &'static str,
+    },
+    /// A run that the tree's journal does not know.
+    #[error("{}: no run {run:?} is known there", root.display())]
+    NoSuchRun {
+        /// The root of the tree.
+        root: PathBuf,
+        /// The run that was asked for.
+        run: String,
+        /// Those that are known.
+        runs: Vec<String>,
+    },
     /// The tags cannot be written.
     #[error("the tags cannot be written")]
     Write(#[from] io::Error),
@@ -97,6 +113,14 @@ impl Hinted for TagError {
             Self::NotExtracted { .. } => {
                 Some("run `cinetag extract PIPELINE` first; it goes on where it stopped".to_owned())
             }
+            Self::NoTable { .. } => Some(
+                "write sidecars: `--in-place`, or `--sidecars DIR` into a folder of their own"
+                    .to_owned(),
+            ),
+            Self::NoSuchRun { runs, .. } if runs.is_empty() => {
+                Some("name the folder that was tagged: its journal is in `.cinetag`".to_owned())
+            }
+            Self::NoSuchRun { runs, .. } => Some(format!("there are {}", runs.join(", "))),
             Self::File { .. } | Self::Write(_) => None,
             Self::Catalog(e) => e.hint(),
             Self::Encode(e) => e.hint(),

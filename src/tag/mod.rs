@@ -2,20 +2,30 @@
 //!
 //! in: a bundle (what `cinetag train` wrote) and titles; out: per title and genre a
 //! probability, a decision, what each modality contributed, and which moments of the
-//! trailer spoke.
+//! trailer spoke. [`format`] writes them down, [`sidecar`] puts them beside the films.
 
 mod bundle;
 mod card;
+mod choice;
 mod error;
+pub mod format;
+
+mod library;
 mod modalities;
 mod predict;
+pub mod sidecar;
+mod sinks;
+#[cfg(test)]
+mod testing;
 mod titles;
-mod write;
 
 pub use bundle::{Bundle, BundleConfig, BundleModality, TrainedOn};
 pub use card::model_card;
+pub use choice::Choice;
 pub use error::TagError;
+
+pub use library::Library;
 pub use modalities::OpenModalities;
 pub use predict::{GenreScore, Moment, Tagger, TitleTags};
-pub use titles::{TagSummary, tag_titles};
-pub use write::{TagFormat, TagWriter};
+pub use sinks::{TableSink, TagSink};
+pub use titles::{TagJob, TagSummary, tag_titles};

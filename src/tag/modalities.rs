@@ -72,6 +72,17 @@ impl OpenModalities {
         Value::Object(description)
     }
 
+    /// What each modality sees of a title, in words: equal words give equal tags.
+    pub(super) fn seen(&self, title: &Title, digests: &SourceDigests) -> Vec<String> {
+        let encoders = self.encoders.iter().map(|open| {
+            source_key(open.modality, title, digests)
+                .map_or_else(String::new, |source| source.key.to_string())
+        });
+        let records =
+            self.records.iter().map(|(_, reader)| json!(reader.record(title)).to_string());
+        encoders.chain(records).collect()
+    }
+
     /// The table of these titles: features from the store, records from the titles. It has
     /// no labels: titles to tag may come with genres of another vocabulary.
     ///

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Bundle, OpenModalities, TagError};
+use super::{Bundle, Choice, OpenModalities, TagError};
 use crate::{
     base::TitleId,
     catalog::Title,
@@ -41,6 +42,11 @@ pub struct TitleTags {
     pub missing: BTreeMap<String, String>,
     /// Bundle name and the start of its digest.
     pub model: String,
+    /// Version of the program.
+    pub version: String,
+    /// When the tags were made; absent in a pipeline's, where equal runs give equal files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tagged_at: Option<Timestamp>,
 }
 
 /// One genre of a title.
@@ -74,14 +80,24 @@ pub struct Tagger<'a> {
     bundle: &'a Bundle,
     modalities: &'a OpenModalities,
     model: String,
+    choice: Choice,
+    tagged_at: Option<Timestamp>,
 }
 
 impl<'a> Tagger<'a> {
     /// A tagger; `modalities` are the bundle's ([`Bundle::open_modalities`]).
     #[must_use]
     pub fn new(bundle: &'a Bundle, modalities: &'a OpenModalities) -> Self {
-        let model = format!("{}@{}", bundle.config.name, bundle.digest.short());
-        Self { bundle, modalities, model }
+        let (model, choice) = (bundle.model_name(), Choice::default());
+        Self { bundle, modalities, model, choice, tagged_at: None }
+    }
+
+    /// With another choice of tags than the bundle's, and the moment that is written with them.
+    #[must_use]
+    pub fn with(mut self, choice: &Choice, tagged_at: Option<Timestamp>) -> Self {
+        self.choice = choice.clone();
+        self.tagged_at = tagged_at;
+        self
     }
 
     /// Tags titles, in their order.
@@ -137,6 +153,7 @@ impl<'a> Tagger<'a> {
                 });
             }
             scores.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+            self.choice.apply(&mut scores);
         }
         TitleTags {
             id: title.id.clone(),
@@ -147,6 +164,8 @@ impl<'a> Tagger<'a> {
             moments: moments(idx, data, prediction),
             missing,
             model: self.model.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            tagged_at: self.tagged_at,
         }
     }
 

@@ -1,18 +1,39 @@
 //! Tagging many titles: a chunk at a time through extraction, prediction and writing, so
 //! that memory does not grow with the library.
 
-use std::io::Write;
+use jiff::Timestamp;
+use rayon::prelude::*;
+use serde_json::json;
 
-use super::{Bundle, OpenModalities, TagError, TagWriter, Tagger};
+use super::{Bundle, Choice, OpenModalities, TagError, TagSink, Tagger, format::Tagged};
 use crate::{
-    base::{Interrupt, Progress},
+    base::{Digest, DigestBuilder, Interrupt, Progress, digest::canonical_json},
     catalog::Title,
     extract::{self, ExtractReport, ExtractSettings, Retry},
-    store::FeatureStore,
+    store::{FeatureStore, SourceDigests},
 };
 
 /// Titles at once.
 const CHUNK: usize = 512;
+
+/// What to tag and with what.
+#[derive(Clone, Copy)]
+pub struct TagJob<'a> {
+    /// The titles.
+    pub titles: &'a [Title],
+    /// The bundle.
+    pub bundle: &'a Bundle,
+    /// Its encoders ([`Bundle::open_modalities`]).
+    pub modalities: &'a OpenModalities,
+    /// Where features are kept.
+    pub store: &'a FeatureStore,
+    /// How features are made.
+    pub extract: &'a ExtractSettings,
+    /// Which scores become tags.
+    pub choice: &'a Choice,
+    /// The moment that is written with the tags.
+    pub tagged_at: Option<Timestamp>,
+}
 
 /// What a tagging did.
 #[derive(Debug, Default)]
@@ -21,6 +42,10 @@ pub struct TagSummary {
     pub num_titles: usize,
     /// Of them, those of which nothing could be looked at.
     pub num_unscored: usize,
+    /// Of them, those that have no tag.
+    pub num_untagged: usize,
+    /// Titles that no sink wanted.
+    pub num_unchanged: usize,
     /// Tags given.
     pub num_tags: usize,
     /// Sources that failed for a reason that wants a look.
@@ -33,38 +58,101 @@ pub struct TagSummary {
 ///
 /// # Errors
 /// Extraction cannot go on, features cannot be read, or the tags cannot be written.
-#[allow(clippy::too_many_arguments)] // one thing each
-pub fn tag_titles<W: Write>(
-    titles: &[Title],
-    bundle: &Bundle,
-    modalities: &OpenModalities,
-    store: &FeatureStore,
-    settings: &ExtractSettings,
-    writer: &mut TagWriter<W>,
+pub fn tag_titles(
+    job: &TagJob<'_>,
+    sinks: &mut [&mut dyn TagSink],
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<TagSummary, TagError> {
-    let tagger = Tagger::new(bundle, modalities);
+    let tagger = Tagger::new(job.bundle, job.modalities).with(job.choice, job.tagged_at);
     let mut summary = TagSummary::default();
-    for chunk in titles.chunks(CHUNK) {
-        let report = extract::extract(
-            chunk,
-            modalities.encoders(),
-            store,
-            settings,
-            &Retry::No,
-            progress,
-            interrupt,
-        )?;
-        summary.num_skipped +=
-            report.encoders.iter().map(extract::EncoderReport::num_skipped).sum::<usize>();
-        summary.extraction.push(report);
-        for tags in tagger.tag(chunk, store, &store.sources()?)? {
-            summary.num_titles += 1;
-            summary.num_unscored += usize::from(tags.scores.is_empty());
-            summary.num_tags += tags.genres.len();
-            writer.write(&tags)?;
+    for (chunk_idx, titles) in job.titles.chunks(CHUNK).enumerate() {
+        interrupt.check()?;
+        let mut wanted = Vec::new();
+        for (at, (title, inputs)) in titles.iter().zip(inputs_of(job, titles)?).enumerate() {
+            let idx = chunk_idx * CHUNK + at;
+            // Every sink is asked: each counts for itself what it need not look at.
+            let by: Vec<bool> = sinks.iter_mut().map(|sink| sink.wants(idx, &inputs)).collect();
+            if by.contains(&true) {
+                wanted.push(Wanted { idx, title, inputs, by });
+            } else {
+                summary.num_unchanged += 1;
+            }
         }
+        tag_chunk(job, &tagger, &wanted, sinks, &mut summary, progress, interrupt)?;
     }
     Ok(summary)
+}
+
+/// A title that some sink wants.
+struct Wanted<'a> {
+    idx: usize,
+    title: &'a Title,
+    inputs: Digest,
+    /// Which sinks.
+    by: Vec<bool>,
+}
+
+fn tag_chunk(
+    job: &TagJob<'_>,
+    tagger: &Tagger<'_>,
+    chunk: &[Wanted<'_>],
+    sinks: &mut [&mut dyn TagSink],
+    summary: &mut TagSummary,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), TagError> {
+    if chunk.is_empty() {
+        return Ok(());
+    }
+    let titles: Vec<Title> = chunk.iter().map(|wanted| wanted.title.clone()).collect();
+    let encoders = job.modalities.encoders();
+    let report = extract::extract(
+        &titles,
+        encoders,
+        job.store,
+        job.extract,
+        &Retry::No,
+        progress,
+        interrupt,
+    )?;
+    summary.num_skipped +=
+        report.encoders.iter().map(extract::EncoderReport::num_skipped).sum::<usize>();
+    summary.extraction.push(report);
+    let tagged = tagger.tag(&titles, job.store, &job.store.sources()?)?;
+    for (wanted, tags) in chunk.iter().zip(tagged) {
+        interrupt.check()?;
+        summary.num_titles += 1;
+        summary.num_unscored += usize::from(tags.scores.is_empty());
+        summary.num_untagged += usize::from(tags.genres.is_empty());
+        summary.num_tags += tags.genres.len();
+        let tagged = Tagged { title: wanted.title, tags: &tags };
+        for (sink, _) in sinks.iter_mut().zip(&wanted.by).filter(|(_, wants)| **wants) {
+            sink.write(wanted.idx, tagged, wanted.inputs)?;
+        }
+    }
+    Ok(())
+}
+
+/// `[titles]`: the digest of all that a title's tags are made from. A file whose digest the
+/// store remembers is not read.
+fn inputs_of(job: &TagJob<'_>, titles: &[Title]) -> Result<Vec<Digest>, TagError> {
+    let sources = job.store.sources()?;
+    let made_by = DigestBuilder::new()
+        .part(job.bundle.digest.as_bytes())
+        .part(canonical_json(&json!(job.choice)))
+        .finish();
+    Ok(titles.par_iter().map(|title| inputs(job, title, &made_by, &sources)).collect())
+}
+
+fn inputs(job: &TagJob<'_>, title: &Title, made_by: &Digest, sources: &SourceDigests) -> Digest {
+    let mut digest = DigestBuilder::new()
+        .part(made_by.as_bytes())
+        .part(title.id.as_str())
+        .part(&title.name)
+        .part(title.year.map_or_else(String::new, |year| year.to_string()));
+    for seen in job.modalities.seen(title, sources) {
+        digest = digest.part(seen);
+    }
+    digest.finish()
 }

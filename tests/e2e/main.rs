@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
+mod archive;
+
 use std::{
     fmt::Write as _,
     fs,
@@ -22,6 +24,8 @@ fn repository() -> &'static Path {
 
 fn cinetag(args: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
+    // The moment that is written with tags: equal runs are to give equal files.
+    command.env("SOURCE_DATE_EPOCH", "1700000000");
     command.args(args).current_dir(repository());
     command
 }
@@ -270,6 +274,18 @@ fn lay_out_the_readmes_folder(folder: &Path, library: &Path) {
         .unwrap();
     }
     fs::create_dir(folder.join("films")).unwrap();
+    // A media library of the films that the demo's bundle knows.
+    let mut demo = csv::Reader::from_path(library.join("movies.csv")).unwrap();
+    for row in demo.deserialize::<std::collections::BTreeMap<String, String>>() {
+        let row = row.unwrap();
+        let film = folder.join(format!("films/{} ({})", row["title"], row["year"]));
+        fs::create_dir_all(&film).unwrap();
+        let nfo = format!(
+            "<movie>\n  <plot><![CDATA[{}]]></plot>\n  <director>{}</director>\n</movie>\n",
+            row["plot"], row["director"]
+        );
+        fs::write(film.join("movie.nfo"), nfo).unwrap();
+    }
     fs::write(folder.join("films/movies.csv"), catalog).unwrap();
 }
 

@@ -12,7 +12,7 @@ use crate::{
     catalog::CatalogSpec,
     encode::EncoderContext,
     pipeline::{Lock, PipelineError, StageKind},
-    tag::{Bundle, TagError, TagFormat, TagWriter, tag_titles},
+    tag::{Bundle, Choice, TableSink, TagError, TagJob, format::registry, tag_titles},
 };
 
 /// Which titles, and where the tags go.
@@ -23,7 +23,7 @@ pub struct Settings {
     /// no genres yet, or all of them where all have some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// Files of the tags, in the run folder; `.jsonl` or `.csv`.
+    /// Files of the tags, in the run folder; their endings say the formats.
     #[serde(default = "out")]
     pub out: Vec<PathBuf>,
 }
@@ -72,23 +72,23 @@ impl Stage for Settings {
         let mut outputs = Vec::new();
         let mut summary = String::new();
         let mut skipped = 0;
+        let job = TagJob {
+            titles: &titles,
+            bundle: &bundle,
+            modalities: &modalities,
+            store: &context.store(),
+            extract: &context.pipeline.extract,
+            choice: &Choice::default(),
+            // Equal runs give equal files; when they were made is in the lock.
+            tagged_at: None,
+        };
         for name in &self.out {
             let path = context.file(&name.to_string_lossy());
-            let format = TagFormat::of_path(&path).unwrap_or_default();
+            let format = registry::of_path(&path).unwrap_or(registry::FORMATS[0]);
             publish_file(&path, |temporary| -> Result<(), TagError> {
-                let names = &bundle.model.spec().modalities;
-                let mut writer = TagWriter::create(temporary, format, names)?;
-                let done = tag_titles(
-                    &titles,
-                    &bundle,
-                    &modalities,
-                    &context.store(),
-                    &context.pipeline.extract,
-                    &mut writer,
-                    context.progress,
-                    context.interrupt,
-                )?;
-                writer.finish()?;
+                let mut sink = TableSink::create(temporary, format, &bundle)?;
+                let done = tag_titles(&job, &mut [&mut sink], context.progress, context.interrupt)?;
+                sink.finish()?;
                 skipped = done.num_skipped;
                 summary = format!("{} tags for {} titles", done.num_tags, done.num_titles);
                 Ok(())

@@ -1,0 +1,309 @@
+//! `cinetag tag`: genres for new titles.
+
+mod review;
+mod titles;
+mod undo;
+
+use std::{io, path::PathBuf};
+
+use jiff::Timestamp;
+
+use super::{Console, Failure, SKIPPED};
+use crate::{
+    base::{DeviceChoice, Draft},
+    encode::EncoderContext,
+    extract::{ExtractReport, ExtractSettings},
+    store::FeatureStore,
+    tag::{
+        Bundle, Choice, TableSink, TagError, TagJob, TagSink, TagSummary,
+        format::{TagFormat, registry},
+        sidecar::{RunHeader, SidecarReport, SidecarWriter},
+        tag_titles,
+    },
+};
+
+/// Files that are left alone or failed are named up to this many; the rest is counted.
+const MAX_NAMED: usize = 20;
+
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Trailers, posters, folders of them, media libraries, patterns such as 'films/*/', or one
+    /// catalog (.csv, .tsv, .jsonl); - reads a list of paths from standard input
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// The bundle
+    #[arg(long, value_name = "DIR", required = true)]
+    bundle: Option<PathBuf>,
+    /// File of the tags; standard output where nothing else is asked for
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// How tags are written: jsonl, csv, xlsx, json-ld, pbcore; as sidecars also nfo, ebucore,
+    /// mmif [default: by the file's name, else jsonl; sidecars: nfo]
+    #[arg(long, value_parser = format)]
+    format: Option<Format>,
+    /// Write sidecars beside the films: genres into the NFO files that are there
+    #[arg(long, conflicts_with_all = ["sidecars", "out"])]
+    in_place: bool,
+    /// Write sidecars into a tree of their own, parallel to the library
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    sidecars: Option<PathBuf>,
+    /// With sidecars: show what would be changed, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write a contact sheet (index.html) of what would be tagged, and nothing else
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["in_place", "sidecars", "out"])]
+    review: Option<PathBuf>,
+    /// File of the titles that got no tag, for a person to look at
+    #[arg(long, value_name = "FILE")]
+    untagged: Option<PathBuf>,
+    /// No tag that is less probable than this, 0 to 1
+    #[arg(long, value_name = "P", value_parser = probability)]
+    min_probability: Option<f32>,
+    /// No more tags than this for a title: the most probable ones
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
+    /// Where features are kept, so that a second run decodes nothing [default: the user's
+    /// cache]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Titles worked on at once; 0: one per core
+    #[arg(short, long, default_value_t = 0)]
+    jobs: usize,
+    /// Where networks run: auto, cpu, cuda[:N] or metal[:N]
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Bring every sidecar that a run wrote back to what it was, byte for byte
+    Undo(undo::Args),
+}
+
+/// A format by its name; clap wants a type that can be cloned.
+#[derive(Clone, Copy)]
+struct Format(&'static dyn TagFormat);
+
+fn format(name: &str) -> Result<Format, String> {
+    let known = || format!("expected one of {}", registry::names().join(", "));
+    registry::find(name).map(Format).ok_or_else(known)
+}
+
+fn probability(text: &str) -> Result<f32, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+impl Args {
+    /// Where sidecars are written, if they are: beside the films, or in a tree of their own.
+    fn writes_sidecars(&self) -> bool {
+        self.in_place || self.sidecars.is_some()
+    }
+
+    fn sidecar_format(&self) -> &'static dyn TagFormat {
+        self.format.map_or(registry::SIDECAR, |format| format.0)
+    }
+
+    fn writes_nfo_in_place(&self) -> bool {
+        self.in_place && self.sidecar_format().name() == registry::SIDECAR.name()
+    }
+
+    fn format_of(&self, path: &std::path::Path) -> &'static dyn TagFormat {
+        let named = self.format.map(|format| format.0);
+        named.or_else(|| registry::of_path(path)).unwrap_or(registry::FORMATS[0])
+    }
+}
+
+pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
+    if let Some(Command::Undo(args)) = &args.command {
+        return undo::run(args, console);
+    }
+    if args.dry_run && !args.writes_sidecars() {
+        return Err(Failure::usage(
+            "--dry-run shows what would become of sidecars, and none are asked for",
+            "add --in-place, or --sidecars DIR",
+        ));
+    }
+    let folder = args.bundle.clone().unwrap_or_default();
+    let bundle = Bundle::load(&folder, args.device)?;
+    for note in &bundle.config.notes {
+        console.say(format!("note: {note}"));
+    }
+    let found = titles::find(args, &bundle.config.catalog, console)?;
+    let context = EncoderContext { device: args.device, weights_dir: None };
+    let modalities = bundle.open_modalities(&context)?;
+    let store = match &args.store {
+        Some(folder) => FeatureStore::open(folder),
+        None => FeatureStore::open(&default_store()?),
+    };
+    let now = now();
+    let job = TagJob {
+        titles: &found.library.titles,
+        bundle: &bundle,
+        modalities: &modalities,
+        store: &store,
+        extract: &ExtractSettings {
+            jobs: args.jobs,
+            // Whoever tags a mixed bag of files wants the tags of those that can be read.
+            max_failed_frac: 1.0,
+            ..ExtractSettings::default()
+        },
+        choice: &Choice { min_probability: args.min_probability, top: args.top },
+        tagged_at: Some(now),
+    };
+
+    let mut table = None;
+    if let Some(path) = &args.out {
+        table = Some(Table::begin(path, args.format_of(path), &bundle)?);
+    } else if !args.writes_sidecars() && args.review.is_none() {
+        let format = args.format.map_or(registry::FORMATS[0], |format| format.0);
+        let out = Box::new(io::BufWriter::new(io::stdout()));
+        table = Some(Table { draft: None, sink: TableSink::new(out, format, &bundle)? });
+    }
+    let mut untagged = match &args.untagged {
+        Some(path) => Some(Table::begin(path, args.format_of(path), &bundle)?.only_untagged()),
+        None => None,
+    };
+    let mut tell = |difference: String| console.data(difference);
+    let mut sidecars = match &found.tree {
+        Some(tree) => {
+            let format = args.sidecar_format();
+            let header = RunHeader {
+                began: now,
+                cinetag: env!("CARGO_PKG_VERSION").to_owned(),
+                model: bundle.model_name(),
+                format: format.name().to_owned(),
+            };
+            let places = found.library.places(&found.root, tree, format.extension());
+            let tell: Option<&mut dyn FnMut(String)> =
+                if args.dry_run { Some(&mut tell) } else { None };
+            Some(SidecarWriter::new(tree, format, places, header, tell)?)
+        }
+        None => None,
+    };
+
+    let mut review = args.review.as_deref().map(|folder| review::Review::new(folder, job));
+    let mut sinks: Vec<&mut dyn TagSink> = Vec::new();
+    sinks.extend(review.as_mut().map(|review| review as &mut dyn TagSink));
+    sinks.extend(table.as_mut().map(|table| &mut table.sink as &mut dyn TagSink));
+    sinks.extend(untagged.as_mut().map(|table| &mut table.sink as &mut dyn TagSink));
+    sinks.extend(sidecars.as_mut().map(|sidecars| sidecars as &mut dyn TagSink));
+    let result = tag_titles(&job, &mut sinks, console, &console.interrupt);
+    // Sidecars that were written stay written, whatever ended the run.
+    let report = sidecars.map(SidecarWriter::finish);
+    if let (Some(report), Some(tree)) = (&report, &found.tree) {
+        say_sidecars(report, tree, args.dry_run, console);
+    }
+    let summary = result?;
+    if let Some(review) = review {
+        console.say(format!("contact sheet: {}", review.finish(console)?.display()));
+    }
+    for table in [table, untagged].into_iter().flatten() {
+        table.finish()?;
+    }
+    say(&summary, console);
+    let num_failed = report.map_or(0, |report| report.failed.len());
+    Ok(if summary.num_skipped + num_failed > 0 { SKIPPED } else { 0 })
+}
+
+/// A file of tags in the making.
+struct Table {
+    draft: Option<Draft>,
+    sink: TableSink<'static>,
+}
+
+impl Table {
+    fn begin(
+        path: &std::path::Path,
+        format: &'static dyn TagFormat,
+        bundle: &Bundle,
+    ) -> Result<Self, TagError> {
+        let draft = Draft::begin(path).map_err(TagError::file(path))?;
+        let sink = TableSink::create(draft.path(), format, bundle)?;
+        Ok(Self { draft: Some(draft), sink })
+    }
+
+    fn only_untagged(self) -> Self {
+        Self { sink: self.sink.only_untagged(), ..self }
+    }
+
+    fn finish(self) -> Result<(), TagError> {
+        self.sink.finish()?;
+        if let Some(draft) = self.draft {
+            draft.publish()?;
+        }
+        Ok(())
+    }
+}
+
+/// The moment that is written with the tags; `SOURCE_DATE_EPOCH` sets it, for files that are
+/// to be equal (<https://reproducible-builds.org/specs/source-date-epoch/>).
+fn now() -> Timestamp {
+    let set = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
+    let set = set.and_then(|secs| Timestamp::from_second(secs).ok());
+    set.or_else(|| Timestamp::from_second(Timestamp::now().as_second()).ok()).unwrap_or_default()
+}
+
+fn default_store() -> Result<PathBuf, Failure> {
+    use etcetera::BaseStrategy as _;
+    let dirs = etcetera::choose_base_strategy().map_err(|_| {
+        Failure::usage(
+            "there is no home folder for the cache of features",
+            "give one with --store DIR",
+        )
+    })?;
+    Ok(dirs.cache_dir().join("cinetag").join("features"))
+}
+
+fn say(summary: &TagSummary, console: &Console) {
+    for report in &summary.extraction {
+        if report.encoders.iter().any(|encoder| encoder.computed > 0 || encoder.num_failed() > 0) {
+            console.say(ExtractReport::to_string(report).trim_end());
+        }
+    }
+    let unchanged = match summary.num_unchanged {
+        0 => String::new(),
+        num => format!("; {num} unchanged since they were tagged"),
+    };
+    console.say(format!("{} tags for {} titles{unchanged}", summary.num_tags, summary.num_titles));
+    if summary.num_unscored > 0 {
+        console.say(format!(
+            "{} titles have nothing that could be looked at; `missing` says why",
+            summary.num_unscored
+        ));
+    }
+    let num_unsure = summary.num_untagged - summary.num_unscored;
+    if num_unsure > 0 {
+        console.say(format!(
+            "{num_unsure} titles got no tag: no genre was probable enough (--untagged FILE lists them)"
+        ));
+    }
+}
+
+fn say_sidecars(report: &SidecarReport, tree: &std::path::Path, dry_run: bool, console: &Console) {
+    for (files, word) in [(&report.left, "left alone"), (&report.failed, "not written")] {
+        for (path, reason) in files.iter().take(MAX_NAMED) {
+            console.say(format!("{}: {word}: {reason}", path.display()));
+        }
+        if files.len() > MAX_NAMED {
+            console.say(format!("… and {} more {word}", files.len() - MAX_NAMED));
+        }
+    }
+    let would = if dry_run { "would be " } else { "" };
+    console.say(format!(
+        "sidecars: {} {would}new, {} {would}changed, {} as they should be, {} left alone, {} failed",
+        report.num_new,
+        report.num_changed,
+        report.num_unchanged + report.num_same,
+        report.left.len(),
+        report.failed.len(),
+    ));
+    if let Some(run) = &report.run
+        && report.num_new + report.num_changed > 0
+    {
+        console.say(format!("`cinetag tag undo {run} {}` takes it back", tree.display()));
+    }
+}

@@ -1,0 +1,176 @@
+//! `cinetag tag --review`: a contact sheet of what would be tagged.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::Console;
+use crate::{
+    base::Digest,
+    catalog::Title,
+    encode::{SourceKind, Want},
+    media::{
+        DecodePool, DecodeRequest, Fit, PictureSpec, PoolSettings,
+        save::{SaveError, write_picture},
+    },
+    report::{ContactSheet, SheetFrame, SheetGenre, SheetMissing, SheetText, SheetTitle},
+    tag::{Moment, TagError, TagJob, TagSink, TitleTags, format::Tagged},
+};
+
+/// Genres that came close and are shown in grey.
+const NUM_CLOSE: usize = 2;
+/// Side of a poster on the sheet, pixels.
+const POSTER_PX: u32 = 320;
+
+/// Collects titles and writes the sheet at the end.
+pub(super) struct Review<'a> {
+    folder: PathBuf,
+    job: TagJob<'a>,
+    pool: Option<DecodePool>,
+    seen: Vec<(Title, TitleTags)>,
+}
+
+impl<'a> Review<'a> {
+    pub(super) fn new(folder: &Path, job: TagJob<'a>) -> Self {
+        Self { folder: folder.to_owned(), job, pool: None, seen: Vec::new() }
+    }
+
+    /// Writes the pages with their pictures.
+    pub(super) fn finish(mut self, console: &Console) -> Result<PathBuf, super::Failure> {
+        let mut sheet = ContactSheet {
+            notes: self.job.bundle.config.notes.clone(),
+            modalities: self.job.bundle.model.spec().modalities.clone(),
+            ..ContactSheet::default()
+        };
+        let seen = std::mem::take(&mut self.seen);
+        for (title, tags) in &seen {
+            console.interrupt.check()?;
+            let time = tags.tagged_at.map_or_else(String::new, |time| format!(", {time}"));
+            sheet.given_by = format!("cinetag {}, model {}{time}", tags.version, tags.model);
+            let pictures = self.pictures(title, tags)?;
+            sheet.titles.push(sheet_title(title, tags, &sheet.modalities, pictures));
+        }
+        sheet.write(&self.folder).map_err(crate::pipeline::PipelineError::from)?;
+        Ok(self.folder.join("index.html"))
+    }
+
+    /// Poster and moments as files; what cannot be decoded is left out.
+    fn pictures(&mut self, title: &Title, tags: &TitleTags) -> Result<Pictures, super::Failure> {
+        let mut pictures = Pictures::default();
+        for open in self.job.modalities.encoders() {
+            let Some(SourceKind::File(path)) = open.modality.source(title) else { continue };
+            let mut request =
+                DecodeRequest { path: path.clone(), frames: None, audio: None, picture: None };
+            let name = open.modality.name();
+            match open.encoder.want() {
+                Want::Picture(_) => {
+                    request.picture = Some(PictureSpec { side_px: POSTER_PX, fit: Fit::Pad });
+                }
+                Want::Frames(spec) if tags.moments.contains_key(name) => {
+                    request.frames = Some(spec);
+                }
+                _ => continue,
+            }
+            if self.pool.is_none() {
+                let pool = DecodePool::new(PoolSettings { jobs: 1, ..PoolSettings::default() });
+                self.pool =
+                    Some(pool.map_err(crate::extract::ExtractError::from).map_err(TagError::from)?);
+            }
+            let Some(pool) = &self.pool else { continue };
+            let decoded = pool.decode(&request);
+            let stem = Digest::of_bytes(path.as_os_str().as_encoded_bytes()).short();
+            if let Some(Ok(picture)) = &decoded.picture {
+                let file = format!("pictures/{stem}.jpg");
+                write_picture(&self.folder.join(&file), picture).map_err(save_error)?;
+                pictures.poster = Some(file);
+            }
+            let Some(Ok(frames)) = &decoded.frames else { continue };
+            for moment in &tags.moments[name] {
+                let near = |frame: &&crate::media::Keyframe| {
+                    (frame.time_secs as f32 - moment.time_secs).abs() < 0.05
+                };
+                let Some(frame) = frames.kept.iter().find(near) else { continue };
+                let file = format!("pictures/{stem}-{:.0}.jpg", 1000.0 * frame.time_secs);
+                write_picture(&self.folder.join(&file), &frame.picture).map_err(save_error)?;
+                pictures.of_moment.insert(key(name, moment), file);
+            }
+        }
+        Ok(pictures)
+    }
+}
+
+impl TagSink for Review<'_> {
+    fn write(&mut self, _idx: usize, tagged: Tagged<'_>, _inputs: Digest) -> Result<(), TagError> {
+        self.seen.push((tagged.title.clone(), tagged.tags.clone()));
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Pictures {
+    poster: Option<String>,
+    of_moment: BTreeMap<(String, u32), String>,
+}
+
+fn key(modality: &str, moment: &Moment) -> (String, u32) {
+    (modality.to_owned(), (moment.time_secs * 1000.0) as u32)
+}
+
+fn save_error(error: SaveError) -> super::Failure {
+    std::io::Error::other(error).into()
+}
+
+fn sheet_title(
+    title: &Title,
+    tags: &TitleTags,
+    modalities: &[String],
+    pictures: Pictures,
+) -> SheetTitle {
+    let mut num_close = 0;
+    let shown = tags.scores.iter().filter(|score| {
+        num_close += usize::from(!score.decision);
+        score.decision || num_close <= NUM_CLOSE
+    });
+    let genres = shown
+        .map(|score| SheetGenre {
+            name: score.genre.clone(),
+            probability: f64::from(score.probability),
+            threshold: score.threshold,
+            is_tag: score.decision,
+            contributions: modalities
+                .iter()
+                .map(|name| score.contributions.get(name).map(|&part| f64::from(part)))
+                .collect(),
+        })
+        .collect();
+    let frames = tags.moments.iter().flat_map(|(modality, moments)| {
+        moments.iter().map(|moment| SheetFrame {
+            picture: pictures.of_moment.get(&key(modality, moment)).cloned(),
+            modality: modality.clone(),
+            time_secs: f64::from(moment.time_secs),
+            weight: f64::from(moment.weight),
+        })
+    });
+    SheetTitle {
+        name: title.name.clone(),
+        year: title.year,
+        id: title.id.to_string(),
+        frames: frames.collect(),
+        poster: pictures.poster,
+        genres,
+        plot: title
+            .plot
+            .iter()
+            .map(|plot| SheetText { text: plot.clone(), speaks_for: Vec::new() })
+            .collect(),
+        missing: tags
+            .missing
+            .iter()
+            .map(|(modality, reason)| SheetMissing {
+                modality: modality.clone(),
+                reason: reason.clone(),
+            })
+            .collect(),
+    }
+}

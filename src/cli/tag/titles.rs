@@ -1,0 +1,176 @@
+//! Which titles are tagged: a catalog's, a media library's, or one for each file.
+
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use super::{Args, Console, Failure};
+use crate::{
+    catalog::{self, CatalogSpec, Format},
+    tag::{Library, sidecar},
+};
+
+/// The titles, and where sidecars go.
+pub(super) struct Found {
+    pub(super) library: Library,
+    /// The folder that the titles lie in.
+    pub(super) root: PathBuf,
+    /// The folder that sidecars are written into; `None` where none are.
+    pub(super) tree: Option<PathBuf>,
+}
+
+/// The titles to tag.
+pub(super) fn find(
+    args: &Args,
+    trained: &CatalogSpec,
+    console: &Console,
+) -> Result<Found, Failure> {
+    let mut paths = expand(&args.paths)?;
+    if args.writes_sidecars() {
+        for path in &mut paths {
+            // One name for each file, so that it is found again in the journal.
+            *path = fs::canonicalize(&path).map_err(|error| {
+                Failure::usage(
+                    format!("{}: cannot be read ({error})", path.display()),
+                    "check the path",
+                )
+            })?;
+        }
+    }
+    let is_catalog = |path: &&PathBuf| path.is_file() && Format::of_path(path).is_some();
+    let catalog = paths.iter().find(is_catalog).cloned();
+    let root = match &catalog {
+        Some(catalog) => folder_of(catalog).to_owned(),
+        None => common_folder(&paths),
+    };
+    let root = if args.in_place { tagged_before(&root) } else { root };
+    let library = match &catalog {
+        Some(catalog) if paths.len() > 1 => {
+            return Err(Failure::usage(
+                format!("{} is a catalog: it stands alone", catalog.display()),
+                "tag catalogs one at a time, or give only trailers, posters and folders",
+            ));
+        }
+        Some(_) if args.writes_nfo_in_place() => return Err(no_library()),
+        Some(catalog) => Library::of_titles(of_catalog(catalog, trained, console)?, &root),
+        None => of_paths(args, &paths, &root, console)?,
+    };
+    let tree = match &args.sidecars {
+        Some(tree) => {
+            fs::create_dir_all(tree)?;
+            Some(fs::canonicalize(tree)?)
+        }
+        None => args.in_place.then(|| root.clone()),
+    };
+    Ok(Found { library, root, tree })
+}
+
+/// Patterns become the paths that fit them, `-` the paths that standard input lists.
+fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut expanded = Vec::new();
+    for path in paths {
+        let text = path.to_string_lossy();
+        if text == "-" {
+            let mut list = String::new();
+            std::io::stdin().read_to_string(&mut list)?;
+            // As `find -print0` and as everything else writes them.
+            let separator = if list.contains('\0') { '\0' } else { '\n' };
+            let lines = list.split(separator).map(|line| line.trim_end_matches('\r'));
+            expanded.extend(lines.filter(|line| !line.is_empty()).map(PathBuf::from));
+        } else if !path.exists() && text.contains(['*', '?', '[']) {
+            let fitting = glob::glob(&text).map_err(|error| {
+                Failure::usage(
+                    format!("{text}: no pattern ({error})"),
+                    "`*` stands for any name, `**` for any folders",
+                )
+            })?;
+            let before = expanded.len();
+            expanded.extend(fitting.filter_map(Result::ok));
+            if expanded.len() == before {
+                return Err(Failure::usage(
+                    format!("{text}: nothing fits this pattern"),
+                    "`*` stands for any name, `**` for any folders",
+                ));
+            }
+        } else {
+            expanded.push(path.clone());
+        }
+    }
+    if expanded.is_empty() {
+        return Err(Failure::usage("no path is given", "standard input was empty"));
+    }
+    Ok(expanded)
+}
+
+/// Titles of a media library where the folders are one, else one for each media file.
+fn of_paths(
+    args: &Args,
+    paths: &[PathBuf],
+    root: &Path,
+    console: &Console,
+) -> Result<Library, Failure> {
+    let folders: Vec<PathBuf> = paths.iter().filter(|path| path.is_dir()).cloned().collect();
+    if folders.len() == paths.len() {
+        let (library, problems) = Library::read(&folders, root)?;
+        if !library.titles.is_empty() {
+            problems.iter().for_each(|problem| console.say(problem));
+            return Ok(library);
+        }
+    }
+    if args.writes_nfo_in_place() {
+        return Err(no_library());
+    }
+    let (found, problems) = catalog::from_paths(paths)?;
+    problems.iter().for_each(|problem| console.say(problem.to_string()));
+    Ok(Library::of_titles(found.titles, root))
+}
+
+/// NFO files beside what is no library would make it look like one.
+fn no_library() -> Failure {
+    Failure::usage(
+        "there is no media library: no folder with an NFO file, and no trailer that is called one",
+        "write the sidecars into a tree of their own with --sidecars DIR, or name the trailers \
+         trailer.mp4 or FILM-trailer.mp4",
+    )
+}
+
+fn of_catalog(
+    path: &Path,
+    trained: &CatalogSpec,
+    console: &Console,
+) -> Result<Vec<catalog::Title>, Failure> {
+    // The training catalog's column names where they fit, else the default ones.
+    let as_trained = CatalogSpec { path: path.to_owned(), ..trained.clone() };
+    let loaded = catalog::load(&as_trained).or_else(|_| {
+        tracing::info!(
+            "the columns are not called as in the training catalog; trying the default names"
+        );
+        catalog::load(&CatalogSpec { metadata: trained.metadata.clone(), ..CatalogSpec::new(path) })
+            .or_else(|_| catalog::load(&CatalogSpec::new(path)))
+    });
+    let (catalog, problems) = loaded?;
+    problems.iter().for_each(|problem| console.say(problem.to_string()));
+    Ok(catalog.titles)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
+}
+
+/// The deepest folder that holds all paths.
+fn common_folder(paths: &[PathBuf]) -> PathBuf {
+    let mut folders = paths.iter().map(|path| folder_of(path).to_owned());
+    let first = folders.next().unwrap_or_default();
+    folders.fold(first, |common, folder| {
+        let is_above = |ancestor: &&Path| folder.starts_with(ancestor);
+        common.ancestors().find(is_above).unwrap_or(Path::new("")).to_owned()
+    })
+}
+
+/// The nearest folder above that has a journal already; this one where none has.
+pub(super) fn tagged_before(folder: &Path) -> PathBuf {
+    let has_journal = |folder: &&Path| folder.join(sidecar::FOLDER).is_dir();
+    folder.ancestors().find(has_journal).unwrap_or(folder).to_owned()
+}

@@ -1,0 +1,74 @@
+//! CSV (RFC 4180): one row a title and genre.
+
+use std::io::{self, Write};
+
+use super::{TagFormat, TagWriter, Tagged, table, table::Cell};
+
+pub(super) struct Csv;
+
+impl TagFormat for Csv {
+    fn name(&self) -> &'static str {
+        "csv"
+    }
+
+    fn about(&self) -> &'static str {
+        "CSV: one row a title and genre"
+    }
+
+    fn extension(&self) -> &'static str {
+        "csv"
+    }
+
+    fn table<'a>(
+        &self,
+        out: Box<dyn Write + 'a>,
+        modalities: &[String],
+    ) -> Option<Box<dyn TagWriter + 'a>> {
+        Some(Box::new(Rows {
+            out: csv::Writer::from_writer(out),
+            modalities: modalities.to_vec(),
+            has_header: false,
+        }))
+    }
+}
+
+struct Rows<'a> {
+    out: csv::Writer<Box<dyn Write + 'a>>,
+    modalities: Vec<String>,
+    has_header: bool,
+}
+
+impl Rows<'_> {
+    fn header(&mut self) -> io::Result<()> {
+        if !self.has_header {
+            self.has_header = true;
+            self.out.write_record(table::header(&self.modalities))?;
+        }
+        Ok(())
+    }
+}
+
+impl TagWriter for Rows<'_> {
+    fn write(&mut self, tagged: Tagged<'_>) -> io::Result<()> {
+        self.header()?;
+        for row in table::rows(tagged, &self.modalities) {
+            self.out.write_record(row.iter().map(text))?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        self.header()?;
+        self.out.flush()
+    }
+}
+
+fn text(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) => text.clone(),
+        Cell::Single(number) => number.to_string(),
+        Cell::Double(number) => number.to_string(),
+        Cell::Yes(yes) => yes.to_string(),
+        Cell::Empty => String::new(),
+    }
+}

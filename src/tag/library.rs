@@ -1,0 +1,234 @@
+//! Titles with the places of their sidecars.
+//!
+//! in: media libraries as Kodi and Jellyfin keep them ([`catalog::library`]), or titles of any
+//! other catalog; out: [`Library`]. The film itself is never decoded: what is looked at is
+//! poster, trailer and what the NFO says.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{TagError, sidecar::Place};
+use crate::{
+    base::TitleId,
+    catalog::{
+        self, Title,
+        library::LibraryItem,
+        nfo::{self, Nfo},
+    },
+};
+
+/// Titles with the places of their sidecars.
+#[derive(Debug, Default)]
+pub struct Library {
+    /// The titles.
+    pub titles: Vec<Title>,
+    /// `[titles]`: the sidecar as an NFO file, whether it is there or not.
+    pub nfos: Vec<PathBuf>,
+}
+
+impl Library {
+    /// The films of media libraries below `root`, and what could not be read, in words. Ids are
+    /// the folders' paths from the root. No title at all where the folders hold neither an NFO
+    /// file nor a trailer that is called one: then every video may be a trailer.
+    ///
+    /// # Errors
+    /// A folder that was named cannot be read.
+    pub fn read(folders: &[PathBuf], root: &Path) -> Result<(Self, Vec<String>), TagError> {
+        let mut items: Vec<LibraryItem> = Vec::new();
+        let mut problems = Vec::new();
+        for folder in folders {
+            let found = catalog::library::find(folder).map_err(TagError::file(folder))?;
+            items.extend(found.items);
+            problems.extend(found.unreadable.into_iter().map(|(folder, error)| {
+                format!("{}: cannot be read ({error}); it is passed over", folder.display())
+            }));
+        }
+        let mut library = Self::default();
+        if !items.iter().any(|item| item.nfo.is_some() || item.trailer.is_some()) {
+            return Ok((library, problems));
+        }
+        let mut num_in: BTreeMap<&Path, usize> = BTreeMap::new();
+        for item in &items {
+            *num_in.entry(&item.folder).or_default() += 1;
+        }
+        for item in &items {
+            let read = item.nfo.as_deref().map(|path| (path, fs::read(path)));
+            let nfo = match read {
+                None => Nfo::default(),
+                Some((path, Ok(bytes))) => nfo::read(&bytes).unwrap_or_else(|error| {
+                    problems.push(format!("{}: {error}", path.display()));
+                    Nfo::default()
+                }),
+                Some((path, Err(error))) => {
+                    problems.push(format!("{}: {error}", path.display()));
+                    Nfo::default()
+                }
+            };
+            if !["", "movie"].contains(&nfo.root.as_str()) {
+                continue; // a show or an episode
+            }
+            library.nfos.push(sidecar(item, num_in[item.folder.as_path()] == 1));
+            let relative = item.folder.strip_prefix(root).unwrap_or(&item.folder);
+            let mut id = relative.to_path_buf();
+            if num_in[item.folder.as_path()] > 1 || id.as_os_str().is_empty() {
+                id.push(&item.stem);
+            }
+            library.titles.push(title(&id.to_string_lossy(), item, nfo));
+        }
+        Ok((library, problems))
+    }
+
+    /// Titles that stand in no media library: a sidecar bears the name of the trailer, of the
+    /// poster where there is no trailer, and of the id where there is neither.
+    #[must_use]
+    pub fn of_titles(titles: Vec<Title>, folder: &Path) -> Self {
+        let nfo = |title: &Title| match title.trailer.as_ref().or(title.poster.as_ref()) {
+            Some(media) => media.with_extension("nfo"),
+            None => folder.join(format!("{}.nfo", file_name(title.id.as_str()))),
+        };
+        let nfos = titles.iter().map(nfo).collect();
+        Self { titles, nfos }
+    }
+
+    /// Sidecars with another ending, in place or in a parallel tree: `root` is the library's,
+    /// `tree` that of the files that are written.
+    #[must_use]
+    pub fn places(&self, root: &Path, tree: &Path, extension: &str) -> Vec<Place> {
+        let place = |nfo: &PathBuf| {
+            let sidecar = nfo.with_extension(extension);
+            let below = sidecar.strip_prefix(root).ok();
+            let name = || sidecar.file_name().unwrap_or_default().as_ref();
+            let target = below.unwrap_or_else(name).to_owned();
+            Place { target, origin: (tree != root).then_some(sidecar) }
+        };
+        self.nfos.iter().map(place).collect()
+    }
+}
+
+/// The NFO file, or the place where both media centres look for one.
+fn sidecar(item: &LibraryItem, is_alone: bool) -> PathBuf {
+    let of_film =
+        || item.film.as_ref().filter(|film| film.is_file()).map(|f| f.with_extension("nfo"));
+    let name = if is_alone { "movie.nfo" } else { &format!("{}.nfo", item.stem) };
+    let own = || item.folder.join(name);
+    item.nfo.clone().or_else(of_film).unwrap_or_else(own)
+}
+
+/// The title, its metadata under the names that the catalogs' columns have.
+fn title(id: &str, item: &LibraryItem, nfo: Nfo) -> Title {
+    let lists = [
+        ("runtime_min", nfo.runtime_min.map(|minutes| minutes.to_string()).into_iter().collect()),
+        ("mpaa", nfo.certificate.into_iter().collect()),
+        ("country", nfo.countries),
+        ("language", nfo.languages),
+        ("studio", nfo.studios),
+        ("director", nfo.directors),
+        ("writer", nfo.writers),
+        ("actors", nfo.actors),
+    ];
+    let fields = lists
+        .into_iter()
+        .filter(|(_, values): &(&str, Vec<String>)| !values.is_empty())
+        .map(|(name, values)| (name.to_owned(), values.join("|")))
+        .collect();
+    Title {
+        id: TitleId::new(id),
+        name: nfo.title.unwrap_or_else(|| item.name.clone()),
+        year: nfo.year.or(item.year),
+        plot: nfo.plot,
+        poster: item.poster.clone(),
+        trailer: item.trailer.clone(),
+        genres: Vec::new(),
+        labelled: false,
+        group: None,
+        fold: None,
+        fields,
+        line: 0,
+    }
+}
+
+/// An id as a file's name: what file systems do not take becomes `_`.
+fn file_name(id: &str) -> String {
+    let is_taken = |c: char| !c.is_control() && !"/\\:*?\"<>|".contains(c);
+    let name: String = id.chars().map(|c| if is_taken(c) { c } else { '_' }).collect();
+    let name = name.trim_matches(['.', ' ']);
+    if name.is_empty() { "_".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn library(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn films_are_read_with_their_sidecars_places() {
+        let folder = library(&[
+            (
+                "a/Heat (1995)/movie.nfo",
+                "<movie><title>Heat!</title><plot>Two men.</plot>\
+              <director>A</director><director>B</director><genre>Crime</genre></movie>",
+            ),
+            ("a/Heat (1995)/poster.jpg", ""),
+            ("a/Heat (1995)/trailer.mp4", ""),
+            ("b/Alien (1979)/Alien (1979).mkv", ""),
+            ("b/Alien (1979)/Alien (1979)-trailer.mp4", ""),
+            ("c/Show/tvshow.nfo", "<tvshow><title>Show</title></tvshow>"),
+            ("d/Broken (2001)/movie.nfo", "<movie><title>x</movie>"),
+        ]);
+        let root = folder.path();
+        let (library, problems) = Library::read(&[root.to_owned()], root).unwrap();
+        let [heat, alien, broken] = &library.titles[..] else { panic!("{:?}", library.titles) };
+        assert_eq!(
+            (heat.id.as_str(), heat.name.as_str(), heat.year),
+            ("a/Heat (1995)", "Heat!", Some(1995))
+        );
+        assert_eq!(
+            (heat.plot.as_deref(), heat.fields["director"].as_str()),
+            (Some("Two men."), "A|B")
+        );
+        assert!(heat.poster.is_some() && heat.trailer.is_some() && !heat.labelled);
+        assert!(alien.trailer.is_some() && alien.plot.is_none(), "the film itself is no trailer");
+        assert_eq!(broken.name, "Broken");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let nfos = [
+            "a/Heat (1995)/movie.nfo",
+            "b/Alien (1979)/Alien (1979).nfo",
+            "d/Broken (2001)/movie.nfo",
+        ];
+        assert_eq!(library.nfos, nfos.map(|nfo| root.join(nfo)));
+
+        let in_place = library.places(root, root, "pbcore.xml");
+        assert_eq!(in_place[0].target, Path::new("a/Heat (1995)/movie.pbcore.xml"));
+        assert_eq!(in_place[0].origin, None);
+        let beside = library.places(root, Path::new("/tmp/other"), "nfo");
+        assert_eq!(beside[0].target, Path::new("a/Heat (1995)/movie.nfo"));
+        assert_eq!(beside[0].origin.as_ref(), Some(&library.nfos[0]));
+    }
+
+    #[test]
+    fn videos_alone_are_no_library() {
+        let folder = library(&[("one.mp4", ""), ("two.mp4", "")]);
+        let (library, _) = Library::read(&[folder.path().to_owned()], folder.path()).unwrap();
+        assert!(library.titles.is_empty());
+    }
+
+    #[test]
+    fn titles_of_a_catalog_have_sidecars_that_file_systems_take() {
+        let titles = ["tt1", "a/b:c", "..", "Ä?"].map(crate::tag::testing::title_of).to_vec();
+        let library = Library::of_titles(titles, Path::new("films"));
+        let names = ["tt1.nfo", "a_b_c.nfo", "_.nfo", "Ä_.nfo"];
+        assert_eq!(library.nfos, names.map(|name| Path::new("films").join(name)));
+    }
+}

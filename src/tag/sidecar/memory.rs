@@ -1,0 +1,101 @@
+//! What the program remembers of a tree's sidecars: its journals, read in their order.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use super::journal::{self, Event, FOLDER, Known};
+use crate::{base::Digest, tag::TagError};
+
+/// Sidecars by their path from the root.
+#[derive(Debug, Default)]
+pub struct Memory(BTreeMap<PathBuf, Known>);
+
+impl Memory {
+    /// Reads what is remembered of the tree at `root`; nothing where it was never tagged.
+    ///
+    /// # Errors
+    /// A journal cannot be read.
+    pub fn read(root: &Path) -> Result<Self, TagError> {
+        let folder = root.join(FOLDER);
+        // The states that each sidecar was brought to. Undoing a run takes its state away, and
+        // with it what later runs only looked at.
+        let mut states: BTreeMap<PathBuf, Vec<Known>> = BTreeMap::new();
+        let mut undone: BTreeSet<PathBuf> = BTreeSet::new();
+        for run in journal::runs(&folder)? {
+            for (path, change) in changes(&folder, root, &run)? {
+                if change.is_undone {
+                    undone.insert(path);
+                    continue;
+                }
+                if change.is_written {
+                    undone.remove(&path);
+                }
+                if !undone.contains(&path) {
+                    states.entry(path).or_default().push(change.known);
+                }
+            }
+        }
+        let last = |(path, mut states): (PathBuf, Vec<Known>)| Some((path, states.pop()?));
+        Ok(Self(states.into_iter().filter_map(last).collect()))
+    }
+
+    /// What is known of a sidecar.
+    pub(super) fn get(&self, path: &Path) -> Option<&Known> {
+        self.0.get(path)
+    }
+}
+
+/// What a run did to a sidecar.
+#[derive(Debug)]
+pub(super) struct Change {
+    /// Whether bytes were written.
+    pub(super) is_written: bool,
+    /// The bytes before; `None` where there was no file.
+    pub(super) before: Option<Digest>,
+    pub(super) known: Known,
+    pub(super) is_undone: bool,
+}
+
+/// By path from the root: what a run did.
+pub(super) fn changes(
+    folder: &Path,
+    root: &Path,
+    run: &str,
+) -> Result<BTreeMap<PathBuf, Change>, TagError> {
+    let mut begun: BTreeMap<PathBuf, Change> = BTreeMap::new();
+    let mut changes: BTreeMap<PathBuf, Change> = BTreeMap::new();
+    for event in journal::events(folder, run)? {
+        match event {
+            Event::Run(_) => {}
+            Event::Begin { path, before, known } => {
+                let change = Change { is_written: true, before, known, is_undone: false };
+                begun.insert(path, change);
+            }
+            Event::Done { path } => {
+                if let Some(change) = begun.remove(&path) {
+                    changes.insert(path, change);
+                }
+            }
+            Event::Kept { path, known } => {
+                let before = known.after;
+                let change = Change { is_written: false, before, known, is_undone: false };
+                changes.insert(path, change);
+            }
+            Event::Undone { path } => {
+                if let Some(change) = changes.get_mut(&path) {
+                    change.is_undone = true;
+                }
+            }
+        }
+    }
+    // A crash between the write and its line: the file itself says whether it was written.
+    for (path, change) in begun {
+        let now = Digest::of_file(&root.join(&path)).ok();
+        if now == change.known.after && now != change.before {
+            changes.insert(path, change);
+        }
+    }
+    Ok(changes)
+}

@@ -1,0 +1,206 @@
+//! Writing sidecars, title by title.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use similar::TextDiff;
+
+use super::{
+    Existing, Memory, RunHeader, Update,
+    journal::{Event, Journal, Known},
+    xml_text,
+};
+use crate::{
+    base::{Digest, publish_bytes},
+    tag::{
+        TagError, TagSink,
+        format::{TagFormat, Tagged},
+    },
+};
+
+/// Where a title's sidecar lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file that is written, from the root.
+    pub target: PathBuf,
+    /// The file that is read where the target is not there yet: the library's own, where the
+    /// tree is a parallel one.
+    pub origin: Option<PathBuf>,
+}
+
+/// What became of the sidecars.
+#[derive(Debug, Default)]
+pub struct SidecarReport {
+    /// The run, where anything was written: what `undo` asks for.
+    pub run: Option<String>,
+    /// Files that were not there before.
+    pub num_new: usize,
+    /// Files that were changed.
+    pub num_changed: usize,
+    /// Titles whose inputs are those of an earlier run: not looked at.
+    pub num_unchanged: usize,
+    /// Files that say already what they should.
+    pub num_same: usize,
+    /// Files that were left alone, by path from the root: why.
+    pub left: BTreeMap<PathBuf, String>,
+    /// Files that could not be read or written: why. They are what they were.
+    pub failed: BTreeMap<PathBuf, String>,
+}
+
+/// Writes sidecars below a root.
+pub struct SidecarWriter<'a> {
+    root: PathBuf,
+    format: &'static dyn TagFormat,
+    places: Vec<Place>,
+    memory: Memory,
+    journal: Journal,
+    /// Told the differences instead of writing.
+    dry_run: Option<&'a mut dyn FnMut(String)>,
+    report: SidecarReport,
+}
+
+impl<'a> SidecarWriter<'a> {
+    /// A writer; `places[i]` is that of the i-th title. With `dry_run`, differences are told
+    /// and nothing is written.
+    ///
+    /// # Errors
+    /// What is remembered of the tree cannot be read.
+    pub fn new(
+        root: &Path,
+        format: &'static dyn TagFormat,
+        places: Vec<Place>,
+        header: RunHeader,
+        dry_run: Option<&'a mut dyn FnMut(String)>,
+    ) -> Result<Self, TagError> {
+        Ok(Self {
+            root: root.to_owned(),
+            format,
+            places,
+            memory: Memory::read(root)?,
+            journal: Journal::new(root, header),
+            dry_run,
+            report: SidecarReport::default(),
+        })
+    }
+
+    /// What became of them all.
+    #[must_use]
+    pub fn finish(mut self) -> SidecarReport {
+        self.report.run = self.journal.run().map(str::to_owned);
+        self.report
+    }
+
+    /// One sidecar; an error of a file is this file's alone.
+    fn update(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), TagError> {
+        let place = self.places[idx].clone();
+        let path = real(&self.root.join(&place.target));
+        let read = |path: &Path| match fs::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        };
+        let current = match read(&path) {
+            Ok(current) => current,
+            Err(e) => return self.failed(place.target, &e),
+        };
+        let origin = match (&current, &place.origin) {
+            (None, Some(origin)) => match read(origin) {
+                Ok(bytes) => bytes,
+                Err(e) => return self.failed(place.target, &e),
+            },
+            _ => None,
+        };
+        let known = self.memory.get(&place.target);
+        let is_as_written =
+            current.as_deref().map(Digest::of_bytes) == known.and_then(|known| known.after);
+        let existing = Existing {
+            bytes: current.as_deref().or(origin.as_deref()),
+            is_as_written,
+            given: known.map_or(&[], |known| &known.given),
+            removed: known.map_or(&[], |known| &known.removed),
+            tagged_at: known.and_then(|known| known.tagged_at),
+        };
+        let (bytes, given, removed) = match self.format.update(tagged, existing)? {
+            Update::Write { bytes, given, removed } => (bytes, given, removed),
+            Update::Leave { reason } => {
+                self.report.left.insert(place.target, reason);
+                return Ok(());
+            }
+        };
+        let is_same = current.as_deref() == Some(bytes.as_slice());
+        if let (Some(tell), false) = (&mut self.dry_run, is_same) {
+            tell(difference(&place.target, current.as_deref(), &bytes));
+        }
+        let after = Some(Digest::of_bytes(&bytes));
+        let tagged_at = tagged.tags.tagged_at;
+        let new = Known { inputs, after, given, removed, tagged_at };
+        if is_same {
+            self.report.num_same += 1;
+            let tagged_at = known.and_then(|known| known.tagged_at).or(tagged_at);
+            let new = Known { tagged_at, ..new };
+            if self.dry_run.is_none() && known != Some(&new) {
+                self.journal.append(&Event::Kept { path: place.target, known: new })?;
+            }
+            return Ok(());
+        }
+        if self.dry_run.is_none() {
+            let before = current.as_deref().map(|bytes| self.journal.keep(bytes)).transpose()?;
+            let path_from_root = place.target.clone();
+            self.journal.append(&Event::Begin { path: path_from_root, before, known: new })?;
+            // Somebody may have saved it while the film was looked at.
+            let written = match read(&path) {
+                Ok(now) if now == current => publish_bytes(&path, &bytes),
+                Ok(_) => Err(io::Error::other("it was changed a moment ago")),
+                Err(e) => Err(e),
+            };
+            if let Err(error) = written {
+                return self.failed(place.target, &error);
+            }
+            self.journal.append(&Event::Done { path: place.target })?;
+        }
+        match current {
+            Some(_) => self.report.num_changed += 1,
+            None => self.report.num_new += 1,
+        }
+        Ok(())
+    }
+
+    #[allow(clippy::unnecessary_wraps)] // what the caller gives back
+    fn failed(&mut self, path: PathBuf, error: &io::Error) -> Result<(), TagError> {
+        self.report.failed.insert(path, error.to_string());
+        Ok(())
+    }
+}
+
+impl TagSink for SidecarWriter<'_> {
+    fn wants(&mut self, idx: usize, inputs: &Digest) -> bool {
+        let known = self.memory.get(&self.places[idx].target);
+        let is_unchanged = known.is_some_and(|known| known.inputs == *inputs);
+        self.report.num_unchanged += usize::from(is_unchanged);
+        !is_unchanged
+    }
+
+    fn write(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), TagError> {
+        self.update(idx, tagged, inputs)
+    }
+}
+
+/// The file that a link points to: a link is not replaced by a file.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A unified diff.
+fn difference(path: &Path, old: Option<&[u8]>, new: &[u8]) -> String {
+    let (before, after) = (xml_text::decode(old.unwrap_or_default()), xml_text::decode(new));
+    let name = path.display().to_string();
+    let from = if old.is_some() { name.as_str() } else { "/dev/null" };
+    TextDiff::from_lines(&before, &after)
+        .unified_diff()
+        .context_radius(2)
+        .header(from, &name)
+        .to_string()
+}

@@ -1,0 +1,90 @@
+//! Where tags go.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+};
+
+use super::{
+    Bundle, TagError,
+    format::{TagFormat, TagWriter, Tagged},
+};
+use crate::base::Digest;
+
+/// Takes tags as they come, in the titles' order.
+pub trait TagSink {
+    /// Whether the title at `idx` is wanted at all; `inputs` is the digest of all that its tags
+    /// are made from. A title that no sink wants is neither decoded nor scored.
+    fn wants(&mut self, idx: usize, inputs: &Digest) -> bool {
+        let _ = (idx, inputs);
+        true
+    }
+
+    /// Takes the tags of the title at `idx`.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn write(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), TagError>;
+}
+
+/// One file about many titles.
+pub struct TableSink<'a> {
+    writer: Box<dyn TagWriter + 'a>,
+    only_untagged: bool,
+}
+
+impl TableSink<'static> {
+    /// A new file with tags of a bundle.
+    ///
+    /// # Errors
+    /// It cannot be made, or the format knows no file about many titles.
+    pub fn create(
+        path: &Path,
+        format: &'static dyn TagFormat,
+        bundle: &Bundle,
+    ) -> Result<Self, TagError> {
+        let file = File::create(path).map_err(TagError::file(path))?;
+        Self::new(Box::new(BufWriter::new(file)), format, bundle)
+    }
+}
+
+impl<'a> TableSink<'a> {
+    /// Writes to `out`.
+    ///
+    /// # Errors
+    /// The format knows no file about many titles.
+    pub fn new(
+        out: Box<dyn Write + 'a>,
+        format: &'static dyn TagFormat,
+        bundle: &Bundle,
+    ) -> Result<Self, TagError> {
+        let writer = format
+            .table(out, &bundle.model.spec().modalities)
+            .ok_or_else(|| TagError::NoTable { format: format.name() })?;
+        Ok(Self { writer, only_untagged: false })
+    }
+
+    /// Only titles without any tag: those that a person should look at.
+    #[must_use]
+    pub fn only_untagged(self) -> Self {
+        Self { only_untagged: true, ..self }
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn finish(self) -> io::Result<()> {
+        self.writer.finish()
+    }
+}
+
+impl TagSink for TableSink<'_> {
+    fn write(&mut self, _idx: usize, tagged: Tagged<'_>, _inputs: Digest) -> Result<(), TagError> {
+        if self.only_untagged && !tagged.tags.genres.is_empty() {
+            return Ok(());
+        }
+        Ok(self.writer.write(tagged)?)
+    }
+}
