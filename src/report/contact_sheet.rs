@@ -130,15 +130,15 @@ impl ContactSheet {
         Ok(template.render(context! {
             style => Value::from_safe_string(render::STYLE.to_owned()),
             sheet_style => Value::from_safe_string(render::SHEET_STYLE.to_owned()),
-            given_by => self.given_by,
-            notes => self.notes,
-            modalities => self.modalities,
+            given_by => self.given_by.as_str(),
+            notes => Value::from(Serde(&self.notes)),
+            modalities => Value::from(Serde(&self.modalities)),
             titles => Value::from(Serde(titles)),
             num_titles => self.titles.len() as u64,
             num_tagged => self.titles.iter().filter(|t| t.genres.iter().any(|g| g.is_tag)).count() as u64,
             scale,
-            page_idx,
-            names,
+            page_idx => page_idx as u64,
+            names => Value::from(Serde(names)),
         })?)
     }
 }

@@ -221,7 +221,8 @@ impl Table {
         format: &'static dyn TagFormat,
         bundle: &Bundle,
     ) -> Result<Self, TagError> {
-        let draft = Draft::begin(path).map_err(TagError::file(path))?;
+        let refused = |source| TagError::File { path: path.to_owned(), source };
+        let draft = Draft::begin(path).map_err(refused)?;
         let sink = TableSink::create(draft.path(), format, bundle)?;
         Ok(Self { draft: Some(draft), sink })
     }

@@ -24,8 +24,9 @@ pub fn find(name: &str) -> Option<&'static dyn TagFormat> {
 #[must_use]
 pub fn of_path(path: &Path) -> Option<&'static dyn TagFormat> {
     let name = path.file_name()?.to_str()?.to_lowercase();
-    let matches = |format: &&&dyn TagFormat| name.ends_with(&format!(".{}", format.extension()));
-    FORMATS.iter().filter(matches).max_by_key(|format| format.extension().len()).copied()
+    let ending = |format: &dyn TagFormat| format!(".{}", format.extension());
+    let matching = FORMATS.iter().copied().filter(|&format| name.ends_with(&ending(format)));
+    matching.max_by_key(|format| format.extension().len())
 }
 
 /// All names, for messages.

@@ -52,7 +52,7 @@ fn elements(xml: &str) -> Vec<(String, Vec<(String, String)>, String)> {
             .map(|attribute| {
                 let attribute = attribute.unwrap();
                 let value = quick_xml::escape::unescape(&attribute.value).unwrap().into_owned();
-                (attribute.key.as_ref().to_owned(), value)
+                (attribute.key.0.to_owned(), value)
             })
             .collect::<Vec<_>>()
     };
@@ -62,11 +62,11 @@ fn elements(xml: &str) -> Vec<(String, Vec<(String, String)>, String)> {
     loop {
         match reader.read_event().unwrap() {
             Event::Start(tag) => {
-                let name = path(&open, tag.name().as_ref());
+                let name = path(&open, tag.name().0);
                 open.push((name, attributes(&tag), String::new()));
             }
             Event::Empty(tag) => {
-                found.push((path(&open, tag.name().as_ref()), attributes(&tag), String::new()));
+                found.push((path(&open, tag.name().0), attributes(&tag), String::new()));
             }
             Event::End(_) => found.extend(open.pop()),
             Event::Text(text) => {

@@ -91,7 +91,7 @@ impl<'a> XmlText<'a> {
         let tag = self.markup(element.span.start..element.content.start);
         let inside = tag.trim_start_matches('<').trim_end_matches('>').trim_end_matches('/');
         let attributes = quick_xml::events::BytesStart::from_content(inside, element.name.len());
-        let found = attributes.attributes().flatten().find(|a| a.key.as_ref() == name)?;
+        let found = attributes.attributes().flatten().find(|a| a.key.0 == name)?;
         Some(plain(&found.value))
     }
 
@@ -203,13 +203,13 @@ fn elements(skeleton: &str, byte: impl Fn(usize) -> usize) -> Result<Vec<Element
         let end = byte(reader.buffer_position() as usize);
         match event {
             Event::Start(tag) => {
-                let name = tag.name().as_ref().to_owned();
+                let name = tag.name().0.to_owned();
                 let depth = open.len();
                 open.push(elements.len());
                 elements.push(Element { name, depth, span: start..end, content: end..end });
             }
             Event::Empty(tag) => {
-                let name = tag.name().as_ref().to_owned();
+                let name = tag.name().0.to_owned();
                 let depth = open.len();
                 elements.push(Element { name, depth, span: start..end, content: end..end });
             }
