@@ -216,7 +216,7 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part}: {html}");
         }
-        assert!(!html.contains("<b>Heat") && !html.contains("NaN") && !html.contains("http"));
+        assert!(!html.contains("<b>Heat") && !html.contains("NaN") && !html.contains("://"));
     }
 
     #[test]

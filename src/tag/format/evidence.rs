@@ -26,6 +26,12 @@ pub(super) fn provenance(tags: &TitleTags) -> String {
     format!("cinetag {}, model {}{time}", tags.version, tags.model)
 }
 
+/// The number that single precision stands for in text: 0.7 stays 0.7, and does not become
+/// 0.699999988079071 where a format knows double precision only.
+pub(super) fn double(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(f64::from(number))
+}
+
 /// The scores that are tags, most probable first.
 pub(super) fn decided(tags: &TitleTags) -> impl Iterator<Item = &GenreScore> {
     tags.scores.iter().filter(|score| score.decision)

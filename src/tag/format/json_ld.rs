@@ -110,7 +110,7 @@ fn movie_of(Tagged { title, tags }: Tagged<'_>) -> Value {
             json!({
                 "@type": "PropertyValue",
                 "name": score.genre,
-                "value": score.probability,
+                "value": evidence::double(score.probability),
                 "minValue": 0,
                 "maxValue": 1,
                 "description": evidence::in_words(score, tags),

@@ -4,7 +4,7 @@
 //! source: <https://mmif.clams.ai/1.0.5> (specification and JSON schema), vocabulary
 //! `Annotation` v5, `TimePoint` v4
 
-use std::{io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use serde_json::{Map, Value, json};
 
@@ -102,16 +102,21 @@ fn view(tags: &TitleTags, document: &Value) -> Value {
         }
     }
     for (idx, score) in evidence::decided(tags).enumerate() {
+        let contributions: BTreeMap<&String, f64> = score
+            .contributions
+            .iter()
+            .map(|(name, part)| (name, evidence::double(*part)))
+            .collect();
         annotations.push(json!({
             "@type": ANNOTATION,
             "properties": {
                 "id": format!("g{}", idx + 1),
                 "document": document,
                 "label": score.genre,
-                "classification": { score.genre.as_str(): score.probability },
+                "classification": { score.genre.as_str(): evidence::double(score.probability) },
                 "threshold": score.threshold,
-                "base": score.base,
-                "contributions": score.contributions,
+                "base": evidence::double(score.base),
+                "contributions": contributions,
             },
         }));
     }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
 
-use super::{TagFormat, TagWriter, Tagged, table, table::Cell};
+use super::{TagFormat, TagWriter, Tagged, evidence, table, table::Cell};
 
 /// Rows of a sheet: the format's limit, less the header.
 const MAX_ROWS: usize = 1_048_575;
@@ -85,11 +85,7 @@ fn workbook(modalities: &[String], rows: &[Vec<Cell>]) -> Result<Vec<u8>, XlsxEr
 fn write(sheet: &mut Worksheet, row: u32, column: u16, cell: &Cell) -> Result<(), XlsxError> {
     match cell {
         Cell::Text(text) => sheet.write_string(row, column, text)?,
-        // By way of its text: 0.7 stays 0.7 and does not become 0.699999988079071.
-        Cell::Single(number) => {
-            let number = number.to_string().parse().unwrap_or(f64::from(*number));
-            sheet.write_number(row, column, number)?
-        }
+        Cell::Single(number) => sheet.write_number(row, column, evidence::double(*number))?,
         Cell::Double(number) => sheet.write_number(row, column, *number)?,
         Cell::Yes(yes) => sheet.write_boolean(row, column, *yes)?,
         Cell::Empty => return Ok(()),

@@ -176,7 +176,8 @@ fn edits(
     }
     let own = reasons.map(|reasons| {
         let before = xml.children().next_back().map(|child| xml.white_space_before(child));
-        let indent = before.map_or_else(String::new, |range| xml.markup(range).into_owned());
+        let indent =
+            before.map_or_else(|| "\n  ".to_owned(), |range| xml.markup(range).into_owned());
         own_element(&reasons, &indent, tags)
     });
     match (old, own) {
