@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeMap, io, path::Path};
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{TagFormat, Tagged, evidence};
@@ -34,15 +35,31 @@ impl TagFormat for Mmif {
         let documents = documents(tagged)?;
         // What a moment is a moment of: the trailer comes first where there is one.
         let first = documents[0]["properties"]["id"].clone();
-        let mmif = json!({
-            "metadata": { "mmif": SPECIFICATION },
-            "documents": documents,
-            "views": [view(tagged.tags, &first)],
-        });
+        let mmif = Document {
+            metadata: json!({ "mmif": SPECIFICATION }),
+            documents,
+            views: [view(tagged.tags, &first)],
+        };
         let mut bytes = serde_json::to_vec_pretty(&mmif)?;
         bytes.push(b'\n');
         Ok(Some(bytes))
     }
+}
+
+/// An MMIF file.
+#[derive(Serialize)]
+struct Document {
+    metadata: Value,
+    documents: Vec<Value>,
+    views: [View; 1],
+}
+
+/// What one application says of the documents.
+#[derive(Serialize)]
+struct View {
+    id: &'static str,
+    metadata: Value,
+    annotations: Vec<Value>,
 }
 
 /// At least one: trailer, poster, plot; the title's name where it has none of them.
@@ -76,7 +93,7 @@ fn documents(Tagged { title, tags }: Tagged<'_>) -> io::Result<Vec<Value>> {
     Ok(documents)
 }
 
-fn view(tags: &TitleTags, document: &Value) -> Value {
+fn view(tags: &TitleTags, document: &Value) -> View {
     let mut metadata = json!({
         "app": format!("https://github.com/cinetag/cinetag/{}", tags.version),
         "contains": { ANNOTATION: {} },
@@ -120,7 +137,7 @@ fn view(tags: &TitleTags, document: &Value) -> Value {
             },
         }));
     }
-    json!({ "id": "v1", "metadata": metadata, "annotations": annotations })
+    View { id: "v1", metadata, annotations }
 }
 
 /// RFC 8089, with every byte that is not unreserved or a slash percent-encoded.

@@ -280,8 +280,8 @@ fn mmif_follows_its_schema() {
     let bytes =
         registry::find("mmif").unwrap().document(Tagged { title: &title, tags: &tags }).unwrap();
     let mmif: Value = serde_json::from_slice(&bytes.unwrap()).unwrap();
-    let keys: Vec<_> = mmif.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["metadata", "documents", "views"], "nothing else is allowed");
+    assert_eq!(mmif.as_object().unwrap().len(), 3, "nothing else is allowed");
+    assert!(mmif.pointer("/metadata/mmif").is_some_and(Value::is_string));
     let documents = mmif["documents"].as_array().unwrap();
     assert_eq!(documents.len(), 3);
     assert_eq!(documents[0]["properties"]["location"], "file:///films/A%20b%20%C3%BC/trailer.mp4");
@@ -294,12 +294,15 @@ fn mmif_follows_its_schema() {
     }
     for annotation in annotations {
         let kind = annotation["@type"].as_str().unwrap();
-        assert!(view["metadata"]["contains"].get(kind).is_some(), "{kind} is not announced");
+        assert!(
+            mmif.pointer("/views/0/metadata/contains").unwrap().get(kind).is_some(),
+            "{kind} is not announced"
+        );
         let classes = annotation["properties"].get("classification");
         assert_eq!(classes.is_some(), kind.contains("/Annotation/"));
     }
     assert_eq!(annotations.len(), 4);
-    let parameters = view["metadata"]["parameters"].as_object().unwrap();
+    let parameters = mmif.pointer("/views/0/metadata/parameters").unwrap().as_object().unwrap();
     assert!(parameters.values().all(Value::is_string));
     // A title without files and plot is a document of its name.
     let bare = crate::catalog::Title { plot: None, ..title_of("film") };
