@@ -221,8 +221,7 @@ mod tests {
 
     #[test]
     fn many_titles_are_many_pages() {
-        let (folder, num_pages) =
-            pages((0..2 * PAGE + 1).map(|n| title(&format!("{n}."))).collect());
+        let (folder, num_pages) = pages((0..=2 * PAGE).map(|n| title(&format!("{n}."))).collect());
         assert_eq!(num_pages, 3);
         let last = fs::read_to_string(folder.path().join("page-3.html")).unwrap();
         assert_eq!(last.matches("<article").count(), 1);

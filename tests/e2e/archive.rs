@@ -162,12 +162,15 @@ impl Watch {
     }
 }
 
+/// Whether an edit is still there.
+type Survives = Box<dyn Fn(&str) -> bool>;
+
 /// What people do to their files: one of five edits, told by the index.
-fn edit(path: &Path, idx: usize) -> Box<dyn Fn(&str) -> bool> {
+fn edit(path: &Path, idx: usize) -> Survives {
     let text = fs::read_to_string(path).unwrap();
     let ours = GENRES.iter().map(|genre| format!("<genre>{genre}</genre>"));
     let given = ours.clone().find(|element| text.contains(element.as_str()));
-    let (edited, survives): (String, Box<dyn Fn(&str) -> bool>) = match (idx % 5, given) {
+    let (edited, survives): (String, Survives) = match (idx % 5, given) {
         // A genre of ours is taken out.
         (0, Some(given)) => {
             (text.replacen(&given, "", 1), Box::new(move |text| !text.contains(&given)))

@@ -115,7 +115,9 @@ fn of_paths(
     if folders.len() == paths.len() {
         let (library, problems) = Library::read(&folders, root)?;
         if !library.titles.is_empty() {
-            problems.iter().for_each(|problem| console.say(problem));
+            for problem in &problems {
+                console.say(problem);
+            }
             return Ok(library);
         }
     }
@@ -123,7 +125,9 @@ fn of_paths(
         return Err(no_library());
     }
     let (found, problems) = catalog::from_paths(paths)?;
-    problems.iter().for_each(|problem| console.say(problem.to_string()));
+    for problem in &problems {
+        console.say(problem.to_string());
+    }
     Ok(Library::of_titles(found.titles, root))
 }
 
@@ -151,7 +155,9 @@ fn of_catalog(
             .or_else(|_| catalog::load(&CatalogSpec::new(path)))
     });
     let (catalog, problems) = loaded?;
-    problems.iter().for_each(|problem| console.say(problem.to_string()));
+    for problem in &problems {
+        console.say(problem.to_string());
+    }
     Ok(catalog.titles)
 }
 

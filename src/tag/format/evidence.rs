@@ -1,5 +1,7 @@
 //! Why a title got a genre, in words: for formats that have one place for text.
 
+use std::fmt::Write as _;
+
 use crate::tag::{GenreScore, TitleTags};
 
 /// `probability 0.713 (threshold 0.38); log-odds: base -0.90, plot +1.30; frames at 12.4 s`.
@@ -15,7 +17,8 @@ pub(in crate::tag) fn in_words(score: &GenreScore, tags: &TitleTags) -> String {
     for (modality, moments) in &tags.moments {
         let times: Vec<_> =
             moments.iter().map(|moment| format!("{:.1} s", moment.time_secs)).collect();
-        words += &format!("; {modality} at {}", times.join(", "));
+        // Writing to a String cannot fail.
+        let _ = write!(words, "; {modality} at {}", times.join(", "));
     }
     words
 }

@@ -4,7 +4,7 @@
 //! source: <https://mmif.clams.ai/1.0.5> (specification and JSON schema), vocabulary
 //! `Annotation` v5, `TimePoint` v4
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, io, path::Path};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -148,7 +148,8 @@ fn file_uri(path: &Path) -> io::Result<String> {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            uri += &format!("%{byte:02X}");
+            // Writing to a String cannot fail.
+            let _ = write!(uri, "%{byte:02X}");
         }
     }
     Ok(uri)

@@ -42,10 +42,13 @@ fn table(name: &str, titles: &[&[&str]]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// `(path of names, attributes, text)` of every element, in the order of their ends.
-fn elements(xml: &str) -> Vec<(String, Vec<(String, String)>, String)> {
+/// Path of names, attributes, text.
+type Parsed = (String, Vec<(String, String)>, String);
+
+/// Every element, in the order of their ends.
+fn elements(xml: &str) -> Vec<Parsed> {
     let mut reader = Reader::from_str(xml);
-    let mut open: Vec<(String, Vec<(String, String)>, String)> = Vec::new();
+    let mut open: Vec<Parsed> = Vec::new();
     let mut found = Vec::new();
     let attributes = |tag: &quick_xml::events::BytesStart<'_>| {
         tag.attributes()
@@ -56,7 +59,7 @@ fn elements(xml: &str) -> Vec<(String, Vec<(String, String)>, String)> {
             })
             .collect::<Vec<_>>()
     };
-    let path = |open: &[(String, Vec<(String, String)>, String)], name: &str| {
+    let path = |open: &[Parsed], name: &str| {
         open.last().map_or(name.to_owned(), |(above, ..)| format!("{above}/{name}"))
     };
     loop {
@@ -108,7 +111,7 @@ fn assert_sequence(names: &[String], sequence: &[&str]) {
 fn names_endings_and_files_are_the_registrys() {
     let names = registry::names();
     assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
-    for format in registry::FORMATS.iter().copied() {
+    for format in registry::FORMATS {
         let path = format!("folder/films.{}", format.extension());
         assert_eq!(registry::of_path(path.as_ref()).unwrap().name(), format.name(), "{path}");
         assert!(!format.about().is_empty());
@@ -125,7 +128,7 @@ fn names_endings_and_files_are_the_registrys() {
 /// are in it, a score that is no tag is no tag there, and twice is the same.
 #[test]
 fn every_format_says_what_and_why() {
-    for format in registry::FORMATS.iter().copied() {
+    for format in registry::FORMATS {
         let name = format.name();
         let (title, tags) = (title_of("film"), tags_of(&["Drama", "War"]));
         let tagged = Tagged { title: &title, tags: &tags };

@@ -85,7 +85,7 @@ fn new_file(tags: &TitleTags, existing: Existing<'_>) -> Update {
     let mut text =
         "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<movie>\n".to_owned();
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "  <title>{}</title>", escape(&clean(&tags.title)));
+    let _ = writeln!(text, "  <title>{}</title>", escape(clean(&tags.title)));
     if let Some(year) = tags.year {
         let _ = writeln!(text, "  <year>{year}</year>");
     }
@@ -159,7 +159,7 @@ fn edits(
     let new: Vec<String> = wanted
         .iter()
         .filter(|score| !has(&score.genre))
-        .map(|score| format!("<genre>{}</genre>", escape(&clean(&score.genre))))
+        .map(|score| format!("<genre>{}</genre>", escape(clean(&score.genre))))
         .collect();
     // Beside the genres that are there, else at the end.
     let last = xml.children().rfind(|child| child.name != OURS);
@@ -200,13 +200,18 @@ fn edits(
 /// Elements to stand behind `element`, each indented as it is.
 fn after(xml: &XmlText<'_>, element: &Element, new: &[String]) -> Vec<u8> {
     let indent = xml.markup(xml.white_space_before(element));
-    xml.encode(&new.iter().map(|markup| format!("{indent}{markup}")).collect::<String>())
+    xml.encode(&each_behind(&indent, new))
+}
+
+/// Each piece of markup behind the same white space.
+fn each_behind(space: &str, markup: &[String]) -> String {
+    markup.iter().flat_map(|one| [space, one]).collect()
 }
 
 /// A root without any element gets its first.
 fn into_empty_root(xml: &XmlText<'_>, new: &[String]) -> Edit {
     let root = xml.root();
-    let inside: String = new.iter().map(|markup| format!("\n  {markup}")).collect();
+    let inside = each_behind("\n  ", new);
     if root.is_self_closing() {
         let slash = root.span.end - xml.encode("/>").len();
         return (slash..root.span.end, xml.encode(&format!(">{inside}\n</{}>", root.name)));
@@ -226,7 +231,7 @@ fn own_element(reasons: &[String], indent: &str, tags: &TitleTags) -> String {
         }
         None => String::new(),
     };
-    let lines: String = reasons.iter().map(|reason| format!("{deeper}{reason}")).collect();
+    let lines = each_behind(&deeper, reasons);
     let (version, model) = (escape(&tags.version), escape(clean(&tags.model)));
     format!("<{OURS} version=\"{version}\" model=\"{model}\"{time}>{lines}{indent}</{OURS}>")
 }
@@ -235,9 +240,9 @@ fn reason(score: &GenreScore, tags: &TitleTags) -> String {
     let words = in_words(score, tags);
     format!(
         "<{REASON} genre=\"{}\" probability=\"{:.3}\">{}</{REASON}>",
-        escape(&clean(&score.genre)),
+        escape(clean(&score.genre)),
         score.probability,
-        escape(&clean(&words))
+        escape(clean(&words))
     )
 }
 

@@ -200,10 +200,10 @@ proptest! {
         first in prop::sample::subsequence(vec!["Drama", "Sci-Fi", "Film-Noir", "War"], 0..4),
         second in prop::sample::subsequence(vec!["Drama", "Sci-Fi", "Film-Noir", "War"], 0..4),
     ) {
-        let inside: String = parts
-            .iter()
-            .map(|(name, text, space)| format!("{space}<{name}>{text}</{name}>"))
-            .collect();
+        let mut inside = String::new();
+        for (name, text, space) in &parts {
+            inside += &[space, "<", name, ">", text, "</", name, ">"].concat();
+        }
         let original = format!("<movie>{inside}\n</movie>{end}").into_bytes();
         let (once, given, removed) = write(&first, of(&original));
         prop_assert!(removed.is_empty());
