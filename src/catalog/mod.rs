@@ -8,6 +8,7 @@ mod delimited;
 mod error;
 mod genres;
 mod jsonl;
+pub mod leaks;
 mod lines;
 mod load;
 mod paths;

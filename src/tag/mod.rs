@@ -7,6 +7,7 @@
 mod bundle;
 mod card;
 mod error;
+mod explain;
 mod modalities;
 mod predict;
 mod titles;
@@ -15,6 +16,7 @@ mod write;
 pub use bundle::{Bundle, BundleConfig, BundleModality, TrainedOn};
 pub use card::model_card;
 pub use error::TagError;
+pub use explain::{Explanation, WordEffect, explain};
 pub use modalities::OpenModalities;
 pub use predict::{GenreScore, Moment, Tagger, TitleTags};
 pub use titles::{TagSummary, tag_titles};

@@ -80,7 +80,18 @@ fn the_reference_is_what_the_program_says() {
         "<!-- Made by `CINETAG_UPDATE=1 cargo test --release --test cli`; compared by `scripts/check`. -->\n",
     );
     describe(&[], folder.path(), &mut reference);
-    for command in ["run", "extract", "tag", "catalog check", "models pull", "store verify"] {
+    for command in [
+        "run",
+        "extract",
+        "ablate",
+        "compare",
+        "tune",
+        "tag",
+        "explain",
+        "catalog check",
+        "models pull",
+        "store verify",
+    ] {
         assert!(reference.contains(&format!("# cinetag {command}\n")), "{command} is missing");
     }
     assert!(!reference.contains("decode-worker"), "a hidden command is shown");

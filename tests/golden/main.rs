@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
 mod catalog;
+mod leaks;
 mod librosa_mfcc;
 mod networks;
 mod pictures;

@@ -153,7 +153,7 @@ impl<'a> Context<'a> {
     }
 
     /// What fitting may use besides the data.
-    pub(super) fn fit_context(&self) -> FitContext<'_> {
+    pub(in crate::pipeline) fn fit_context(&self) -> FitContext<'_> {
         FitContext {
             device: self.pipeline.run.device,
             seed: self.pipeline.run.seed,
