@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod ranking;
 pub mod shapley;
 pub mod significance;
+pub mod shots;
 pub mod thresholds;
 
 pub use bootstrap::{BootstrapConfig, Interval, PairedDifference};

@@ -37,8 +37,10 @@ fn run(args: &[&str]) -> Output {
     output
 }
 
-fn weights_are_here() -> bool {
-    let names = ["all-minilm-l6-v2", "efficientnet-lite0"];
+/// What `pipelines/demo.toml` needs.
+const WEIGHTS: &[&str] = &["all-minilm-l6-v2", "efficientnet-lite0"];
+
+fn weights_are_here(names: &[&str]) -> bool {
     let verify = cinetag(&["models", "verify"]).args(names).output().unwrap();
     if verify.status.success() {
         return true;
@@ -91,7 +93,7 @@ impl Demo {
 
 #[test]
 fn the_demo_runs_once_and_equal_after_kills() {
-    if !weights_are_here() {
+    if !weights_are_here(WEIGHTS) {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
@@ -166,7 +168,7 @@ fn the_demo_runs_once_and_equal_after_kills() {
 
 #[test]
 fn a_bundle_tags_films_and_refuses_other_encoders() {
-    if !weights_are_here() {
+    if !weights_are_here(WEIGHTS) {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
@@ -297,6 +299,21 @@ fn studies_run_on_cached_features_and_go_on_where_they_stopped() {
     let tuned = String::from_utf8(run(&tune).stdout).unwrap();
     let plan = run(&["run", tuned.trim(), "--dry-run"]);
     assert!(String::from_utf8(plan.stdout).unwrap().contains("evaluation"));
+fn a_network_finds_the_shots_between_two_looks_at_a_film() {
+    if !weights_are_here(&[WEIGHTS, &["transnetv2"]].concat()) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let demo = Demo::new(scratch.path(), &scratch.path().join("library"), 2);
+    let mut args = demo.args("extract");
+    let by_network = ["modality.frames.sampling=shots", "modality.frames.detector=transnetv2"];
+    args.extend(by_network.iter().flat_map(|set| ["--set", set]));
+    args.extend(["--log-format", "json"]);
+    let said = String::from_utf8(run(&args).stderr).unwrap();
+    let outcomes: Vec<&str> =
+        said.lines().filter_map(|line| line.split_once("\"outcome\":\"")).map(|(_, o)| o).collect();
+    assert_eq!(outcomes.len(), 2, "{said}");
+    assert!(outcomes.iter().all(|outcome| outcome.starts_with("frames=computed")), "{said}");
 }
 
 /// The command lines of the README: indented lines that begin with the program's name.
@@ -347,7 +364,7 @@ fn lay_out_the_readmes_folder(folder: &Path, library: &Path) {
 
 #[test]
 fn the_commands_of_the_readme_run() {
-    if !weights_are_here() {
+    if !weights_are_here(WEIGHTS) {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod leaks;
+mod cut_lists;
 mod librosa_mfcc;
 mod networks;
 mod pictures;
