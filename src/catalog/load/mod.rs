@@ -1,6 +1,7 @@
 //! From a catalog file to titles.
 //!
 //! in: a [`CatalogSpec`]; out: a [`Catalog`] and the problems of its rows.
+//! What is no catalog file but a [source](super::source) gives rows of the same kind.
 //!
 //! The file is read as a stream; what is kept is the titles. What costs a row (error): no id,
 //! an id that stood before, bytes in the id that are not UTF-8, a row that cannot be taken
@@ -31,6 +32,7 @@ use super::{
     jsonl::JsonlReader,
     problem::{nearest, shown},
     row::{Malformed, Row},
+    source::{self, Intake, Source},
     spec::{Column, Format, ResolvedColumns},
 };
 use crate::base::TitleId;
@@ -42,6 +44,13 @@ use crate::base::TitleId;
 /// declaration names, or holds no title; a setting is out of range.
 pub fn load(spec: &CatalogSpec) -> Result<(Catalog, Vec<Problem>), CatalogError> {
     let format = format_of(spec)?;
+    if let Format::Source(name) = format {
+        let mut loader = Loader::new(spec)?;
+        if let Some(source) = source::find(name) {
+            loader.read_source(source)?;
+        }
+        return loader.finish();
+    }
     let file = File::open(&spec.path).map_err(|e| unreadable(&spec.path, e))?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let head = reader.fill_buf().map_err(|e| unreadable(&spec.path, e))?;
@@ -94,6 +103,8 @@ struct Loader<'a> {
     id_column: Column,
     /// Metadata columns that are kept; empty: all that have no role.
     kept: Vec<&'a str>,
+    /// The file of the row that is looked at, where it is not the catalog itself.
+    file: Option<Arc<Path>>,
     titles: Vec<Title>,
     /// Per title: indices of the genres it states.
     stated: Vec<Vec<usize>>,
@@ -115,6 +126,7 @@ impl<'a> Loader<'a> {
             columns: Arc::new(columns),
             id_column,
             kept: spec.metadata.iter().collect(),
+            file: None,
             titles: Vec::new(),
             stated: Vec::new(),
             genres: GenreCounter::default(),
@@ -166,7 +178,7 @@ impl<'a> Loader<'a> {
                         .filter(|(_, (_, used))| **used)
                         .filter_map(|(cell, (name, _))| Some((name.clone(), cell?)))
                         .collect();
-                    self.row(Row { line: record.line, cells });
+                    self.row(Row { file: None, line: record.line, cells });
                 }
                 Ok(record) => {
                     let first = record.cells.iter().flatten().next().cloned();
@@ -204,6 +216,38 @@ impl<'a> Loader<'a> {
             }
         }
         if reader.keys.is_empty() { Ok(()) } else { self.check_columns(&reader.keys, None) }
+    }
+
+    fn read_source(&mut self, source: &dyn Source) -> Result<(), CatalogError> {
+        let path = &self.spec.path;
+        let mut keys: Vec<Arc<str>> = Vec::new();
+        let mut take = |mut row: Row| {
+            for (name, _) in &row.cells {
+                if !keys.contains(name) {
+                    keys.push(name.clone());
+                }
+            }
+            row.cells.retain(|(name, _)| self.uses(name));
+            self.row(row);
+        };
+        let mut intake = Intake::new(&mut take);
+        source.read(path, &mut intake)?;
+        let (problems, left_out) = intake.finish();
+        self.problems.extend(problems);
+        for (reason, titles) in left_out {
+            self.problems.push(Problem {
+                severity: Severity::Note,
+                kind: ProblemKind::LeftOut,
+                file: path.clone(),
+                line: None,
+                column: None,
+                field: None,
+                value: titles.examples.first().cloned(),
+                message: format!("{} titles are left out: {reason}", titles.num_titles),
+                hint: format!("the first are {}", titles.examples.join(", ")),
+            });
+        }
+        if keys.is_empty() { Ok(()) } else { self.check_columns(&keys, None) }
     }
 
     /// Whether a column of this name is kept in any way.

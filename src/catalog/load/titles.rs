@@ -31,8 +31,8 @@ impl Loader<'_> {
         self.problems.push(Problem {
             severity,
             kind,
-            file: self.spec.path.clone(),
-            line: Some(line),
+            file: self.file.as_deref().unwrap_or(&self.spec.path).to_owned(),
+            line: (line > 0).then_some(line),
             column: None,
             field: Some(field.to_owned()),
             value: Some(shown(value)),
@@ -44,6 +44,7 @@ impl Loader<'_> {
     /// Adds the title of a row, or says why there is none.
     pub(super) fn row(&mut self, row: Row) {
         let line = row.line;
+        self.file.clone_from(&row.file);
         self.report_undecodable(&row);
         let id_column = self.id_column.name.clone();
         let Some(cell) = row.get(&id_column) else {
@@ -61,12 +62,13 @@ impl Loader<'_> {
         }
         let id = TitleId::new(&cell.clone().into_text());
         if let Some(&first) = self.line_of_id.get(&id) {
+            let place = if first > 0 { format!("in line {first}") } else { "there".to_owned() };
             self.problem(
                 (Severity::Error, ProblemKind::DuplicateId),
                 line,
                 (&id_column, id.as_str()),
                 format!(
-                    "`{id_column}` {:?} stands in line {first} already; the row is left out",
+                    "`{id_column}` {:?} stands {place} already; the row is left out",
                     shown(id.as_str())
                 ),
                 "give every title an id of its own, or delete one of the rows",

@@ -1,0 +1,40 @@
+//! Ids of titles on the sites that people know them by; checked before they are believed.
+
+/// An IMDb id in a text (`tt` and at least seven digits: an address, a file name); `None` where
+/// there is none.
+pub(super) fn imdb_id_in(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    text.match_indices("tt").find_map(|(at, _)| {
+        let stands_alone = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
+        let digits = &text[at + 2..];
+        let num_digits = digits.bytes().take_while(u8::is_ascii_digit).count();
+        let ends = digits.as_bytes().get(num_digits).is_none_or(|b| !b.is_ascii_alphanumeric());
+        (stands_alone && ends && (7..=10).contains(&num_digits))
+            .then(|| text[at..at + 2 + num_digits].to_owned())
+    })
+}
+
+/// The film's id in the address of its page on TMDB.
+pub(super) fn tmdb_id_in(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("themoviedb.org/movie/")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    (!digits.is_empty()).then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_looked_at_before_it_is_believed() {
+        let id = |text| imdb_id_in(text).unwrap_or_default();
+        assert_eq!(id("tt0076759"), "tt0076759");
+        assert_eq!(id("https://www.imdb.com/title/tt12345678/"), "tt12345678");
+        assert_eq!(id("Butter [tt0076759].mkv"), "tt0076759");
+        for none in ["", "tt", "tt12345", "0076759", "att0076759", "tt0076759x", "tt12345678901"] {
+            assert_eq!(imdb_id_in(none), None, "{none}");
+        }
+        assert_eq!(tmdb_id_in("https://www.themoviedb.org/movie/11-x").unwrap(), "11");
+        assert_eq!(tmdb_id_in("https://www.themoviedb.org/tv/11"), None);
+    }
+}
