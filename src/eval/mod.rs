@@ -13,8 +13,8 @@ pub mod isotonic;
 pub mod metrics;
 pub mod ranking;
 pub mod shapley;
-pub mod significance;
 pub mod shots;
+pub mod significance;
 pub mod thresholds;
 
 pub use bootstrap::{BootstrapConfig, Interval, PairedDifference};

@@ -231,7 +231,7 @@ fn a_bundle_tags_films_and_refuses_other_encoders() {
 
 #[test]
 fn studies_run_on_cached_features_and_go_on_where_they_stopped() {
-    if !weights_are_here() {
+    if !weights_are_here(WEIGHTS) {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
@@ -299,6 +299,9 @@ fn studies_run_on_cached_features_and_go_on_where_they_stopped() {
     let tuned = String::from_utf8(run(&tune).stdout).unwrap();
     let plan = run(&["run", tuned.trim(), "--dry-run"]);
     assert!(String::from_utf8(plan.stdout).unwrap().contains("evaluation"));
+}
+
+#[test]
 fn a_network_finds_the_shots_between_two_looks_at_a_film() {
     if !weights_are_here(&[WEIGHTS, &["transnetv2"]].concat()) {
         return;

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
 mod catalog;
-mod leaks;
 mod cut_lists;
+mod leaks;
 mod librosa_mfcc;
 mod networks;
 mod pictures;
