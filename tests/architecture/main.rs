@@ -55,6 +55,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
 ];
 
+/// Readers of what others wrote: in their formats some words are also names of modalities.
+const FOREIGN_WORDS: &[&str] = &["catalog/library.rs", "catalog/nfo.rs", "catalog/source"];
+
 struct Source {
     path: PathBuf,
     room: String,
@@ -194,7 +197,9 @@ fn a_modality_is_named_in_its_own_folder_only() {
     let mut wrong = Vec::new();
     for source in sources() {
         for name in &names {
-            if source.path.starts_with(Path::new("encode").join(name)) {
+            if source.path.starts_with(Path::new("encode").join(name))
+                || FOREIGN_WORDS.iter().any(|place| source.path.starts_with(place))
+            {
                 continue;
             }
             if source.code.contains(&format!("\"{name}\"")) {
