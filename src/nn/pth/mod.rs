@@ -2,7 +2,7 @@
 //!
 //! in: bytes; out: named tensors, contiguous, in the row-major order of their shapes.
 //! source: `torch/serialization.py`. A pickle names the tensors, each a view of a storage;
-//! [`zipped`] has the storages as members of a zip file (since 1.6), [`legacy`] behind the
+//! `zipped` has the storages as members of a zip file (since 1.6), `legacy` behind the
 //! pickle (before). Weights found in the wild store convolution kernels with strides of another
 //! layout, so elements are gathered. No code of a pickle runs.
 //! reference: `torch.save`, PyTorch 2, both formats.
