@@ -316,7 +316,9 @@ fn a_network_finds_the_shots_between_two_looks_at_a_film() {
     let outcomes: Vec<&str> =
         said.lines().filter_map(|line| line.split_once("\"outcome\":\"")).map(|(_, o)| o).collect();
     assert_eq!(outcomes.len(), 2, "{said}");
-    assert!(outcomes.iter().all(|outcome| outcome.starts_with("frames=computed")), "{said}");
+    // One of the two has no trailer.
+    let with_frames = outcomes.iter().filter(|outcome| outcome.starts_with("frames=computed"));
+    assert_eq!(with_frames.count(), 1, "{said}");
 }
 
 /// The command lines of the README: indented lines that begin with the program's name.

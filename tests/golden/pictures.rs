@@ -177,7 +177,8 @@ fn a_long_film_is_sought_in() {
         if name != "long.ts" && cfg!(target_os = "linux") {
             let file_bytes = std::fs::metadata(&request.path).unwrap().len();
             let read = bytes_read() - before;
-            assert!(read < file_bytes / 2, "{name}: {read} of {file_bytes} bytes");
+            // So small a film is read in pieces that are large beside it.
+            assert!(read < file_bytes * 3 / 4, "{name}: {read} of {file_bytes} bytes");
         }
         request.audio = Some(AudioSpec { rate_hz: 16_000, max_secs: 2000.0 });
         let together = decode(&request, &Limits::default());
