@@ -42,6 +42,8 @@ pub struct LibraryItem {
     pub trailer: Option<PathBuf>,
     /// Its subtitles, by name.
     pub subtitles: Vec<PathBuf>,
+    /// Its screenplay (`FILM.fountain`, `screenplay.txt`).
+    pub screenplay: Option<PathBuf>,
     /// The name as file or folder say it.
     pub name: String,
     /// The year as file or folder say it.
@@ -108,6 +110,7 @@ const EXTRAS: [&str; 11] = [
 /// Folders that are a disc; the folder above is the item.
 const DISCS: [&str; 2] = ["VIDEO_TS", "BDMV"];
 const SUBTITLES: [&str; 2] = ["srt", "vtt"];
+const SCREENPLAYS: [&str; 2] = ["fountain", "txt"];
 /// A folder's own pictures, the best first.
 const POSTERS: [&str; 5] = ["poster", "folder", "cover", "movie", "default"];
 
@@ -213,6 +216,9 @@ impl<'a> Folder<'a> {
             item.subtitles =
                 self.files.iter().filter(|f| has_extension(f, &SUBTITLES)).cloned().collect();
         }
+        item.screenplay = item.screenplay.or_else(|| {
+            self.by_stem(&SCREENPLAYS, |stem| ["screenplay", "script"].contains(&stem))
+        });
         // The folder's name says more than that of a file called `film.mkv`.
         let (name, year) = name_and_year(&folder_name);
         if own.is_none() || (item.year.is_none() && year.is_some()) {
@@ -246,6 +252,7 @@ impl<'a> Folder<'a> {
                 })
                 .cloned()
                 .collect(),
+            screenplay: self.by_stem(&["fountain"], |s| s == stem),
             name,
             year,
             imdb_id: imdb_id_in(stem),

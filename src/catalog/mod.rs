@@ -4,12 +4,14 @@
 //! out: a [`Catalog`]: titles in the file's order, a closed genre vocabulary, and the
 //! problems found on the way ([`Problem`]). [`split`] divides titles for training.
 
+mod clean;
 mod content;
 mod decode;
 mod delimited;
 mod error;
 mod genres;
 mod ids;
+pub mod import;
 mod jsonl;
 pub mod leaks;
 pub mod library;
@@ -23,8 +25,10 @@ mod row;
 pub mod source;
 mod spec;
 pub mod split;
+mod subtitles;
 mod summary;
 mod title;
+pub mod vocabularies;
 mod xml;
 
 pub use content::digest;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::source::SOURCES;
+use super::{source::SOURCES, vocabularies::CrosswalkSpec};
 
 /// A catalog file and what its columns mean.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -240,6 +240,9 @@ pub struct GenreSpec {
     /// The genres that count, in this order. Without it: all that occur, ordered by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocabulary: Option<VocabularySpec>,
+    /// How the genres stated are said in another vocabulary, before any of them counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crosswalk: Option<CrosswalkSpec>,
     /// Genres with fewer titles than this are left out.
     pub min_support: usize,
     /// Genres left out in any case.
@@ -248,7 +251,13 @@ pub struct GenreSpec {
 
 impl Default for GenreSpec {
     fn default() -> Self {
-        Self { separator: Separator::Auto, vocabulary: None, min_support: 1, exclude: Vec::new() }
+        Self {
+            separator: Separator::Auto,
+            vocabulary: None,
+            crosswalk: None,
+            min_support: 1,
+            exclude: Vec::new(),
+        }
     }
 }
 

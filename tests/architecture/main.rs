@@ -48,6 +48,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustfft", &["encode"]),
     ("realfft", &["encode"]),
     ("csv", &["catalog", "report", "tag"]),
+    ("parquet", &["catalog"]),
+    ("tar", &["catalog"]),
+    ("whatlang", &["catalog"]),
     ("plotters", &["report"]),
     ("minijinja", &["report"]),
     ("clap", &["cli"]),
@@ -55,8 +58,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
 ];
 
-/// Readers of what others wrote: in their formats some words are also names of modalities.
-const FOREIGN_WORDS: &[&str] = &["catalog/library.rs", "catalog/nfo.rs", "catalog/source"];
+/// Readers of what others wrote: in their formats and columns some words are also names of
+/// modalities.
+const FOREIGN_WORDS: &[&str] =
+    &["catalog/clean", "catalog/import", "catalog/library.rs", "catalog/nfo.rs", "catalog/source"];
 
 struct Source {
     path: PathBuf,

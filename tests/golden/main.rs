@@ -11,4 +11,5 @@ mod pictures;
 mod pillow_resize;
 mod shots;
 mod sklearn_metrics;
+mod sources;
 mod torch_head;

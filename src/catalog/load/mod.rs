@@ -18,7 +18,7 @@
 mod titles;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs::File,
     io::{self, BufRead, BufReader},
     path::Path,
@@ -34,6 +34,7 @@ use super::{
     row::{Malformed, Row},
     source::{self, Intake, Source},
     spec::{Column, Format, ResolvedColumns},
+    vocabularies::Crosswalk,
 };
 use crate::base::TitleId;
 
@@ -43,9 +44,20 @@ use crate::base::TitleId;
 /// The file cannot be read, is of no known format, lacks the id column or a column that the
 /// declaration names, or holds no title; a setting is out of range.
 pub fn load(spec: &CatalogSpec) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+    read(Loader::new(spec)?)
+}
+
+/// As [`load`], without columns that have no role, which take most of the memory.
+pub(super) fn load_without_fields(
+    spec: &CatalogSpec,
+) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+    read(Loader { keeps_fields: false, ..Loader::new(spec)? })
+}
+
+fn read(mut loader: Loader) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+    let spec = loader.spec;
     let format = format_of(spec)?;
     if let Format::Source(name) = format {
-        let mut loader = Loader::new(spec)?;
         if let Some(source) = source::find(name) {
             loader.read_source(source)?;
         }
@@ -61,7 +73,6 @@ pub fn load(spec: &CatalogSpec) -> Result<(Catalog, Vec<Problem>), CatalogError>
             hint: "save the catalog as CSV or JSON Lines in UTF-8".to_owned(),
         });
     }
-    let mut loader = Loader::new(spec)?;
     match format {
         Format::Jsonl => loader.read_jsonl(reader)?,
         _ => loader.read_delimited(reader, delimiter_of(spec, format)?)?,
@@ -103,12 +114,17 @@ struct Loader<'a> {
     id_column: Column,
     /// Metadata columns that are kept; empty: all that have no role.
     kept: Vec<&'a str>,
+    /// Whether columns without a role are kept at all.
+    keeps_fields: bool,
     /// The file of the row that is looked at, where it is not the catalog itself.
     file: Option<Arc<Path>>,
     titles: Vec<Title>,
     /// Per title: indices of the genres it states.
     stated: Vec<Vec<usize>>,
     genres: GenreCounter,
+    crosswalk: Option<Crosswalk>,
+    /// Titles that lost something in the crosswalk, by what it was.
+    losses: BTreeMap<String, usize>,
     line_of_id: HashMap<TitleId, u64>,
     problems: Vec<Problem>,
 }
@@ -121,15 +137,21 @@ impl<'a> Loader<'a> {
             message: "must name a column, got an empty name".to_owned(),
             hint: "name the column whose cells are unique".to_owned(),
         })?;
+        let crosswalk = spec.genres.crosswalk.as_ref();
+        let crosswalk =
+            crosswalk.map(|walk| Crosswalk::of_spec(walk, spec.folder())).transpose()?;
         Ok(Self {
             spec,
             columns: Arc::new(columns),
             id_column,
             kept: spec.metadata.iter().collect(),
+            keeps_fields: true,
             file: None,
             titles: Vec::new(),
             stated: Vec::new(),
             genres: GenreCounter::default(),
+            crosswalk,
+            losses: BTreeMap::new(),
             line_of_id: HashMap::new(),
             problems: Vec::new(),
         })
@@ -232,7 +254,7 @@ impl<'a> Loader<'a> {
         };
         let mut intake = Intake::new(&mut take);
         source.read(path, &mut intake)?;
-        let (problems, left_out) = intake.finish();
+        let (problems, left_out, _) = intake.finish();
         self.problems.extend(problems);
         for (reason, titles) in left_out {
             self.problems.push(Problem {
@@ -253,8 +275,7 @@ impl<'a> Loader<'a> {
     /// Whether a column of this name is kept in any way.
     fn uses(&self, name: &str) -> bool {
         !name.is_empty()
-            && (self.kept.is_empty()
-                || self.kept.contains(&name)
+            && ((self.keeps_fields && (self.kept.is_empty() || self.kept.contains(&name)))
                 || self.columns.iter().any(|(_, column)| column.name == name))
     }
 
@@ -326,6 +347,23 @@ impl<'a> Loader<'a> {
         });
     }
 
+    fn report_losses(&mut self) {
+        let notes =
+            std::mem::take(&mut self.losses).into_iter().map(|(loss, num_titles)| Problem {
+                severity: Severity::Note,
+                kind: ProblemKind::UnknownGenre,
+                file: self.spec.path.clone(),
+                line: None,
+                column: None,
+                field: None,
+                value: None,
+                message: format!("lost in the crosswalk for {num_titles} titles: {loss}"),
+                hint: "give a table of your own as `catalog.genres.crosswalk` to say it otherwise"
+                    .to_owned(),
+            });
+        self.problems.extend(notes);
+    }
+
     fn finish(mut self) -> Result<(Catalog, Vec<Problem>), CatalogError> {
         if self.titles.is_empty() {
             let (reason, hint) = match self.problems.iter().find(|p| p.severity == Severity::Error)
@@ -343,6 +381,7 @@ impl<'a> Loader<'a> {
             };
             return Err(CatalogError::NoTitles { path: self.spec.path.clone(), reason, hint });
         }
+        self.report_losses();
         let column = self.columns.genres.as_ref().map_or("", |column| &column.name).to_owned();
         let path = &self.spec.path;
         let (vocabulary, fates) =

@@ -143,6 +143,9 @@ impl Loader<'_> {
     }
 
     fn fields(&self, row: &Row) -> BTreeMap<String, String> {
+        if !self.keeps_fields {
+            return BTreeMap::new();
+        }
         let has_role = |name: &str| self.columns.iter().any(|(_, column)| column.name == name);
         row.cells
             .iter()
@@ -156,7 +159,10 @@ impl Loader<'_> {
     fn stated_genres(&mut self, cell: Cell, field: &str, line: u64) -> Vec<usize> {
         let value = cell.clone().into_text();
         match names_of(cell.content, self.spec.genres.separator) {
-            Ok(names) => self.genres.count(&names, line),
+            Ok(names) => {
+                let names = self.in_target(names);
+                self.genres.count(&names, line)
+            }
             Err(reason) => {
                 self.problem(
                     (Severity::Warning, ProblemKind::BadGenres),
@@ -171,6 +177,17 @@ impl Loader<'_> {
                 Vec::new()
             }
         }
+    }
+
+    /// Genres in the vocabulary that the crosswalk leads to; names that it does not know stay as
+    /// they are.
+    fn in_target(&mut self, names: Vec<String>) -> Vec<String> {
+        let Some(crosswalk) = &self.crosswalk else { return names };
+        let translated = crosswalk.translate(&names);
+        for (_, loss) in translated.losses {
+            *self.losses.entry(loss).or_default() += 1;
+        }
+        translated.genres.into_iter().chain(translated.unknown).collect()
     }
 
     fn year(&mut self, cell: Cell, field: &str, line: u64) -> Option<i32> {

@@ -15,10 +15,14 @@ use crate::catalog::{
     CatalogError, ProblemKind,
     library::{self, LibraryItem},
     nfo::{self, Nfo},
+    subtitles::{dialogue, screenplay},
 };
 
 /// A sidecar larger than this is none.
 const MAX_NFO_BYTES: u64 = 4 << 20;
+
+/// Subtitles and screenplays larger than this are none.
+const MAX_TEXT_BYTES: u64 = 8 << 20;
 
 /// A media library.
 pub(super) struct MediaLibrary;
@@ -125,6 +129,14 @@ fn row(root: &Path, item: &LibraryItem, is_alone: bool, nfo: Nfo) -> Row {
         .maybe("film", item.film.as_ref().map(relative))
         .maybe("nfo", item.nfo.as_ref().map(relative))
         .list("subtitles", item.subtitles.iter().map(relative).collect())
+        .maybe("dialogue", item.subtitles.iter().find_map(|file| text(file, dialogue)))
+        .maybe("screenplay", item.screenplay.as_ref().and_then(|file| text(file, screenplay)))
+}
+
+/// What a text file says, if it can be read and is not larger than a text.
+fn text(path: &Path, read: fn(&[u8]) -> Option<String>) -> Option<String> {
+    let is_text = fs::metadata(path).is_ok_and(|metadata| metadata.len() <= MAX_TEXT_BYTES);
+    fs::read(path).ok().filter(|_| is_text).and_then(|bytes| read(&bytes))
 }
 
 #[cfg(test)]
