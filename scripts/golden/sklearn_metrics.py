@@ -13,6 +13,7 @@ import sklearn
 from scipy.optimize import minimize
 from sklearn import metrics as m
 from sklearn.calibration import calibration_curve
+from sklearn.isotonic import IsotonicRegression
 
 warnings.filterwarnings("ignore")
 OUT = pathlib.Path(__file__).resolve().parents[2] / "tests/golden/data/sklearn_metrics.json"
@@ -126,6 +127,16 @@ def platt(scores, labels):
     return {"a": x[0], "b": x[1], "sklearn_a": -theirs.a_, "sklearn_b": -theirs.b_}
 
 
+def isotonic(scores, labels):
+    """The curve at its points and between them, kept 1 / (n + 2) away from 0 and 1."""
+    margin = 1.0 / (len(labels) + 2.0)
+    curve = IsotonicRegression(y_min=margin, y_max=1 - margin, out_of_bounds="clip")
+    curve.fit(scores, labels.astype(float))
+    at = np.unique(scores)
+    at = np.unique(np.concatenate([at, (at[1:] + at[:-1]) / 2, [at[0] - 1, at[-1] + 1]]))
+    return {"at": at, "probability": curve.predict(at)}
+
+
 def plain(value):
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
@@ -188,6 +199,9 @@ def main():
             platt(logits[:, g], labels[:, g]) for g in range(labels.shape[1])
         ]
         out["cases"][name]["logits"] = logits
+        out["cases"][name]["isotonic"] = [
+            isotonic(logits[:, g], labels[:, g]) for g in range(labels.shape[1])
+        ]
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(plain(out), separators=(",", ":")) + "\n")
 

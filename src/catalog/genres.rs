@@ -14,11 +14,9 @@ use super::{
     problem::nearest,
     row::Content,
     spec::{GenreSpec, Separator, VocabularySpec},
+    vocabularies,
 };
 use crate::base::GenreId;
-
-/// Vocabularies that the program ships.
-const SHIPPED: [(&str, &str); 1] = [("imdb", include_str!("../../assets/vocabularies/imdb.txt"))];
 
 /// Takes a genre cell apart; names as written, without the empty ones.
 ///
@@ -225,18 +223,10 @@ fn given_names(spec: &VocabularySpec, folder: &Path) -> Result<Vec<String>, Cata
     };
     let names: Vec<String> = match spec {
         VocabularySpec::Names(names) => names.iter().map(|name| name.trim().to_owned()).collect(),
-        VocabularySpec::Source(source) => {
-            let shipped = SHIPPED.iter().find(|(name, _)| Path::new(name) == source);
-            let text = match shipped {
-                Some((_, text)) => (*text).to_owned(),
-                None => read(&folder.join(source))?,
-            };
-            text.lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty() && !line.starts_with('#'))
-                .map(str::to_owned)
-                .collect()
-        }
+        VocabularySpec::Source(source) => match source.to_str().and_then(vocabularies::shipped) {
+            Some(names) => names,
+            None => vocabularies::lines(&read(&folder.join(source))?),
+        },
     };
     if names.is_empty() || names.iter().any(String::is_empty) {
         return Err(refuse("holds an empty name or none at all".to_owned(), "name the genres"));

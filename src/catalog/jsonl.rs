@@ -52,7 +52,7 @@ impl<R: BufRead> JsonlReader<R> {
                 cells.push((key, Cell { content, undecodable }));
             }
         }
-        Ok(Row { line: line.number, cells })
+        Ok(Row { file: None, line: line.number, cells })
     }
 
     fn key(&mut self, key: &str) -> Arc<str> {

@@ -4,12 +4,16 @@
 //! out: a [`Catalog`]: titles in the file's order, a closed genre vocabulary, and the
 //! problems found on the way ([`Problem`]). [`split`] divides titles for training.
 
+mod clean;
+mod content;
 mod decode;
 mod delimited;
 mod error;
 mod genres;
 mod ids;
+pub mod import;
 mod jsonl;
+pub mod leaks;
 pub mod library;
 mod lines;
 mod load;
@@ -18,16 +22,21 @@ pub mod nfo;
 mod paths;
 mod problem;
 mod row;
+pub mod source;
 mod spec;
 pub mod split;
+mod subtitles;
 mod summary;
 mod title;
+pub mod vocabularies;
 mod xml;
 
+pub use content::digest;
 pub use error::CatalogError;
 pub use load::load;
 pub use paths::from_paths;
 pub use problem::{Problem, ProblemKind, Severity};
+use row::Row;
 pub use spec::{
     CatalogSpec, Columns, Format, GenreSpec, MetadataColumns, Separator, VocabularySpec,
 };

@@ -15,15 +15,13 @@ use std::{
 };
 
 use super::{
-    Catalog, CatalogError, Problem, ProblemKind, Severity, Title, Vocabulary, spec::Format,
+    Catalog, CatalogError, Problem, ProblemKind, Severity, Title, Vocabulary,
+    library::name_and_year,
+    media_kind::{IMAGE, VIDEO, has_extension},
+    spec::Format,
 };
 use crate::base::TitleId;
 
-const VIDEO: [&str; 19] = [
-    "mp4", "m4v", "mkv", "webm", "avi", "mov", "flv", "ts", "mts", "m2ts", "mpg", "mpeg", "wmv",
-    "asf", "3gp", "ogv", "vob", "mxf", "mk3d",
-];
-const IMAGE: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"];
 const TEXT: [&str; 1] = ["txt"];
 
 /// A title per media file.
@@ -74,8 +72,7 @@ enum Kind {
 
 impl Kind {
     fn of_path(path: &Path) -> Option<Self> {
-        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-        let is = |list: &[&str]| list.contains(&extension.as_str());
+        let is = |list: &[&str]| has_extension(path, list);
         if is(&VIDEO) {
             Some(Self::Video)
         } else if is(&IMAGE) {
@@ -211,20 +208,6 @@ fn title(
         fold: None,
         fields: BTreeMap::new(),
         line: 0,
-    }
-}
-
-/// `Heat (1995)` is Heat of 1995.
-fn name_and_year(stem: &str) -> (String, Option<i32>) {
-    let parts = stem.strip_suffix(')').and_then(|rest| rest.rsplit_once('('));
-    match parts {
-        Some((name, year)) if year.len() == 4 && !name.trim().is_empty() => {
-            match year.parse().ok().filter(|year| (1870..=2100).contains(year)) {
-                Some(year) => (name.trim().to_owned(), Some(year)),
-                None => (stem.to_owned(), None),
-            }
-        }
-        _ => (stem.to_owned(), None),
     }
 }
 

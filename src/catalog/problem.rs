@@ -54,6 +54,10 @@ pub enum ProblemKind {
     RareGenre,
     /// A folder that cannot be read.
     UnreadableFolder,
+    /// A sidecar that is none.
+    BadSidecar,
+    /// Titles that a source has and that are not taken.
+    LeftOut,
 }
 
 impl fmt::Display for ProblemKind {
@@ -71,6 +75,8 @@ impl fmt::Display for ProblemKind {
             Self::UnknownGenre => "unknown genre",
             Self::RareGenre => "rare genre",
             Self::UnreadableFolder => "unreadable folder",
+            Self::BadSidecar => "bad sidecar",
+            Self::LeftOut => "left out",
         })
     }
 }

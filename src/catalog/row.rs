@@ -1,5 +1,7 @@
 //! A row of a catalog file, whatever its format.
 
+use std::{path::Path, sync::Arc};
+
 use super::{lines::Place, spec::Column};
 
 /// What stands in a cell; never blank.
@@ -40,14 +42,50 @@ impl Cell {
 }
 
 /// Cells of one title by column name; empty ones are absent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    /// Where it begins, 1-based.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// The file that says so, where it is not the catalog itself.
+    pub(super) file: Option<Arc<Path>>,
+    /// Where it begins, 1-based; 0 where it is no matter of lines.
     pub(super) line: u64,
-    pub(super) cells: Vec<(std::sync::Arc<str>, Cell)>,
+    pub(super) cells: Vec<(Arc<str>, Cell)>,
 }
 
 impl Row {
+    /// A row without cells, which a line of a file states (0: the file as a whole).
+    #[must_use]
+    pub fn at(file: Arc<Path>, line: u64) -> Self {
+        Self { file: Some(file), line, cells: Vec::new() }
+    }
+
+    /// With a text; blank text is no cell.
+    #[must_use]
+    pub fn text(mut self, column: &str, text: impl AsRef<str>) -> Self {
+        if let Some(cell) = Cell::of_bytes(text.as_ref().as_bytes(), None) {
+            self.cells.push((column.into(), cell));
+        }
+        self
+    }
+
+    /// With a text, where there is one.
+    #[must_use]
+    pub fn maybe(self, column: &str, text: Option<impl AsRef<str>>) -> Self {
+        match text {
+            Some(text) => self.text(column, text),
+            None => self,
+        }
+    }
+
+    /// With several values; an empty list is no cell.
+    #[must_use]
+    pub fn list(mut self, column: &str, values: Vec<String>) -> Self {
+        if !values.is_empty() {
+            self.cells
+                .push((column.into(), Cell { content: Content::List(values), undecodable: None }));
+        }
+        self
+    }
+
     /// The cell of a column.
     pub(super) fn get(&self, column: &str) -> Option<&Cell> {
         self.cells.iter().find(|(name, _)| &**name == column).map(|(_, cell)| cell)

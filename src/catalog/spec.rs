@@ -5,15 +5,17 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use super::{source::SOURCES, vocabularies::CrosswalkSpec};
 
 /// A catalog file and what its columns mean.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CatalogSpec {
-    /// The catalog file.
+    /// The catalog file, or the file or folder of a source.
     pub path: PathBuf,
-    /// How it is written.
+    /// How it is written: `csv`, `tsv`, `jsonl`, or the name of a [source](super::source).
     #[serde(default)]
     pub format: Format,
     /// The one ASCII character between cells; by default `,` for CSV and a tab for TSV.
@@ -63,16 +65,19 @@ impl CatalogSpec {
         }
     }
 
-    /// The folder from which relative paths are taken.
+    /// The folder from which relative paths are taken: the catalog's own, or a source's.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        self.path.parent().unwrap_or(Path::new(""))
+        match self.format {
+            Format::Source(_) if self.path.is_dir() => &self.path,
+            _ => self.path.parent().unwrap_or(Path::new("")),
+        }
     }
 }
 
 /// How a catalog file is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(into = "&'static str")]
 pub enum Format {
     /// By the file name's extension.
     #[default]
@@ -83,6 +88,34 @@ pub enum Format {
     Tsv,
     /// One JSON object a line.
     Jsonl,
+    /// In the form of the [source](super::source) of this name.
+    Source(&'static str),
+}
+
+impl From<Format> for &'static str {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Auto => "auto",
+            Format::Csv => "csv",
+            Format::Tsv => "tsv",
+            Format::Jsonl => "jsonl",
+            Format::Source(name) => name,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Format {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let sources = SOURCES.iter().map(|source| Self::Source(source.name()));
+        let known: Vec<Self> =
+            [Self::Auto, Self::Csv, Self::Tsv, Self::Jsonl].into_iter().chain(sources).collect();
+        known.iter().copied().find(|&format| <&str>::from(format) == name).ok_or_else(|| {
+            let names: Vec<&str> = known.into_iter().map(Into::into).collect();
+            let names = names.join(", ");
+            D::Error::custom(format!("there is no catalog format `{name}`; there are {names}"))
+        })
+    }
 }
 
 impl Format {
@@ -207,6 +240,9 @@ pub struct GenreSpec {
     /// The genres that count, in this order. Without it: all that occur, ordered by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocabulary: Option<VocabularySpec>,
+    /// How the genres stated are said in another vocabulary, before any of them counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crosswalk: Option<CrosswalkSpec>,
     /// Genres with fewer titles than this are left out.
     pub min_support: usize,
     /// Genres left out in any case.
@@ -215,7 +251,13 @@ pub struct GenreSpec {
 
 impl Default for GenreSpec {
     fn default() -> Self {
-        Self { separator: Separator::Auto, vocabulary: None, min_support: 1, exclude: Vec::new() }
+        Self {
+            separator: Separator::Auto,
+            vocabulary: None,
+            crosswalk: None,
+            min_support: 1,
+            exclude: Vec::new(),
+        }
     }
 }
 
@@ -283,6 +325,7 @@ mod tests {
             "path = \"a.csv\"\ncolumns = { name = \"title\" }",
             "path = \"a.csv\"\ngenres = { seperator = \"|\" }",
             "path = \"a.csv\"\ngenres = { vocabulary = 3 }",
+            "path = \"a.csv\"\nformat = \"xlsx\"",
         ] {
             assert!(toml::from_str::<CatalogSpec>(text).is_err(), "{text}");
         }

@@ -7,6 +7,7 @@ use crate::{
     catalog::CatalogError,
     nn::weights::WeightsError,
     pipeline::PipelineError,
+    report::ReportError,
     store::StoreError,
     tag::TagError,
 };
@@ -67,6 +68,16 @@ impl From<PipelineError> for Failure {
 impl From<TagError> for Failure {
     fn from(error: TagError) -> Self {
         PipelineError::from(error).into()
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        let code = match error {
+            ReportError::NotComparable { .. } => USAGE,
+            _ => FAILED,
+        };
+        Self::of(&error, code)
     }
 }
 

@@ -4,16 +4,20 @@
 //! 1 failed, 2 wrong command line, pipeline file or catalog, 3 done but titles were skipped,
 //! 130 interrupted and resumable.
 
+mod ablate;
 mod catalog;
+mod compare;
 mod console;
 mod decode_worker;
 mod doctor;
+mod explain;
 mod failure;
 mod modalities;
 mod models;
 mod run;
 mod store;
 mod tag;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -45,8 +49,16 @@ enum Command {
     Train(run::KindArgs),
     /// Run a pipeline up to its cross-validation
     Evaluate(run::KindArgs),
+    /// Train on every subset of the modalities: which is worth what, on which genres
+    Ablate(ablate::Args),
+    /// Search settings of the head on inner folds; writes a pipeline with the best
+    Tune(tune::Args),
+    /// Compare evaluated runs on the same titles, with paired tests
+    Compare(compare::Args),
     /// Tag new titles with a bundle
     Tag(tag::Args),
+    /// Why a title of a run gets its genres: modalities, moments, words
+    Explain(explain::Args),
     /// Look at a catalog before anything is computed
     #[command(subcommand)]
     Catalog(catalog::Command),
@@ -76,7 +88,11 @@ pub fn main() -> ExitCode {
         Command::Extract(args) => run::extract(args, &console),
         Command::Train(args) => run::kind(args, "train", &console),
         Command::Evaluate(args) => run::kind(args, "evaluate", &console),
+        Command::Ablate(args) => ablate::run(args, &console),
+        Command::Tune(args) => tune::run(args, &console),
+        Command::Compare(args) => compare::run(args, &console),
         Command::Tag(args) => tag::run(args, &console),
+        Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),
         Command::Models(command) => models::run(command, &console),
         Command::Store(command) => store::run(command, &console),

@@ -56,11 +56,14 @@ pub(super) struct ExtractArgs {
 pub(super) struct KindArgs {
     #[command(flatten)]
     common: Common,
+    /// Choose thresholds that reach this precision out of fold instead of the best F1
+    #[arg(long, value_name = "SHARE")]
+    precision: Option<f64>,
 }
 
 pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let options = RunOptions { force: args.force.clone(), ..RunOptions::default() };
-    let pipeline = read(&args.common)?;
+    let pipeline = args.common.read()?;
     for stage in &args.force {
         if pipeline.stage(stage).is_none() {
             let names: Vec<_> = pipeline.stages.iter().map(|s| s.name.as_str()).collect();
@@ -84,27 +87,33 @@ pub(super) fn extract(args: &ExtractArgs, console: &Console) -> Result<u8, Failu
         (true, false) => Retry::Reasons(args.reason.iter().cloned().collect::<BTreeSet<_>>()),
     };
     let options = RunOptions { retry, only: Some("extract".to_owned()), ..RunOptions::default() };
-    go(&read(&args.common)?, &options, console)
+    go(&args.common.read()?, &options, console)
 }
 
 pub(super) fn kind(args: &KindArgs, kind: &str, console: &Console) -> Result<u8, Failure> {
-    let pipeline = read(&args.common)?;
+    let mut pipeline = args.common.read()?;
+    if args.precision.is_some() {
+        pipeline.learn.precision = args.precision;
+    }
     let options = RunOptions { only: Some(kind.to_owned()), ..RunOptions::default() };
     go(&pipeline, &options, console)
 }
 
-fn read(args: &Common) -> Result<Pipeline, Failure> {
-    let mut pipeline = Pipeline::read(&args.pipeline, &args.set)?;
-    if let Some(device) = args.device {
-        pipeline.run.device = device;
+impl Common {
+    /// The pipeline as the command line has it.
+    pub(super) fn read(&self) -> Result<Pipeline, Failure> {
+        let mut pipeline = Pipeline::read(&self.pipeline, &self.set)?;
+        if let Some(device) = self.device {
+            pipeline.run.device = device;
+        }
+        if let Some(jobs) = self.jobs {
+            pipeline.extract.jobs = jobs;
+        }
+        if let Some(hwaccel) = self.hwaccel {
+            pipeline.extract.hwaccel = hwaccel;
+        }
+        Ok(pipeline)
     }
-    if let Some(jobs) = args.jobs {
-        pipeline.extract.jobs = jobs;
-    }
-    if let Some(hwaccel) = args.hwaccel {
-        pipeline.extract.hwaccel = hwaccel;
-    }
-    Ok(pipeline)
 }
 
 fn go(pipeline: &Pipeline, options: &RunOptions, console: &Console) -> Result<u8, Failure> {

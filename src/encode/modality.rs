@@ -61,6 +61,18 @@ pub trait Encoder: Send + Sync {
     fn identity(&self) -> &EncoderIdentity;
     /// What must be decoded for it.
     fn want(&self) -> Want;
+    /// What must be decoded of the same file once more, now that the first frames are here or
+    /// are known not to be; for encoders that look twice. `None` where there is nothing more: the
+    /// first result stands.
+    ///
+    /// # Errors
+    /// A reason why this title has no features.
+    fn want_again(
+        &self,
+        _frames: Result<&Keyframes, &Failure>,
+    ) -> Result<Option<FrameSpec>, Failure> {
+        Ok(None)
+    }
     /// Features of one source.
     ///
     /// # Errors

@@ -78,11 +78,40 @@ pub fn headline_intervals(
     table: &HeadlineTable<'_>,
     config: &BootstrapConfig,
 ) -> Headline<Interval> {
-    let value = table.weighted(|_| 1.0);
-    let draws =
-        config.resample(table.num_titles(), |counts| table.weighted(|t| f64::from(counts[t])));
+    mean_intervals(std::slice::from_ref(table), config)
+}
+
+/// [`headline_intervals`] of the mean over several tables of the same titles (seeds). Without
+/// tables everything is 0.
+///
+/// # Panics
+/// The tables have different numbers of titles.
+pub fn mean_intervals(
+    tables: &[HeadlineTable<'_>],
+    config: &BootstrapConfig,
+) -> Headline<Interval> {
+    let num_titles = num_titles(tables);
+    let value = mean_of(tables, &|_| 1.0);
+    let draws = config.resample(num_titles, |counts| mean_of(tables, &|t| f64::from(counts[t])));
     let column = |k: usize| draws.iter().map(|draw| *draw.entries()[k].1).collect();
     Headline::from_fn(|k| percentiles(*value.entries()[k].1, column(k), config.level))
+}
+
+fn num_titles(tables: &[HeadlineTable<'_>]) -> usize {
+    let num_titles = tables.first().map_or(0, HeadlineTable::num_titles);
+    assert!(tables.iter().all(|t| t.num_titles() == num_titles), "all tables on the same titles");
+    num_titles
+}
+
+/// Mean of the tables' figures under the same weights.
+fn mean_of(tables: &[HeadlineTable<'_>], weight: &dyn Fn(usize) -> f64) -> Headline<f64> {
+    let mut mean = Headline::from_fn(|_| 0.0);
+    for table in tables {
+        let one = table.weighted(weight);
+        mean =
+            Headline::from_fn(|k| mean.entries()[k].1 + one.entries()[k].1 / tables.len() as f64);
+    }
+    mean
 }
 
 /// Whether one system is better than another on the same titles.
@@ -116,13 +145,26 @@ pub fn headline_differences(
     second: &HeadlineTable<'_>,
     config: &BootstrapConfig,
 ) -> Headline<PairedDifference> {
-    assert_eq!(first.num_titles(), second.num_titles(), "both systems on the same titles");
+    mean_differences(std::slice::from_ref(first), std::slice::from_ref(second), config)
+}
+
+/// [`headline_differences`] of the means over several tables of the same titles (seeds).
+///
+/// # Panics
+/// The tables have different numbers of titles.
+pub fn mean_differences(
+    first: &[HeadlineTable<'_>],
+    second: &[HeadlineTable<'_>],
+    config: &BootstrapConfig,
+) -> Headline<PairedDifference> {
+    let titles = num_titles(first);
+    assert_eq!(titles, num_titles(second), "both systems on the same titles");
     let difference = |weight: &dyn Fn(usize) -> f64| {
-        let (a, b) = (first.weighted(weight), second.weighted(weight));
+        let (a, b) = (mean_of(first, weight), mean_of(second, weight));
         Headline::from_fn(|k| a.entries()[k].1 - b.entries()[k].1)
     };
     let value = difference(&|_| 1.0);
-    let draws = config.resample(first.num_titles(), |counts| difference(&|t| f64::from(counts[t])));
+    let draws = config.resample(titles, |counts| difference(&|t| f64::from(counts[t])));
     Headline::from_fn(|k| {
         let column = draws.iter().map(|draw| *draw.entries()[k].1).collect();
         paired(*value.entries()[k].1, column, config.level)

@@ -53,6 +53,22 @@ impl<T> Headline<T> {
         ]
     }
 
+    /// The entry at this place of [`Headline::entries`].
+    ///
+    /// # Panics
+    /// There are fewer.
+    pub fn entry_mut(&mut self, k: usize) -> &mut T {
+        match k {
+            0 => &mut self.micro_f1,
+            1 => &mut self.macro_f1,
+            2 => &mut self.weighted_f1,
+            3 => &mut self.samples_f1,
+            4 => &mut self.map,
+            5 => &mut self.lrap,
+            _ => panic!("there are 6 headline figures, not {}", k + 1),
+        }
+    }
+
     /// Each entry turned into something else.
     pub fn map_values<U>(&self, mut turn: impl FnMut(&T) -> U) -> Headline<U> {
         let entries = self.entries();

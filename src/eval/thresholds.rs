@@ -7,8 +7,60 @@
 //! (why the per-genre optimum overfits on rare genres)
 
 use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
 
 use super::ranking::{self, pr_curve};
+
+/// The precisions that models keep thresholds for.
+pub const USUAL_PRECISIONS: [f64; 6] = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
+
+/// The threshold of a genre that is never decided: above every probability.
+pub const NEVER: f64 = 2.0;
+
+/// One threshold per genre at which a precision is reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AtPrecision {
+    /// The precision, in 0..1.
+    pub precision: f64,
+    /// `[genres]`: `None` where no threshold reaches it.
+    pub thresholds: Vec<Option<f64>>,
+}
+
+impl AtPrecision {
+    /// Fits each genre's [`for_precision`] on held-out scores.
+    ///
+    /// # Panics
+    /// The shapes differ.
+    #[must_use]
+    pub fn fit(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>, precision: f64) -> Self {
+        let thresholds =
+            ranking::columns(scores, labels).map(|(s, l)| for_precision(&s, &l, precision));
+        Self { precision, thresholds: thresholds.collect() }
+    }
+
+    /// `[genres]`, with [`NEVER`] where no threshold reaches the precision.
+    #[must_use]
+    pub fn or_never(&self) -> Vec<f64> {
+        self.thresholds.iter().map(|threshold| threshold.unwrap_or(NEVER)).collect()
+    }
+}
+
+/// The lowest threshold whose decisions are right at least this often, one wrong decision more
+/// being counted than there was: 0.9 needs nine right ones at least, so that no genre gets a
+/// threshold by the luck of a few titles. `None` where there is no such threshold.
+///
+/// # Panics
+/// The lengths differ.
+#[must_use]
+pub fn for_precision(scores: &[f64], labels: &[bool], precision: f64) -> Option<f64> {
+    let curve = pr_curve(scores, labels);
+    let positives = labels.iter().filter(|&&l| l).count() as f64;
+    curve.thresholds.iter().enumerate().find_map(|(k, &threshold)| {
+        let right = (curve.recall[k] * positives).round();
+        let decided = if curve.precision[k] > 0.0 { right / curve.precision[k] } else { 0.0 };
+        (right > 0.0 && right / (decided + 1.0) >= precision - 1e-12).then_some(threshold)
+    })
+}
 
 /// The threshold with the best F1: half-way between the lowest score that is decided and the
 /// next one below; the lowest score itself where everything is decided. Of equally good ones,
@@ -163,6 +215,25 @@ mod tests {
         assert!((shrunk[0] - (3.0 * 0.4 + 0.15) / 4.0).abs() < 1e-12, "{shrunk:?}");
         let pooled = fit_thresholds(scores.view(), labels.view(), f64::INFINITY);
         assert_eq!(pooled[0], pooled[1]);
+    }
+
+    #[test]
+    fn a_precision_is_reached_by_enough_decisions_or_not_at_all() {
+        // Right among the k highest, plus one wrong: 1/2, 2/3, 2/4, 3/5.
+        let (scores, labels) = ([0.9, 0.8, 0.7, 0.6], [true, true, false, true]);
+        assert_eq!(for_precision(&scores, &labels, 0.6), Some(0.6));
+        assert_eq!(for_precision(&scores, &labels, 0.61), Some(0.8));
+        assert_eq!(for_precision(&scores, &labels, 0.7), None);
+        assert_eq!(for_precision(&scores, &[false; 4], 0.1), None);
+        assert_eq!(for_precision(&[], &[], 0.5), None);
+        // Nine right ones are what 0.9 needs.
+        let high: Vec<f64> = (0..9).map(f64::from).collect();
+        assert_eq!(for_precision(&high, &[true; 9], 0.9), Some(0.0));
+        assert_eq!(for_precision(&high[1..], &[true; 8], 0.9), None);
+        let table = Array2::from_shape_vec((4, 1), scores.to_vec()).unwrap();
+        let labels = Array2::from_shape_vec((4, 1), labels.to_vec()).unwrap();
+        let never = AtPrecision::fit(table.view(), labels.view(), 0.9);
+        assert_eq!((never.thresholds.clone(), never.or_never()), (vec![None], vec![NEVER]));
     }
 
     #[test]

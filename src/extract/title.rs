@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Mutex,
     time::Instant,
 };
@@ -14,7 +14,7 @@ use crate::{
     base::{Digest, TitleId},
     catalog::Title,
     encode::{Features, Input, SourceKind, Want},
-    media::{DecodePool, DecodeRequest, Decoded, Failure, ReasonCode},
+    media::{DecodePool, DecodeRequest, Decoded, Failure, Keyframes, ReasonCode},
     store::{FailureRow, FeatureRow, Index, SourceDigests},
 };
 
@@ -107,10 +107,10 @@ impl Shared<'_> {
             }
         }
         for (path, wanted) in by_file {
-            let request = self.request(path, &wanted);
-            let decoded = self.decode(&request);
-            cpu_secs.decode_picture += decoded.picture_cpu_secs;
-            cpu_secs.decode_sound += decoded.audio_cpu_secs;
+            let mut decoded = self.decode(&self.request(&path, &wanted), &mut cpu_secs);
+            for (encoder_idx, _) in &wanted {
+                self.look_again(*encoder_idx, &path, &mut decoded, &mut cpu_secs);
+            }
             worker_peak_bytes = worker_peak_bytes.max(decoded.peak_bytes.unwrap_or(0));
             if let Some(secs) = decoded.duration_secs
                 && decoded.picture.is_none()
@@ -152,13 +152,52 @@ impl Shared<'_> {
         Some(Outcome::Failed(failure_row(title, source, failure)))
     }
 
-    fn decode(&self, request: &DecodeRequest) -> Decoded {
+    fn decode(&self, request: &DecodeRequest, cpu_secs: &mut StageSecs) -> Decoded {
         let _span = tracing::debug_span!("decode", path = %request.path.display()).entered();
-        self.pool.map_or_else(Decoded::default, |pool| pool.decode(request))
+        let decoded = self.pool.map_or_else(Decoded::default, |pool| pool.decode(request));
+        cpu_secs.decode_picture += decoded.picture_cpu_secs;
+        cpu_secs.decode_sound += decoded.audio_cpu_secs;
+        decoded
     }
 
-    fn request(&self, path: PathBuf, wanted: &[(usize, SourceKey)]) -> DecodeRequest {
-        let mut request = DecodeRequest { path, frames: None, audio: None, picture: None };
+    /// Puts the frames in place that an encoder wants once it has seen the first. What was wrong
+    /// with those marks these.
+    fn look_again(
+        &self,
+        encoder_idx: usize,
+        path: &Path,
+        decoded: &mut Decoded,
+        cpu_secs: &mut StageSecs,
+    ) {
+        let encoder = &self.encoders[encoder_idx].encoder;
+        let (Want::Frames(_), Some(first)) = (encoder.want(), &decoded.frames) else { return };
+        let wanted = self.timed(encoder_idx, cpu_secs, || encoder.want_again(first.as_ref()));
+        let flaw = match first {
+            Ok(frames) => frames.partial.clone(),
+            Err(failure) => Some(failure.clone()),
+        };
+        decoded.frames = Some(match wanted {
+            Ok(None) => return,
+            Err(failure) => Err(failure),
+            Ok(Some(spec)) => {
+                decoded.frames = None; // small frames of a whole film are large
+                let request = DecodeRequest {
+                    path: path.to_owned(),
+                    frames: Some(spec),
+                    audio: None,
+                    picture: None,
+                };
+                let again = self.decode(&request, cpu_secs);
+                decoded.peak_bytes = decoded.peak_bytes.max(again.peak_bytes);
+                let frames = again.frames.unwrap_or_else(|| Err(unasked()));
+                frames.map(|frames| Keyframes { partial: frames.partial.or(flaw), ..frames })
+            }
+        });
+    }
+
+    fn request(&self, path: &Path, wanted: &[(usize, SourceKey)]) -> DecodeRequest {
+        let mut request =
+            DecodeRequest { path: path.to_owned(), frames: None, audio: None, picture: None };
         for (encoder_idx, _) in wanted {
             match self.encoders[*encoder_idx].encoder.want() {
                 Want::Frames(spec) => request.frames = Some(spec),
@@ -178,7 +217,6 @@ impl Shared<'_> {
         cpu_secs: &mut StageSecs,
     ) -> (Result<Features, Failure>, Option<Failure>) {
         let nothing = |what: &str| Failure::new(ReasonCode::NoContent, format!("no {what} left"));
-        let unasked = || Failure::new(ReasonCode::EncoderFailed, "the decoder gave no answer");
         let (input, partial) = match self.encoders[encoder_idx].encoder.want() {
             Want::Frames(_) => match &decoded.frames {
                 Some(Ok(frames)) if frames.kept.is_empty() => {
@@ -214,12 +252,26 @@ impl Shared<'_> {
     ) -> Result<Features, Failure> {
         let encoder = &self.encoders[encoder_idx].encoder;
         let _span = tracing::debug_span!("encode", encoder = encoder.identity().name).entered();
+        self.timed(encoder_idx, cpu_secs, || encoder.encode(input))
+    }
+
+    /// Does something and counts its time to an encoder.
+    fn timed<T>(
+        &self,
+        encoder_idx: usize,
+        cpu_secs: &mut StageSecs,
+        work: impl FnOnce() -> T,
+    ) -> T {
         let started = thread_cpu_secs();
-        let result = encoder.encode(input);
-        *cpu_secs.encode.entry(encoder.identity().name.clone()).or_default() +=
-            thread_cpu_secs() - started;
+        let result = work();
+        let name = &self.encoders[encoder_idx].encoder.identity().name;
+        *cpu_secs.encode.entry(name.clone()).or_default() += thread_cpu_secs() - started;
         result
     }
+}
+
+fn unasked() -> Failure {
+    Failure::new(ReasonCode::EncoderFailed, "the decoder gave no answer")
 }
 
 fn outcome(

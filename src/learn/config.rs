@@ -29,6 +29,17 @@ pub enum LossKind {
     Asymmetric,
 }
 
+/// How scores become probabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Calibration {
+    /// A logistic curve per genre (Platt): two numbers, fit for rare genres.
+    #[default]
+    Platt,
+    /// A rising step function per genre on top of it (isotonic): any shape, wants many titles.
+    Isotonic,
+}
+
 /// Settings of head, training and decisions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -74,8 +85,15 @@ pub struct LearnConfig {
     /// Each genre's threshold is pulled toward the common one as if that came with so many
     /// positives.
     pub threshold_shrinkage: f64,
-    /// A title that reaches no threshold gets the genre that comes nearest.
+    /// A title that reaches no threshold gets the genre that comes nearest; not where a
+    /// precision is asked for.
     pub at_least_one: bool,
+    /// How scores become probabilities.
+    pub calibration: Calibration,
+    /// Thresholds reach this precision out of fold instead of the best F1; a genre that cannot
+    /// reach it is never decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<f64>,
 }
 
 impl Default for LearnConfig {
@@ -102,6 +120,8 @@ impl Default for LearnConfig {
             min_support: 5,
             threshold_shrinkage: 10.0,
             at_least_one: true,
+            calibration: Calibration::Platt,
+            precision: None,
         }
     }
 }
@@ -129,6 +149,7 @@ impl LearnConfig {
         count("members", self.members, 2, 100)?;
         count("min_support", self.min_support, 1, 1 << 30)?;
         real("threshold_shrinkage", self.threshold_shrinkage, 0.0, f64::INFINITY)?;
+        real("precision", self.precision.unwrap_or(0.5), 0.01, 0.999)?;
         super::heads::find(&self.head).map(|_| ())
     }
 }

@@ -1,7 +1,7 @@
 //! The table that heads are fitted on.
 
 use crate::{
-    base::TitleId,
+    base::{Digest, DigestBuilder, TitleId},
     catalog::{Record, RecordSchema},
     store::Ragged,
 };
@@ -67,6 +67,84 @@ impl ModalityTable {
         self.texts.as_ref().and_then(|texts| texts[title_idx].as_deref()).unwrap_or_default()
     }
 
+    /// The same content for the titles that `keep`; missing for the others.
+    #[must_use]
+    pub fn masked(&self, keep: impl Fn(usize) -> bool) -> Self {
+        let content = match &self.content {
+            Content::Rows(ragged) => {
+                let mut kept = Ragged::new(ragged.dim);
+                for title in 0..ragged.num_titles() {
+                    if keep(title) {
+                        kept.push(ragged.rows(title), ragged.times(title));
+                    } else {
+                        kept.push(&[], &[]);
+                    }
+                }
+                Content::Rows(kept)
+            }
+            Content::Records { schema, rows } => {
+                let rows = rows.iter().enumerate();
+                let rows = rows.map(|(title, row)| row.clone().filter(|_| keep(title))).collect();
+                Content::Records { schema: schema.clone(), rows }
+            }
+        };
+        let texts = self.texts.as_ref().map(|texts| {
+            let texts = texts.iter().enumerate();
+            texts.map(|(title, text)| text.clone().filter(|_| keep(title))).collect()
+        });
+        Self { name: self.name.clone(), content, texts }
+    }
+
+    /// A row of zeros, an empty record or an empty text in the place of what is missing: what a model sees
+    /// that knows no mask. For comparison with such models only.
+    #[must_use]
+    pub fn zero_filled(&self) -> Self {
+        let content = match &self.content {
+            Content::Rows(ragged) => {
+                let zeros = vec![0.0; ragged.dim];
+                let mut filled = Ragged::new(ragged.dim);
+                for title in 0..ragged.num_titles() {
+                    let rows = ragged.rows(title);
+                    filled.push(if rows.is_empty() { &zeros } else { rows }, &[]);
+                }
+                Content::Rows(filled)
+            }
+            Content::Records { schema, rows } => {
+                let nothing = || Record {
+                    numbers: schema.numbers.iter().map(|_| Some(0.0)).collect(),
+                    categories: vec![Vec::new(); schema.categories.len()],
+                };
+                let rows = rows.iter().map(|row| Some(row.clone().unwrap_or_else(nothing)));
+                Content::Records { schema: schema.clone(), rows: rows.collect() }
+            }
+        };
+        let texts = self
+            .texts
+            .as_ref()
+            .map(|texts| texts.iter().map(|text| Some(text.clone().unwrap_or_default())).collect());
+        Self { name: self.name.clone(), content, texts }
+    }
+
+    /// Adds everything that a fit may see of it to a digest.
+    fn digest(&self, mut digest: DigestBuilder) -> DigestBuilder {
+        let texts = serde_json::to_string(&self.texts).unwrap_or_default();
+        digest = digest.part(&self.name).part(texts);
+        match &self.content {
+            Content::Rows(ragged) => {
+                let bytes = |values: &[f32]| -> Vec<u8> {
+                    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+                };
+                let offsets: Vec<u8> =
+                    ragged.offsets.iter().flat_map(|o| (*o as u64).to_le_bytes()).collect();
+                digest.part(offsets).part(bytes(&ragged.data)).part(bytes(&ragged.time_secs))
+            }
+            Content::Records { schema, rows } => {
+                let text = serde_json::json!({ "schema": schema, "rows": rows }).to_string();
+                digest.part(text)
+            }
+        }
+    }
+
     /// Whether a title has this modality.
     #[must_use]
     pub fn present(&self, title_idx: usize) -> bool {
@@ -106,5 +184,45 @@ impl Dataset {
             labels: self.labels.clone(),
             modalities: modality_idxs.iter().map(|&m| self.modalities[m].clone()).collect(),
         }
+    }
+    /// The same titles with `keep(title, modality)` of what they have.
+    #[must_use]
+    pub fn masked(&self, keep: impl Fn(usize, usize) -> bool) -> Self {
+        let modalities = self.modalities.iter().enumerate();
+        Self {
+            titles: self.titles.clone(),
+            genres: self.genres.clone(),
+            labels: self.labels.clone(),
+            modalities: modalities.map(|(m, table)| table.masked(|t| keep(t, m))).collect(),
+        }
+    }
+
+    /// [`ModalityTable::zero_filled`] of every modality.
+    #[must_use]
+    pub fn zero_filled(&self) -> Self {
+        Self {
+            titles: self.titles.clone(),
+            genres: self.genres.clone(),
+            labels: self.labels.clone(),
+            modalities: self.modalities.iter().map(ModalityTable::zero_filled).collect(),
+        }
+    }
+
+    /// Digest over all that a fit may see: titles, genres, labels, features.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut digest = DigestBuilder::new();
+        for title in &self.titles {
+            digest = digest.part(title.as_str());
+        }
+        for genre in &self.genres {
+            digest = digest.part(genre);
+        }
+        let labels: Vec<u8> = self.labels.iter().map(|&label| u8::from(label)).collect();
+        digest = digest.part(labels);
+        for table in &self.modalities {
+            digest = table.digest(digest);
+        }
+        digest.finish()
     }
 }

@@ -19,12 +19,12 @@ use crate::{
     store::Ragged,
 };
 
-const NUM_TITLES: usize = 240;
+pub(super) const NUM_TITLES: usize = 240;
 const NUM_GENRES: usize = 3;
 /// The only title that has no modality.
 const BLANK_TITLE: usize = 7;
 
-fn config() -> LearnConfig {
+pub(super) fn config() -> LearnConfig {
     LearnConfig {
         hidden: 16,
         queries: 2,
@@ -50,7 +50,7 @@ fn plot(shown: &[bool], rng: &mut ChaCha8Rng) -> String {
 /// Three modalities: a text with one row a title; one to four rows of which one carries the
 /// signal; records.
 /// A third of the titles misses each. With `planted` false, features know nothing of the labels.
-fn library(planted: bool) -> Dataset {
+pub(super) fn library(planted: bool) -> Dataset {
     let mut rng = Seed(11).rng("library");
     let mut speech = Seed(11).rng("words");
     let mut single = Ragged::new(6);
@@ -108,7 +108,7 @@ fn library(planted: bool) -> Dataset {
     }
 }
 
-fn context(interrupt: &Interrupt, seed: u64) -> FitContext<'_> {
+pub(super) fn context(interrupt: &Interrupt, seed: u64) -> FitContext<'_> {
     FitContext {
         device: DeviceChoice::Cpu,
         seed: Seed(seed),
@@ -118,7 +118,7 @@ fn context(interrupt: &Interrupt, seed: u64) -> FitContext<'_> {
     }
 }
 
-fn groups() -> Vec<usize> {
+pub(super) fn groups() -> Vec<usize> {
     (0..NUM_TITLES).map(|title| title / 2).collect()
 }
 

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     base::{DeviceChoice, publish_bytes},
     eval::{
+        AtPrecision, Isotonic,
         calibration::{Platt, sigmoid},
         thresholds::{decide, decide_at_least_one},
     },
@@ -29,8 +30,29 @@ const MODEL_FILE: &str = "model.json";
 pub struct Decisions {
     /// `[genres]`
     pub platt: Vec<Platt>,
+    /// `[genres]`: on the log-odds that Platt scaling gives; empty for Platt scaling alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub isotonic: Vec<Isotonic>,
     /// `[genres]`: on probabilities.
     pub thresholds: Vec<f64>,
+    /// Thresholds on probabilities for precisions that a user may ask for, rising; fitted on the
+    /// same out-of-fold scores. A probability between a genre's threshold and that of the
+    /// precision is for a person to decide.
+    #[serde(default)]
+    pub at_precision: Vec<AtPrecision>,
+}
+
+impl Decisions {
+    /// Log-odds of the calibrated probability of genre `genre`, from log-odds after Platt scaling.
+    fn bent(&self, genre: usize, platt_logit: f64) -> f64 {
+        match self.isotonic.get(genre) {
+            None => platt_logit,
+            Some(curve) => {
+                let p = curve.apply(platt_logit);
+                if p.is_nan() { platt_logit } else { (p / (1.0 - p)).ln() }
+            }
+        }
+    }
 }
 
 /// Everything about a model but its members' weights.
@@ -75,9 +97,13 @@ pub struct ModelPrediction {
     /// `[titles, genres]`: log-odds of `probability`: bias plus contributions, summed in that
     /// order, to the last bit.
     pub logit: Vec<f32>,
-    /// `[titles, genres]`: what the calibration adds whatever the title shows; for a title that
-    /// is not scored the log-odds of the genre's prevalence.
+    /// `[titles, genres]`: what the calibration adds; for a title that is not scored the log-odds
+    /// of the genre's prevalence. The same for all titles but with isotonic calibration, which
+    /// bends the scale.
     pub bias: Vec<f32>,
+    /// `[titles, genres]`: probability without calibration, the logistic function of the
+    /// members' mean logit.
+    pub uncalibrated: Vec<f32>,
     /// `[titles, genres, modalities]`, in units of `logit`; 0 for a missing modality.
     pub contributions: Vec<f32>,
     /// `[titles, genres, modalities]`: each modality's own calibrated probability; NaN where it
@@ -120,6 +146,7 @@ impl ModelPrediction {
         self.decision.append(&mut other.decision);
         self.logit.append(&mut other.logit);
         self.bias.append(&mut other.bias);
+        self.uncalibrated.append(&mut other.uncalibrated);
         self.contributions.append(&mut other.contributions);
         self.unimodal.append(&mut other.unimodal);
         self.unimodal_decision.append(&mut other.unimodal_decision);
@@ -142,6 +169,7 @@ impl ModelPrediction {
             decision: pick(&self.decision, titles, genres),
             logit: pick(&self.logit, titles, genres),
             bias: pick(&self.bias, titles, genres),
+            uncalibrated: pick(&self.uncalibrated, titles, genres),
             contributions: pick(&self.contributions, titles, parts),
             unimodal: pick(&self.unimodal, titles, parts),
             unimodal_decision: pick(&self.unimodal_decision, titles, parts),
@@ -236,12 +264,17 @@ impl TrainedModel {
                 continue;
             }
             let platt = self.spec.fused.platt[at % genres];
-            bias[at] = platt.b as f32;
-            logit[at] = bias[at];
-            for part in &mut contributions[at * modalities..(at + 1) * modalities] {
+            let parts = &mut contributions[at * modalities..(at + 1) * modalities];
+            for part in parts.iter_mut() {
                 *part *= platt.a as f32;
-                logit[at] += *part;
             }
+            let sum = |bias: f32| parts.iter().fold(bias, |sum, part| sum + part);
+            bias[at] = platt.b as f32;
+            if !self.spec.fused.isotonic.is_empty() {
+                let straight = f64::from(sum(bias[at]));
+                bias[at] += (self.spec.fused.bent(at % genres, straight) - straight) as f32;
+            }
+            logit[at] = sum(bias[at]);
         }
         let probability: Vec<f32> = logit.iter().map(|&z| sigmoid(f64::from(z)) as f32).collect();
         let mut decision = self.decide(&self.spec.fused, |at| probability[at], rows.len())?;
@@ -269,6 +302,7 @@ impl TrainedModel {
             decision,
             logit,
             bias,
+            uncalibrated: raw_logits.iter().map(|&z| sigmoid(f64::from(z)) as f32).collect(),
             contributions,
             unimodal,
             unimodal_decision,
@@ -288,7 +322,11 @@ impl TrainedModel {
             f64::from(probability(t * genres + g))
         });
         let rule: fn(ArrayView2<'_, f64>, &[f64]) -> Array2<bool> =
-            if self.spec.config.at_least_one { decide_at_least_one } else { decide };
+            if self.spec.config.at_least_one && self.spec.config.precision.is_none() {
+                decide_at_least_one
+            } else {
+                decide
+            };
         if decisions.thresholds.len() != genres {
             return Err(LearnError::Data {
                 message: format!(
@@ -335,7 +373,12 @@ impl TrainedModel {
         let json = std::fs::read(&path).map_err(|e| failed(e.into()))?;
         let spec: ModelSpec = serde_json::from_slice(&json).map_err(|e| failed(e.into()))?;
         let genres = spec.genres.len();
-        let fits = |d: &Decisions| d.platt.len() == genres && d.thresholds.len() == genres;
+        let fits = |d: &Decisions| {
+            d.platt.len() == genres
+                && d.thresholds.len() == genres
+                && (d.isotonic.is_empty() || d.isotonic.len() == genres)
+                && d.at_precision.iter().all(|at| at.thresholds.len() == genres)
+        };
         if spec.unimodal.len() != spec.modalities.len()
             || spec.num_members == 0
             || !spec.unimodal.iter().chain([&spec.fused]).all(fits)

@@ -1,11 +1,12 @@
 //! Frames chosen while every frame of a film is decoded: one every few seconds, or one of each
-//! shot.
+//! shot; or none, and every frame made small.
 //!
 //! in: the packets of a picture stream, one by one; out: [`Keyframes`]. Memory is bounded: no
-//! more than four times as many pictures are held as are wanted.
+//! more than four times as many pictures are held as are wanted, and no more than
+//! [`MAX_PREVIEW_FRAMES`] small ones.
 
 use ffmpeg_next as ffmpeg;
-use ffmpeg_next::{Discard, Packet, frame};
+use ffmpeg_next::{Discard, Packet, format::Pixel, frame, software::scaling::Flags};
 
 use super::{
     bars::Bars,
@@ -13,10 +14,14 @@ use super::{
     film::Picker,
     frame_decoder::FrameDecoder,
     limits::Limits,
-    request::{Failure, FrameSpec, Keyframes, ReasonCode, Sampling},
+    request::{
+        Failure, FrameSpec, Keyframes, MAX_PREVIEW_FRAMES, PREVIEW_HEIGHT_PX, PREVIEW_WIDTH_PX,
+        Preview, ReasonCode, Sampling,
+    },
     scale::SquareScaler,
     selection::{Selection, Still, thin},
-    shots::{CutDetector, Shrinker},
+    shots::{CutDetector, SmallFrame},
+    shrink::Shrinker,
 };
 
 /// For each frame that is wanted so many are held until the film's length is known.
@@ -38,8 +43,22 @@ trait Policy {
         scale: &mut Scale<'_>,
     ) -> Result<(), ffmpeg::Error>;
 
-    /// The stills, ascending in time, and when shots begin.
-    fn finish(self: Box<Self>) -> (Vec<Still>, Option<Vec<f64>>);
+    /// Why nothing more is looked at, where that is so.
+    fn refusal(&self) -> Option<Failure> {
+        None
+    }
+
+    fn finish(self: Box<Self>) -> Looked;
+}
+
+/// What a policy comes to.
+#[derive(Default)]
+struct Looked {
+    /// Ascending in time.
+    stills: Vec<Still>,
+    /// When shots begin.
+    shots_secs: Option<Vec<f64>>,
+    preview: Option<Preview>,
 }
 
 /// One frame every so many seconds.
@@ -69,15 +88,63 @@ impl Policy for Uniform {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> (Vec<Still>, Option<Vec<f64>>) {
-        (self.stills, None)
+    fn finish(self: Box<Self>) -> Looked {
+        Looked { stills: self.stills, ..Looked::default() }
+    }
+}
+
+/// Where shots begin.
+enum Cuts {
+    /// Where the detector finds a cut.
+    Found { detector: Box<CutDetector>, shrinker: Shrinker },
+    /// At these times, seconds, descending.
+    Known(Vec<f64>),
+}
+
+impl Cuts {
+    fn found() -> Self {
+        Self::Found { detector: Box::default(), shrinker: SmallFrame::shrinker() }
+    }
+
+    fn known(begins_secs: &[f64]) -> Self {
+        Self::Known(begins_secs.iter().rev().copied().collect())
+    }
+
+    /// Looks at frame `idx`; gives the number of a frame so far that begins a shot.
+    fn look(
+        &mut self,
+        idx: usize,
+        time_secs: f64,
+        frame: &frame::Video,
+    ) -> Result<Option<usize>, ffmpeg::Error> {
+        match self {
+            Self::Found { detector, shrinker } => {
+                Ok(detector.push(SmallFrame::of(frame, shrinker)?))
+            }
+            Self::Known(begins) => {
+                let num_before = begins.len();
+                // Times went through a pipe as text: a microsecond is no difference.
+                while begins.last().is_some_and(|begin| *begin <= time_secs + 1e-6) {
+                    begins.pop();
+                }
+                // The film's first frame begins a shot in any case.
+                Ok((begins.len() < num_before && idx > 0).then_some(idx))
+            }
+        }
+    }
+
+    /// Those among the last frames.
+    fn finish(&self) -> Vec<usize> {
+        match self {
+            Self::Found { detector, .. } => detector.finish(),
+            Self::Known(_) => Vec::new(),
+        }
     }
 }
 
 /// The frame in the middle of each shot, or nearly there.
 struct PerShot {
-    detector: CutDetector,
-    shrinker: Shrinker,
+    cuts: Cuts,
     most: usize,
     /// Of all frames so far, seconds.
     times: Vec<f64>,
@@ -91,10 +158,9 @@ struct PerShot {
 }
 
 impl PerShot {
-    fn new(most: usize) -> Self {
+    fn new(cuts: Cuts, most: usize) -> Self {
         Self {
-            detector: CutDetector::default(),
-            shrinker: Shrinker::default(),
+            cuts,
             most,
             times: Vec::new(),
             start_idx: 0,
@@ -130,9 +196,9 @@ impl Policy for PerShot {
         scale: &mut Scale<'_>,
     ) -> Result<(), ffmpeg::Error> {
         let idx = self.times.len();
-        let small = self.shrinker.shrink(frame)?;
+        let cut_idx = self.cuts.look(idx, time_secs, frame)?;
         self.times.push(time_secs);
-        if let Some(cut_idx) = self.detector.push(small) {
+        if let Some(cut_idx) = cut_idx {
             self.close(cut_idx);
         }
         if (idx - self.start_idx).is_multiple_of(self.step) {
@@ -146,12 +212,54 @@ impl Policy for PerShot {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> (Vec<Still>, Option<Vec<f64>>) {
-        for cut_idx in self.detector.finish() {
+    fn finish(mut self: Box<Self>) -> Looked {
+        for cut_idx in self.cuts.finish() {
             self.close(cut_idx);
         }
         self.close(self.times.len());
-        (self.chosen, Some(self.shots_secs))
+        let Self { chosen, shots_secs, .. } = *self;
+        Looked { stills: chosen, shots_secs: Some(shots_secs), ..Looked::default() }
+    }
+}
+
+/// Every frame, small.
+struct Small {
+    shrinker: Shrinker,
+    preview: Preview,
+}
+
+impl Small {
+    fn new() -> Self {
+        let (width, height) = (PREVIEW_WIDTH_PX as u32, PREVIEW_HEIGHT_PX as u32);
+        let shrinker = Shrinker::new(Pixel::RGB24, width, height, Flags::BICUBIC);
+        Self { shrinker, preview: Preview::default() }
+    }
+}
+
+impl Policy for Small {
+    fn look(
+        &mut self,
+        time_secs: f64,
+        frame: &mut frame::Video,
+        _scale: &mut Scale<'_>,
+    ) -> Result<(), ffmpeg::Error> {
+        let small = self.shrinker.shrink(frame)?;
+        self.preview.times_secs.push(time_secs);
+        for row in small.data(0).chunks(small.stride(0)).take(PREVIEW_HEIGHT_PX) {
+            self.preview.rgb.extend_from_slice(&row[..PREVIEW_WIDTH_PX * 3]);
+        }
+        Ok(())
+    }
+
+    fn refusal(&self) -> Option<Failure> {
+        (self.preview.times_secs.len() > MAX_PREVIEW_FRAMES).then(|| {
+            let text = format!("the film has more than {MAX_PREVIEW_FRAMES} frames");
+            Failure::new(ReasonCode::TooLarge, text)
+        })
+    }
+
+    fn finish(self: Box<Self>) -> Looked {
+        Looked { preview: Some(self.preview), ..Looked::default() }
     }
 }
 
@@ -184,8 +292,10 @@ impl EveryFramePicker {
             return Err(Failure::new(ReasonCode::Encrypted, "the picture is encrypted"));
         }
         let most = spec.max_frames.saturating_mul(NUM_SPARE).max(8);
-        let policy: Box<dyn Policy> = match spec.sampling {
-            Sampling::Shots => Box::new(PerShot::new(most)),
+        let policy: Box<dyn Policy> = match &spec.sampling {
+            Sampling::Shots => Box::new(PerShot::new(Cuts::found(), most)),
+            Sampling::ShotsAt(begins) => Box::new(PerShot::new(Cuts::known(begins), most)),
+            Sampling::Preview => Box::new(Small::new()),
             Sampling::Keyframes | Sampling::Uniform => Box::new(Uniform {
                 every_secs: spec.every_secs,
                 next_secs: 0.0,
@@ -219,9 +329,10 @@ impl EveryFramePicker {
             policy.look(time_secs, frame, &mut scale)
         };
         match packet {
-            Some(packet) => decoder.push(packet, &mut take),
-            None => decoder.drain(&mut take),
+            Some(packet) => decoder.push(packet, &mut take)?,
+            None => decoder.drain(&mut take)?,
         }
+        self.policy.refusal().map_or(Ok(()), Err)
     }
 }
 
@@ -251,11 +362,13 @@ impl Picker for EveryFramePicker {
             let none = || Failure::new(ReasonCode::Truncated, "the stream holds no packets");
             return Err(broke_off.unwrap_or_else(none));
         }
-        let (stills, shots_secs) = self.policy.finish();
+        let Looked { stills, shots_secs, preview } = self.policy.finish();
+        let partial = broke_off.or_else(|| self.decoder.complaint());
+        if preview.as_ref().is_some_and(|preview| !preview.times_secs.is_empty()) {
+            return Ok(Keyframes { preview, partial, ..Keyframes::default() });
+        }
         let mut selection = Selection::new(self.spec);
         selection.fill(stills, |still| still.time_secs, Ok)?;
-        let mut frames = selection.finish(broke_off.or_else(|| self.decoder.complaint()))?;
-        frames.shots_secs = shots_secs;
-        Ok(frames)
+        Ok(Keyframes { shots_secs, ..selection.finish(partial)? })
     }
 }

@@ -168,8 +168,9 @@ fn look(spec: &FrameSpec, container: &mut Container, limits: &Limits) -> Result<
                 }
             }
         }
-        Sampling::Uniform | Sampling::Shots => {
-            let bars = if spec.crop_bars {
+        Sampling::Uniform | Sampling::Shots | Sampling::ShotsAt(_) | Sampling::Preview => {
+            // A preview is of the whole picture.
+            let bars = if spec.crop_bars && spec.sampling != Sampling::Preview {
                 probe::bars(container, &stream, limits)
             } else {
                 Bars::default()

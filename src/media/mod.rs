@@ -31,6 +31,7 @@ pub mod save;
 mod scale;
 mod selection;
 mod shots;
+mod shrink;
 mod sound;
 mod still;
 mod symphonia_codec;
@@ -49,8 +50,9 @@ pub use libav::{FfmpegVersions, ffmpeg_versions};
 pub use limits::Limits;
 pub use pool::{DecodePool, PoolSettings};
 pub use request::{
-    AudioSpec, DecodeRequest, Decoded, Failure, Fit, FrameSpec, Keyframe, Keyframes, Picture,
-    PictureSpec, ReasonCode, Samples, Sampling,
+    AudioSpec, DecodeRequest, Decoded, Failure, Fit, FrameSpec, Keyframe, Keyframes,
+    MAX_PREVIEW_FRAMES, PREVIEW_HEIGHT_PX, PREVIEW_WIDTH_PX, Picture, PictureSpec, Preview,
+    ReasonCode, Samples, Sampling,
 };
 pub use sandbox::Sandbox;
 

@@ -18,7 +18,7 @@ pub enum Fit {
 }
 
 /// Which frames of a film are looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sampling {
     /// Those that the encoder made keyframes; the decoder skips all others, which is by far the
@@ -27,8 +27,29 @@ pub enum Sampling {
     Keyframes,
     /// One every so many seconds; every frame is decoded.
     Uniform,
-    /// One of each shot, from its middle; every frame is decoded.
+    /// One of each shot, from its middle; every frame is decoded, hard cuts are found on the way.
     Shots,
+    /// The same for shots that are known; seconds at which they begin, ascending.
+    ShotsAt(Vec<f64>),
+    /// None, but a [`Preview`] of all, for whoever finds the shots.
+    Preview,
+}
+
+/// Columns of a [`Preview`]'s frames.
+pub const PREVIEW_WIDTH_PX: usize = 48;
+/// Rows of a [`Preview`]'s frames.
+pub const PREVIEW_HEIGHT_PX: usize = 27;
+/// A film of more frames has no [`Preview`] but the failure [`ReasonCode::TooLarge`]: 13 minutes
+/// at 25 frames a second, 78 MB.
+pub const MAX_PREVIEW_FRAMES: usize = 20_000;
+
+/// Every frame of a film, very small: the whole picture, its aspect ratio given up.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Preview {
+    /// Seconds from the film's start, one per frame.
+    pub times_secs: Vec<f64>,
+    /// `[frames, 27, 48, 3]`
+    pub rgb: Vec<u8>,
 }
 
 /// Which frames of a trailer are wanted.
@@ -113,8 +134,10 @@ pub struct Keyframes {
     pub num_black: usize,
     /// Left out as duplicates.
     pub num_duplicate: usize,
-    /// When shots begin, seconds; with [`Sampling::Shots`].
+    /// When shots begin, seconds; with [`Sampling::Shots`] and [`Sampling::ShotsAt`].
     pub shots_secs: Option<Vec<f64>>,
+    /// With [`Sampling::Preview`].
+    pub preview: Option<Preview>,
     /// The picture broke off before the film's end, or keyframes of it are damaged; `kept`
     /// holds what could be had.
     pub partial: Option<Failure>,

@@ -93,7 +93,7 @@ impl Selection {
             .into_iter()
             .map(|still| Keyframe { time_secs: still.time_secs, picture: still.picture })
             .collect();
-        Ok(Keyframes { kept, num_black, num_duplicate, shots_secs: None, partial })
+        Ok(Keyframes { kept, num_black, num_duplicate, partial, ..Keyframes::default() })
     }
 }
 

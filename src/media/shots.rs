@@ -14,7 +14,9 @@
 use std::collections::VecDeque;
 
 use ffmpeg_next as ffmpeg;
-use ffmpeg_next::{format::Pixel, frame, software::scaling};
+use ffmpeg_next::{format::Pixel, frame, software::scaling::Flags};
+
+use super::shrink::Shrinker;
 
 /// Size of the frames that are compared, pixels.
 const WIDTH: usize = 64;
@@ -39,6 +41,23 @@ const SHIFTS_Y: [isize; 3] = [-2, 0, 2];
 pub(super) struct SmallFrame([[u8; WIDTH * HEIGHT]; 3]);
 
 impl SmallFrame {
+    /// What makes frames small for [`of`](Self::of).
+    pub(super) fn shrinker() -> Shrinker {
+        Shrinker::new(Pixel::YUV444P, WIDTH as u32, HEIGHT as u32, Flags::AREA)
+    }
+
+    pub(super) fn of(frame: &frame::Video, shrinker: &mut Shrinker) -> Result<Self, ffmpeg::Error> {
+        let small = shrinker.shrink(frame)?;
+        let mut planes = [[0; WIDTH * HEIGHT]; 3];
+        for (idx, plane) in planes.iter_mut().enumerate() {
+            let stride = small.stride(idx);
+            for (to, from) in plane.chunks_mut(WIDTH).zip(small.data(idx).chunks(stride)) {
+                to.copy_from_slice(&from[..WIDTH]);
+            }
+        }
+        Ok(Self(planes))
+    }
+
     /// The smallest difference over all shifts, 0..765.
     fn difference(&self, other: &Self) -> f32 {
         let mut least = f32::INFINITY;
@@ -64,44 +83,6 @@ impl SmallFrame {
             }
         }
         sum as f32 / (width * height) as f32
-    }
-}
-
-/// Makes small frames; keeps the scaler while the frames stay alike.
-#[derive(Default)]
-pub(super) struct Shrinker {
-    scaler: Option<((Pixel, u32, u32), scaling::Context)>,
-}
-
-impl Shrinker {
-    pub(super) fn shrink(&mut self, frame: &frame::Video) -> Result<SmallFrame, ffmpeg::Error> {
-        let source = (frame.format(), frame.width(), frame.height());
-        let scaler = match &mut self.scaler {
-            Some((made_for, scaler)) if *made_for == source => scaler,
-            slot => {
-                let (format, width, height) = source;
-                let scaler = scaling::Context::get(
-                    format,
-                    width,
-                    height,
-                    Pixel::YUV444P,
-                    WIDTH as u32,
-                    HEIGHT as u32,
-                    scaling::Flags::AREA,
-                )?;
-                &mut slot.insert((source, scaler)).1
-            }
-        };
-        let mut small = frame::Video::empty();
-        scaler.run(frame, &mut small)?;
-        let mut planes = [[0; WIDTH * HEIGHT]; 3];
-        for (idx, plane) in planes.iter_mut().enumerate() {
-            let stride = small.stride(idx);
-            for (to, from) in plane.chunks_mut(WIDTH).zip(small.data(idx).chunks(stride)) {
-                to.copy_from_slice(&from[..WIDTH]);
-            }
-        }
-        Ok(SmallFrame(planes))
     }
 }
 

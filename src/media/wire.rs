@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     limits::Limits,
     request::{
-        AudioSpec, DecodeRequest, Decoded, Failure, FrameSpec, Keyframe, Keyframes, Picture,
-        PictureSpec, Samples,
+        AudioSpec, DecodeRequest, Decoded, Failure, FrameSpec, Keyframe, Keyframes,
+        MAX_PREVIEW_FRAMES, PREVIEW_HEIGHT_PX, PREVIEW_WIDTH_PX, Picture, PictureSpec, Preview,
+        Samples, Sampling,
     },
 };
 
@@ -38,7 +39,8 @@ struct RequestHead {
     limits: Limits,
 }
 
-/// An answer's head. Behind it: the keyframes' pixels, the samples, the picture's pixels.
+/// An answer's head. Behind it: the keyframes' pixels, the preview's, the samples, the picture's
+/// pixels.
 #[derive(Serialize, Deserialize)]
 struct AnswerHead {
     /// The worker ends after this answer.
@@ -59,6 +61,8 @@ struct FramesHead {
     num_black: usize,
     num_duplicate: usize,
     shots_secs: Option<Vec<f64>>,
+    /// Times of the preview's frames.
+    preview_secs: Option<Vec<f64>>,
     partial: Option<Failure>,
 }
 
@@ -122,6 +126,7 @@ pub(super) fn write_answer(mut to: impl Write, decoded: &Decoded, is_last: bool)
                 num_black: frames.num_black,
                 num_duplicate: frames.num_duplicate,
                 shots_secs: frames.shots_secs.clone(),
+                preview_secs: frames.preview.as_ref().map(|preview| preview.times_secs.clone()),
                 partial: frames.partial.clone(),
             })
         }),
@@ -145,6 +150,9 @@ pub(super) fn write_answer(mut to: impl Write, decoded: &Decoded, is_last: bool)
     if let Some(Ok(frames)) = &decoded.frames {
         for frame in &frames.kept {
             to.write_all(&frame.picture.rgb)?;
+        }
+        if let Some(preview) = &frames.preview {
+            to.write_all(&preview.rgb)?;
         }
     }
     if let Some(Ok(samples)) = &decoded.audio {
@@ -215,13 +223,31 @@ fn read_frames(mut from: impl Read, head: FramesHead, spec: &FrameSpec) -> io::R
     for time_secs in head.times_secs {
         kept.push(Keyframe { time_secs, picture: read_square(&mut from, spec.side_px)? });
     }
+    let preview = match head.preview_secs {
+        Some(times_secs) => Some(read_preview(&mut from, times_secs, spec)?),
+        None => None,
+    };
     Ok(Keyframes {
         kept,
         num_black: head.num_black,
         num_duplicate: head.num_duplicate,
         shots_secs: head.shots_secs,
+        preview,
         partial: head.partial,
     })
+}
+
+fn read_preview(
+    mut from: impl Read,
+    times_secs: Vec<f64>,
+    spec: &FrameSpec,
+) -> io::Result<Preview> {
+    if spec.sampling != Sampling::Preview || times_secs.len() > MAX_PREVIEW_FRAMES {
+        return Err(garbage(&format!("a preview of {} frames", times_secs.len())));
+    }
+    let mut rgb = vec![0; times_secs.len() * PREVIEW_WIDTH_PX * PREVIEW_HEIGHT_PX * 3];
+    from.read_exact(&mut rgb)?;
+    Ok(Preview { times_secs, rgb })
 }
 
 fn read_samples(mut from: impl Read, head: AudioHead, spec: &AudioSpec) -> io::Result<Samples> {
@@ -314,6 +340,7 @@ mod tests {
                 num_black: 3,
                 num_duplicate: 4,
                 shots_secs: Some(vec![0.0, 0.5]),
+                preview: None,
                 partial: partial.clone(),
             })),
             audio: Some(Ok(Samples { rate_hz: 4, mono: vec![0.1, -0.2, 1.0], partial })),
@@ -342,6 +369,23 @@ mod tests {
         for len in 0..bytes.len() {
             assert!(read_answer(&bytes[..len], &request()).is_err(), "{len} bytes");
         }
+    }
+
+    #[test]
+    fn previews_round_trip_where_they_were_asked_for() {
+        let rgb = (0..2 * 27 * 48 * 3).map(|n| n as u8).collect();
+        let preview = Preview { times_secs: vec![0.0, 1.0 / 24.0], rgb };
+        let frames = Keyframes { preview: Some(preview), ..Keyframes::default() };
+        let decoded = Decoded { frames: Some(Ok(frames)), ..Decoded::default() };
+        let mut bytes = Vec::new();
+        write_answer(&mut bytes, &decoded, false).unwrap();
+        let mut request = DecodeRequest { audio: None, picture: None, ..request() };
+        let error = read_answer(&bytes[..], &request).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        request.frames.as_mut().unwrap().sampling = Sampling::Preview;
+        let (back, _) = read_answer(&bytes[..], &request).unwrap();
+        assert_eq!(back.frames, decoded.frames);
+        assert!(read_answer(&bytes[..bytes.len() - 1], &request).is_err());
     }
 
     #[test]

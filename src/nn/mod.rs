@@ -10,12 +10,15 @@ pub mod device;
 pub mod efficientnet_lite;
 mod error;
 pub mod kernels;
-pub mod legacy_pth;
+pub mod pth;
 pub mod sentence_bert;
+mod state_dict;
+pub mod transnet_v2;
 pub mod weights;
 
 pub use candle_core::Device;
 pub use efficientnet_lite::{EfficientNetLite, Variant};
 pub use error::NnError;
 pub use sentence_bert::{SentenceBert, TextWindow};
+pub use transnet_v2::TransNetV2;
 pub use weights::{ModelFiles, ModelSource, WeightCache, WeightsError};

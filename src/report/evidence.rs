@@ -4,19 +4,20 @@
 //! `[titles, genres]` over the same held-out titles in the same order
 //! out: [`EvaluationReport`]
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
 
 use super::{
-    ReportError,
+    ReportError, errors,
     model::{
-        AloneReport, Circumstances, EvaluationReport, FoldRow, GenreReport, PresenceRow,
-        Provenance, ReferenceRow, Reliability, TrainingCurve,
+        AloneReport, Circumstances, EvaluationReport, FoldRow, GenreReport, LeakCheck,
+        OperatingPoint, PresenceRow, Provenance, ReferenceRow, Reliability, RepeatRow,
+        SubsetFigures, TrainingCurve,
     },
 };
 use crate::{
     base::Seed,
     eval::{
-        BootstrapConfig, Headline, Metrics, PrCurve,
+        BootstrapConfig, Headline, Imbalance, Metrics, PrCurve,
         bootstrap::{headline_differences, headline_intervals},
         calibration::{brier_score, expected_calibration_error, reliability_bins},
         headline::HeadlineTable,
@@ -61,12 +62,39 @@ pub struct Evidence {
     pub fusion_weights: Option<Array2<f64>>,
     /// One per fold or member.
     pub training: Vec<TrainingCurve>,
+    /// `[titles]`, or empty.
+    pub titles: Vec<TitleFacts>,
+    /// `[titles, genres, modalities]`: log-odds of each modality; `None` where the head has none.
+    pub contributions: Option<Array3<f64>>,
+    /// `[titles, genres]`: probabilities before calibration.
+    pub uncalibrated: Option<Array2<f64>>,
+    /// What asking for a precision gives.
+    pub operating_points: Vec<OperatingPoint>,
+    /// Checks for leaks that were made.
+    pub leaks: Vec<LeakCheck>,
+    /// `[titles]`: whether the plot names a genre of the title's own; or empty.
+    pub names_genre: Vec<bool>,
+    /// Further cross-validations.
+    pub repeats: Vec<RepeatRow>,
     /// Figures of others.
     pub references: Vec<ReferenceRow>,
     /// Resamples for the intervals; 0 for none.
     pub num_resamples: usize,
     /// All randomness of the intervals.
     pub seed: Option<Seed>,
+}
+
+/// What is known of a title besides its scores.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TitleFacts {
+    /// As in the catalog.
+    pub id: String,
+    /// The name people know it by.
+    pub name: String,
+    /// Year of release.
+    pub year: Option<i32>,
+    /// What happens in it.
+    pub plot: Option<String>,
 }
 
 /// One modality as if it were the only one.
@@ -145,9 +173,16 @@ impl Evidence {
             fold_sd,
             alone,
             genres,
-            reliability: self.reliability(),
-            co_occurrence: co_occurrence(labels),
+            reliability: self.reliability(&self.probabilities),
+            uncalibrated: self.uncalibrated.as_ref().map(|p| self.reliability(p)),
             by_presence: self.by_presence(),
+            imbalance: Imbalance::of(labels),
+            without_naming: self.without_naming(),
+            errors: errors::analyse(&self),
+            operating_points: self.operating_points,
+            leaks: self.leaks,
+            repeats: self.repeats,
+            co_occurrence: co_occurrence(labels),
             fusion,
             title: self.title,
             notes: self.notes,
@@ -173,6 +208,21 @@ impl Evidence {
             ("`present`", vec![titles, modalities], self.present.shape().to_vec()),
             ("`fusion_weights`", vec![genres, modalities], vec![weights.0, weights.1]),
         ];
+        // What may be left out.
+        if !self.titles.is_empty() {
+            shapes.push(("`titles`", vec![titles], vec![self.titles.len()]));
+        }
+        if !self.names_genre.is_empty() {
+            shapes.push(("`names_genre`", vec![titles], vec![self.names_genre.len()]));
+        }
+        if let Some(contributions) = &self.contributions {
+            let expected = vec![titles, genres, modalities];
+            shapes.push(("`contributions`", expected, contributions.shape().to_vec()));
+        }
+        if let Some(uncalibrated) = &self.uncalibrated {
+            let found = uncalibrated.shape().to_vec();
+            shapes.push(("`uncalibrated`", vec![titles, genres], found));
+        }
         for alone in &self.alone {
             let (p, d) = (alone.probabilities.shape(), alone.decisions.shape());
             shapes.push(("`alone.probabilities`", vec![titles, genres], p.to_vec()));
@@ -227,8 +277,21 @@ impl Evidence {
             .collect()
     }
 
-    fn reliability(&self) -> Reliability {
-        let probabilities: Vec<f64> = self.probabilities.iter().copied().collect();
+    /// Where some plots name a genre of the title's own and others do not.
+    fn without_naming(&self) -> Option<SubsetFigures> {
+        if !self.names_genre.contains(&true) {
+            return None;
+        }
+        let rows = positions(self.folds.len(), |t| !self.names_genre[t]);
+        let (scores, decisions) = (self.probabilities.view(), self.decisions.view());
+        Some(SubsetFigures {
+            num_titles: rows.len(),
+            headline: headline_of(scores, decisions, self.labels.view(), &rows),
+        })
+    }
+
+    fn reliability(&self, probabilities: &Array2<f64>) -> Reliability {
+        let probabilities: Vec<f64> = probabilities.iter().copied().collect();
         let labels: Vec<bool> = self.labels.iter().copied().collect();
         let bins = reliability_bins(&probabilities, &labels, NUM_RELIABILITY_BINS);
         Reliability {
@@ -239,7 +302,7 @@ impl Evidence {
     }
 }
 
-fn positions(num_titles: usize, wanted: impl Fn(usize) -> bool) -> Vec<usize> {
+pub(super) fn positions(num_titles: usize, wanted: impl Fn(usize) -> bool) -> Vec<usize> {
     (0..num_titles).filter(|&t| wanted(t)).collect()
 }
 

@@ -1,16 +1,22 @@
 //! Plain structs to HTML, SVG, Markdown and JSON.
 //!
 //! in: [`EvaluationReport`], made from arrays by [`Evidence::assemble`]
-//! out: `report.html` (one file that loads nothing), `report.md`, `metrics.json`
+//! out: `report.html` (one file that loads nothing), `report.md`, `report-*.csv`, `metrics.json`
 //!
 //! `metrics.json` holds figures alone: two runs over the same data with the same seed give the
 //! same bytes. When, where and how long stands in the two others ([`Circumstances`]).
 
+pub mod ablation;
+pub mod compare;
 mod contact_sheet;
+mod csv;
+mod errors;
 mod evidence;
+pub mod held_out;
 mod model;
 mod render;
 mod svg;
+mod tables;
 
 use std::{
     fs, io,
@@ -20,10 +26,12 @@ use std::{
 pub use contact_sheet::{
     ContactSheet, SheetFrame, SheetGenre, SheetMissing, SheetText, SheetTitle,
 };
-pub use evidence::{Alone, Evidence};
+pub use errors::{Confusion, DecadeRow, DoubtfulLabel, ErrorAnalysis, WorstTitle, WrongDecision};
+pub use evidence::{Alone, Evidence, TitleFacts};
 pub use model::{
-    AloneReport, Circumstances, EvaluationReport, FoldRow, GenreReport, PresenceRow, Provenance,
-    ReferenceRow, Reliability, StageDuration, TrainingCurve,
+    AloneReport, Circumstances, EvaluationReport, FoldRow, GenreReport, LeakCheck, OperatingPoint,
+    PresenceRow, Provenance, ReferenceRow, Reliability, RepeatRow, StageDuration, SubsetFigures,
+    TrainingCurve,
 };
 
 use crate::base::{Hinted, publish_bytes};
@@ -68,6 +76,12 @@ pub enum ReportError {
         #[source]
         source: serde_json::Error,
     },
+    /// Runs that do not stand on the same titles.
+    #[error("these runs cannot be compared: {message}")]
+    NotComparable {
+        /// What differs.
+        message: String,
+    },
     /// A template does not fit the data: a bug.
     #[error("the report's template failed")]
     Template(#[from] minijinja::Error),
@@ -82,6 +96,11 @@ impl Hinted for ReportError {
             Self::File { action: "written", .. } => {
                 Some("check that the folder can be written to and that the disk has room".into())
             }
+            Self::NotComparable { .. } => Some(
+                "compare runs with the same catalog and the same folds: give the second the \
+                 first one's split stage"
+                    .into(),
+            ),
             Self::File { .. } | Self::Json { .. } => {
                 Some("evaluate again: the report is written anew".into())
             }
@@ -99,9 +118,11 @@ pub struct Written {
     pub markdown: PathBuf,
     /// The figures.
     pub metrics: PathBuf,
+    /// The tables as CSV.
+    pub tables: Vec<PathBuf>,
 }
 
-/// Writes the three files into `folder`, which is made if need be. Each file is replaced in one
+/// Writes the files into `folder`, which is made if need be. Each file is replaced in one
 /// step; `metrics.json` comes last, so that where it is new the others are.
 ///
 /// # Errors
@@ -110,18 +131,22 @@ pub fn write(folder: &Path, report: &EvaluationReport) -> Result<Written, Report
     let html = render::html(report)?;
     let markdown = render::markdown(report)?;
     let metrics = metrics_json(report)?;
-    let publish = |name: &str, text: &str| {
-        let path = folder.join(name);
-        match publish_bytes(&path, text.as_bytes()) {
-            Ok(()) => Ok(path),
-            Err(source) => Err(ReportError::File { path, action: "written", source }),
-        }
-    };
+    let tables = tables::tables(report);
     Ok(Written {
-        html: publish(HTML_FILE, &html)?,
-        markdown: publish(MARKDOWN_FILE, &markdown)?,
-        metrics: publish(METRICS_FILE, &metrics)?,
+        tables: tables.iter().map(|table| csv::write(folder, table)).collect::<Result<_, _>>()?,
+        html: publish(folder, HTML_FILE, &html)?,
+        markdown: publish(folder, MARKDOWN_FILE, &markdown)?,
+        metrics: publish(folder, METRICS_FILE, &metrics)?,
     })
+}
+
+/// Writes one file of a report, replacing it in one step.
+fn publish(folder: &Path, name: &str, text: &str) -> Result<PathBuf, ReportError> {
+    let path = folder.join(name);
+    match publish_bytes(&path, text.as_bytes()) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(ReportError::File { path, action: "written", source }),
+    }
 }
 
 /// The text of `metrics.json`: the report without its [`Circumstances`].

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::Seed,
     eval::{
-        Averages, GenreMetrics, Headline, Interval, Metrics, PairedDifference, PrCurve,
+        Averages, GenreMetrics, Headline, Imbalance, Interval, Metrics, PairedDifference, PrCurve,
         ReliabilityBin,
     },
     learn::heads::TrainingLog,
+    report::ErrorAnalysis,
 };
 
 /// One evaluation of a late fusion with each of its modalities alone beside it.
@@ -45,6 +46,27 @@ pub struct EvaluationReport {
     pub genres: Vec<GenreReport>,
     /// Whether probabilities mean what they say.
     pub reliability: Reliability,
+    /// The same without calibration, where it is known.
+    #[serde(default)]
+    pub uncalibrated: Option<Reliability>,
+    /// What asking for a precision gives.
+    #[serde(default)]
+    pub operating_points: Vec<OperatingPoint>,
+    /// How unevenly genres are spread.
+    #[serde(default)]
+    pub imbalance: Imbalance,
+    /// What makes held-out figures too good, and whether it was found.
+    #[serde(default)]
+    pub leaks: Vec<LeakCheck>,
+    /// The fusion on the titles whose plot does not name a genre of theirs.
+    #[serde(default)]
+    pub without_naming: Option<SubsetFigures>,
+    /// What goes wrong.
+    #[serde(default)]
+    pub errors: ErrorAnalysis,
+    /// Further cross-validations on other folds; the first is the report's own.
+    #[serde(default)]
+    pub repeats: Vec<RepeatRow>,
     /// `[genres, genres]`: number of titles labelled with both; support on the diagonal.
     pub co_occurrence: Vec<Vec<u64>>,
     /// The fusion by the number of modalities that titles have.
@@ -153,6 +175,51 @@ pub struct Reliability {
     pub expected_calibration_error: f64,
     /// Brier score.
     pub brier: f64,
+}
+
+/// What thresholds for a precision, fitted out of fold, give on titles held out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OperatingPoint {
+    /// The precision asked for.
+    pub asked: f64,
+    /// Genres for which a threshold reaches it (in every fold).
+    pub num_genres: usize,
+    /// Precision of all decisions together.
+    pub precision: f64,
+    /// Their recall.
+    pub recall: f64,
+    /// Share of titles with a genre between its usual threshold and that of the precision: for
+    /// a person to decide.
+    pub abstained: f64,
+}
+
+/// One check for a leak.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LeakCheck {
+    /// What was looked for.
+    pub name: String,
+    /// Whether it was found.
+    pub found: bool,
+    /// What exactly, with examples.
+    pub detail: String,
+}
+
+/// Figures on some of the titles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SubsetFigures {
+    /// How many.
+    pub num_titles: usize,
+    /// The fusion's figures on them.
+    pub headline: Headline<f64>,
+}
+
+/// One cross-validation of a repeated one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RepeatRow {
+    /// Digest of its folds.
+    pub split_digest: String,
+    /// The fusion's figures.
+    pub headline: Headline<f64>,
 }
 
 /// Titles with as many modalities.

@@ -4,7 +4,7 @@
 
 use minijinja::{AutoEscape, Environment, Value, context, syntax::SyntaxConfig, value::Serde};
 
-use super::{ReportError, model::EvaluationReport, svg};
+use super::{Circumstances, ReportError, ablation::AblationReport, model::EvaluationReport, svg};
 use crate::eval::{Headline, Interval};
 
 const HTML: &str = include_str!("../../assets/report/report.html.jinja");
@@ -12,6 +12,8 @@ pub(super) const STYLE: &str = include_str!("../../assets/report/report.css");
 pub(super) const SHEET_STYLE: &str = include_str!("../../assets/report/contact_sheet.css");
 const SHEET: &str = include_str!("../../assets/report/contact_sheet.html.jinja");
 const MARKDOWN: &str = include_str!("../../assets/report/report.md.jinja");
+const ABLATION_HTML: &str = include_str!("../../assets/report/ablation.html.jinja");
+const ABLATION_MARKDOWN: &str = include_str!("../../assets/report/ablation.md.jinja");
 
 /// The self-contained page.
 pub(super) fn html(report: &EvaluationReport) -> Result<String, ReportError> {
@@ -33,7 +35,7 @@ pub(super) fn html(report: &EvaluationReport) -> Result<String, ReportError> {
         .collect();
     let plots = context! {
         curves,
-        reliability => safe(svg::reliability(&report.reliability)),
+        reliability => safe(svg::reliability(&report.reliability, report.uncalibrated.as_ref())),
         co_occurrence => safe(svg::co_occurrence(report)),
         training_loss => safe(loss),
         training_map => safe(map),
@@ -47,6 +49,48 @@ pub(super) fn html(report: &EvaluationReport) -> Result<String, ReportError> {
 pub(super) fn markdown(report: &EvaluationReport) -> Result<String, ReportError> {
     let environment = environment()?;
     Ok(environment.get_template("report.md")?.render(shared(report))?)
+}
+
+/// The page of an ablation.
+pub(super) fn ablation_html(report: &AblationReport) -> Result<String, ReportError> {
+    let environment = environment()?;
+    let style = Value::from_safe_string(STYLE.to_owned());
+    let template = environment.get_template("ablation.html")?;
+    Ok(template.render(context! { style, ..of_ablation(report) })?)
+}
+
+/// The same figures as text.
+pub(super) fn ablation_markdown(report: &AblationReport) -> Result<String, ReportError> {
+    let environment = environment()?;
+    Ok(environment.get_template("ablation.md")?.render(of_ablation(report))?)
+}
+
+fn of_ablation(report: &AblationReport) -> Value {
+    let systems = report.systems.iter().map(|system| system.figures);
+    let top = systems
+        .chain(report.missing.iter().map(|row| row.figures))
+        .flat_map(|figures| [figures.macro_f1.high, figures.map.high])
+        .fold(0.1, f64::max);
+    let of_dropped = report.dropped.iter().map(|dropped| {
+        let rows = dropped.aware.entries().into_iter().zip(dropped.zeros.entries());
+        let rows =
+            rows.zip(dropped.gain.entries()).map(|(((name, aware), (_, zeros)), (_, gain))| {
+                context! {
+                    name,
+                    aware => Value::from(Serde(aware)),
+                    zeros => Value::from(Serde(zeros)),
+                    gain => Value::from(Serde(gain)),
+                }
+            });
+        rows.collect::<Vec<_>>()
+    });
+    context! {
+        report => Value::from(Serde(report)),
+        dropped => of_dropped.flatten().collect::<Vec<_>>(),
+        scale => (top * 1.05).min(1.0),
+        circumstances => of_circumstances(&report.circumstances),
+        stands_on => stands_on(report.num_titles, &report.provenance.split_digest),
+    }
 }
 
 pub(super) fn environment() -> Result<Environment<'static>, ReportError> {
@@ -76,6 +120,8 @@ pub(super) fn environment() -> Result<Environment<'static>, ReportError> {
     environment.add_filter("clock", clock);
     environment.add_template("contact_sheet.html", SHEET)?;
     environment.add_template("report.md", MARKDOWN)?;
+    environment.add_template("ablation.html", ABLATION_HTML)?;
+    environment.add_template("ablation.md", ABLATION_MARKDOWN)?;
     Ok(environment)
 }
 
@@ -87,12 +133,6 @@ fn clock(secs: f64) -> String {
 
 /// What both templates see: the report with a few things said in words.
 fn shared(report: &EvaluationReport) -> Value {
-    let circumstances = &report.circumstances;
-    let stages: Vec<Value> = circumstances
-        .stages
-        .iter()
-        .map(|stage| context! { name => stage.name.as_str(), seconds => stage.seconds })
-        .collect();
     let headline = entries(&report.intervals)
         .into_iter()
         .zip(report.fold_mean.entries())
@@ -114,14 +154,8 @@ fn shared(report: &EvaluationReport) -> Value {
         has_training => report.training.iter().any(|curve| !curve.train_loss.is_empty()),
         // Shared scale of all interval bars: a little more than the highest bound.
         scale => (top_of_intervals * 1.05).min(1.0),
-        circumstances => context! {
-            when => circumstances.when.as_str(),
-            machine => circumstances.machine.as_str(),
-            device => circumstances.device.as_str(),
-            command_line => circumstances.command_line.as_str(),
-            stages,
-        },
-        stands_on => stands_on(report),
+        circumstances => of_circumstances(&report.circumstances),
+        stands_on => stands_on(report.fusion.num_titles, &report.provenance.split_digest),
     }
 }
 
@@ -129,11 +163,23 @@ fn entries(intervals: &Headline<Interval>) -> Vec<(&'static str, Value)> {
     intervals.entries().map(|(name, v)| (name, Value::from(Serde(v)))).into()
 }
 
+fn of_circumstances(circumstances: &Circumstances) -> Value {
+    let stages = circumstances.stages.iter();
+    context! {
+        when => circumstances.when.as_str(),
+        machine => circumstances.machine.as_str(),
+        device => circumstances.device.as_str(),
+        command_line => circumstances.command_line.as_str(),
+        stages => stages
+            .map(|stage| context! { name => stage.name.as_str(), seconds => stage.seconds })
+            .collect::<Vec<_>>(),
+    }
+}
+
 /// What every figure stands on, in one line.
-fn stands_on(report: &EvaluationReport) -> String {
-    let digest = &report.provenance.split_digest;
-    let short: String = digest.chars().take(12).collect();
-    let titles = thousands(report.fusion.num_titles as u64);
+fn stands_on(num_titles: usize, split_digest: &str) -> String {
+    let short: String = split_digest.chars().take(12).collect();
+    let titles = thousands(num_titles as u64);
     if short.is_empty() {
         format!("{titles} titles")
     } else {

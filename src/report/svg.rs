@@ -134,8 +134,8 @@ pub(super) fn pr_curve(genre: &GenreReport) -> String {
     picture("chart", (158.0, 122.0), &what, &inside)
 }
 
-/// Stated probability against observed share.
-pub(super) fn reliability(reliability: &Reliability) -> String {
+/// Stated probability against observed share, and what it was before calibration.
+pub(super) fn reliability(reliability: &Reliability, before: Option<&Reliability>) -> String {
     let frame = Frame {
         left: 30.0,
         top: 8.0,
@@ -147,6 +147,10 @@ pub(super) fn reliability(reliability: &Reliability) -> String {
     let ticks = unit_ticks(&[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
     let mut inside = frame.grid(&ticks, &ticks);
     inside += &line("base", (frame.x(0.0), frame.y(0.0)), (frame.x(1.0), frame.y(1.0)));
+    if let Some(before) = before {
+        let filled = before.bins.iter().filter(|bin| bin.count > 0);
+        inside += &frame.path("line before", filled.map(|b| (b.mean_probability, b.positive_frac)));
+    }
     let filled = || reliability.bins.iter().filter(|bin| bin.count > 0);
     inside += &frame.path("line", filled().map(|b| (b.mean_probability, b.positive_frac)));
     let most = filled().map(|bin| bin.count).max().unwrap_or(1) as f64;

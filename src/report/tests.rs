@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Array3, Axis};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -102,8 +102,36 @@ fn evidence(num_titles: usize) -> Evidence {
             samples_f1: None,
             map: Some(0.494),
         }],
+        titles: (0..num_titles).map(facts).collect(),
+        uncalibrated: Some(fused.mapv(|z| crate::eval::calibration::sigmoid(2.0 * z + 0.4))),
+        contributions: Some(Array3::from_shape_fn((num_titles, genres, 4), |(t, g, m)| {
+            logits[m][[t, g]] / 3.2
+        })),
+        names_genre: (0..num_titles).map(|t| t % 9 == 0).collect(),
+        leaks: vec![LeakCheck {
+            name: "Plots that name a genre of their film".into(),
+            found: true,
+            detail: "one in nine: \"a <b>horror</b> film\"".into(),
+        }],
+        operating_points: vec![OperatingPoint {
+            asked: 0.9,
+            num_genres: 7,
+            precision: 0.88,
+            recall: 0.31,
+            abstained: 0.42,
+        }],
+        repeats: vec![RepeatRow { split_digest: "ab".repeat(32), ..RepeatRow::default() }; 2],
         num_resamples: 200,
         seed: Some(Seed(11)),
+    }
+}
+
+fn facts(title: usize) -> TitleFacts {
+    TitleFacts {
+        id: format!("s{title}"),
+        name: format!("Sample & <i>{title}</i>"),
+        year: (!title.is_multiple_of(7)).then(|| 1960 + (title % 60) as i32),
+        plot: Some("Somebody <script>wants</script> something. ".repeat(9)),
     }
 }
 
@@ -207,7 +235,15 @@ fn metrics_read_back_as_they_were() {
     assert_eq!(back.circumstances, Circumstances::default());
     back.circumstances = report.circumstances.clone();
     same("report", &serde_json::to_value(&back).unwrap(), &serde_json::to_value(&report).unwrap());
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing temporary is left");
+    let num_files = 3 + written.tables.len();
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        num_files,
+        "nothing temporary is left"
+    );
+    let genres = fs::read_to_string(&written.tables[0]).unwrap();
+    assert_eq!(genres.lines().count(), 1 + GENRES.len(), "{genres}");
+    assert!(genres.contains("\"Fantasy \"\"high\"\"\""), "{genres}");
     fs::write(&written.metrics, "{}").unwrap();
     assert!(matches!(read_metrics(&written.metrics), Err(ReportError::Json { .. })));
 }

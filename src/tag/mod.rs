@@ -2,14 +2,14 @@
 //!
 //! in: a bundle (what `cinetag train` wrote) and titles; out: per title and genre a
 //! probability, a decision, what each modality contributed, and which moments of the
-//! trailer spoke. [`format`] writes them down, [`sidecar`] puts them beside the films.
+//! trailer spoke. [`mod@format`] writes them down, [`sidecar`] puts them beside the films.
 
 mod bundle;
 mod card;
 mod choice;
 mod error;
+mod explain;
 pub mod format;
-
 mod library;
 mod modalities;
 mod predict;
@@ -23,7 +23,7 @@ pub use bundle::{Bundle, BundleConfig, BundleModality, TrainedOn};
 pub use card::model_card;
 pub use choice::Choice;
 pub use error::TagError;
-
+pub use explain::{Explanation, WordEffect, explain};
 pub use library::Library;
 pub use modalities::OpenModalities;
 pub use predict::{GenreScore, Moment, Tagger, TitleTags};

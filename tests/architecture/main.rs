@@ -42,11 +42,15 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_nn", &["nn", "learn"]),
     ("candle_transformers", &["nn"]),
     ("tokenizers", &["nn"]),
+    ("tpe", &["learn"]),
     ("gemm", &["nn"]),
     ("ureq", &["nn"]),
     ("rustfft", &["encode"]),
     ("realfft", &["encode"]),
-    ("csv", &["catalog", "tag"]),
+    ("csv", &["catalog", "report", "tag"]),
+    ("parquet", &["catalog"]),
+    ("tar", &["catalog"]),
+    ("whatlang", &["catalog"]),
     ("quick_xml", &["catalog", "tag"]),
     ("encoding_rs", &["catalog", "tag"]),
     ("rust_xlsxwriter", &["tag"]),
@@ -58,6 +62,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("anyhow", &["cli"]),
 ];
+
+/// Readers of what others wrote: in their formats and columns some words are also names of
+/// modalities.
+const FOREIGN_WORDS: &[&str] =
+    &["catalog/clean", "catalog/import", "catalog/library.rs", "catalog/nfo.rs", "catalog/source"];
 
 struct Source {
     path: PathBuf,
@@ -198,7 +207,9 @@ fn a_modality_is_named_in_its_own_folder_only() {
     let mut wrong = Vec::new();
     for source in sources() {
         for name in &names {
-            if source.path.starts_with(Path::new("encode").join(name)) {
+            if source.path.starts_with(Path::new("encode").join(name))
+                || FOREIGN_WORDS.iter().any(|place| source.path.starts_with(place))
+            {
                 continue;
             }
             if source.code.contains(&format!("\"{name}\"")) {

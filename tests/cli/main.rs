@@ -80,7 +80,18 @@ fn the_reference_is_what_the_program_says() {
         "<!-- Made by `CINETAG_UPDATE=1 cargo test --release --test cli`; compared by `scripts/check`. -->\n",
     );
     describe(&[], folder.path(), &mut reference);
-    for command in ["run", "extract", "tag", "catalog check", "models pull", "store verify"] {
+    for command in [
+        "run",
+        "extract",
+        "ablate",
+        "compare",
+        "tune",
+        "tag",
+        "explain",
+        "catalog check",
+        "models pull",
+        "store verify",
+    ] {
         assert!(reference.contains(&format!("# cinetag {command}\n")), "{command} is missing");
     }
     assert!(!reference.contains("decode-worker"), "a hidden command is shown");
@@ -167,6 +178,12 @@ fn wrong_use_is_told_with_its_mend() {
         &["catalog", "check", "plain.toml"],
         &["catalog", "check", "nowhere.csv"],
         &["catalog", "check", "films.csv"],
+        &["catalog", "sources"],
+        &["catalog", "import", "imbd", "nowhere", "--out", "out"],
+        &["catalog", "import", "imdb", "nowhere", "--out", "out"],
+        &["catalog", "import", "imdb", ".", "--out", "out"],
+        &["catalog", "import", "kaggle", "odd.csv", "--with", "imdb", "--out", "out"],
+        &["catalog", "import", "kaggle", "odd.csv", "--out", "out"],
         &["tag", "nowhere", "--bundle", "nowhere"],
         &["models", "pull", "gpt-9"],
         &["models", "verify", "all-minilm-l6-v2"],

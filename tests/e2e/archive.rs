@@ -201,7 +201,7 @@ fn edit(path: &Path, idx: usize) -> Survives {
 
 #[test]
 fn an_archive_is_tagged_and_nothing_of_anybody_is_lost() {
-    if !super::weights_are_here() {
+    if !super::weights_are_here(super::WEIGHTS) {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();

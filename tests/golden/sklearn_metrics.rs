@@ -1,7 +1,7 @@
 //! `eval` against scikit-learn: `scripts/golden/sklearn_metrics.py` wrote the numbers.
 
 use cinetag::eval::{
-    Headline, Metrics,
+    Headline, Isotonic, Metrics,
     calibration::{Platt, brier_score, reliability_bins},
     ranking,
 };
@@ -113,6 +113,23 @@ fn platt_scaling_finds_the_exact_optimum() {
             for (ours, exact) in [(ours.a, exact[0]), (ours.b, exact[1])] {
                 assert!((ours - exact).abs() < 1e-7, "{name}, genre {g}: {ours} {exact}");
             }
+            num_fits += 1;
+        }
+    }
+    assert_eq!(num_fits, 11);
+}
+
+#[test]
+fn isotonic_regression_equals_scikit_learn() {
+    let golden = golden();
+    let mut num_fits = 0;
+    for (name, case) in cases(&golden).filter(|(_, case)| !case["isotonic"].is_null()) {
+        let logits = table::<f64>(&case["logits"]);
+        let labels = table::<bool>(&case["labels"]);
+        for (g, theirs) in case["isotonic"].as_array().expect("one a genre").iter().enumerate() {
+            let curve = Isotonic::fit(&logits.column(g).to_vec(), &labels.column(g).to_vec());
+            let ours: Vec<f64> = numbers(&theirs["at"]).iter().map(|&z| curve.apply(z)).collect();
+            compare(&format!("{name}, genre {g}"), &ours.into(), &theirs["probability"]);
             num_fits += 1;
         }
     }

@@ -1,6 +1,7 @@
 //! From a catalog file to titles.
 //!
 //! in: a [`CatalogSpec`]; out: a [`Catalog`] and the problems of its rows.
+//! What is no catalog file but a [source](super::source) gives rows of the same kind.
 //!
 //! The file is read as a stream; what is kept is the titles. What costs a row (error): no id,
 //! an id that stood before, bytes in the id that are not UTF-8, a row that cannot be taken
@@ -17,7 +18,7 @@
 mod titles;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs::File,
     io::{self, BufRead, BufReader},
     path::Path,
@@ -31,7 +32,9 @@ use super::{
     jsonl::JsonlReader,
     problem::{nearest, shown},
     row::{Malformed, Row},
+    source::{self, Intake, Source},
     spec::{Column, Format, ResolvedColumns},
+    vocabularies::Crosswalk,
 };
 use crate::base::TitleId;
 
@@ -41,7 +44,25 @@ use crate::base::TitleId;
 /// The file cannot be read, is of no known format, lacks the id column or a column that the
 /// declaration names, or holds no title; a setting is out of range.
 pub fn load(spec: &CatalogSpec) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+    read(Loader::new(spec)?)
+}
+
+/// As [`load`], without columns that have no role, which take most of the memory.
+pub(super) fn load_without_fields(
+    spec: &CatalogSpec,
+) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+    read(Loader { keeps_fields: false, ..Loader::new(spec)? })
+}
+
+fn read(mut loader: Loader) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+    let spec = loader.spec;
     let format = format_of(spec)?;
+    if let Format::Source(name) = format {
+        if let Some(source) = source::find(name) {
+            loader.read_source(source)?;
+        }
+        return loader.finish();
+    }
     let file = File::open(&spec.path).map_err(|e| unreadable(&spec.path, e))?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let head = reader.fill_buf().map_err(|e| unreadable(&spec.path, e))?;
@@ -52,7 +73,6 @@ pub fn load(spec: &CatalogSpec) -> Result<(Catalog, Vec<Problem>), CatalogError>
             hint: "save the catalog as CSV or JSON Lines in UTF-8".to_owned(),
         });
     }
-    let mut loader = Loader::new(spec)?;
     match format {
         Format::Jsonl => loader.read_jsonl(reader)?,
         _ => loader.read_delimited(reader, delimiter_of(spec, format)?)?,
@@ -94,10 +114,17 @@ struct Loader<'a> {
     id_column: Column,
     /// Metadata columns that are kept; empty: all that have no role.
     kept: Vec<&'a str>,
+    /// Whether columns without a role are kept at all.
+    keeps_fields: bool,
+    /// The file of the row that is looked at, where it is not the catalog itself.
+    file: Option<Arc<Path>>,
     titles: Vec<Title>,
     /// Per title: indices of the genres it states.
     stated: Vec<Vec<usize>>,
     genres: GenreCounter,
+    crosswalk: Option<Crosswalk>,
+    /// Titles that lost something in the crosswalk, by what it was.
+    losses: BTreeMap<String, usize>,
     line_of_id: HashMap<TitleId, u64>,
     problems: Vec<Problem>,
 }
@@ -110,14 +137,21 @@ impl<'a> Loader<'a> {
             message: "must name a column, got an empty name".to_owned(),
             hint: "name the column whose cells are unique".to_owned(),
         })?;
+        let crosswalk = spec.genres.crosswalk.as_ref();
+        let crosswalk =
+            crosswalk.map(|walk| Crosswalk::of_spec(walk, spec.folder())).transpose()?;
         Ok(Self {
             spec,
             columns: Arc::new(columns),
             id_column,
             kept: spec.metadata.iter().collect(),
+            keeps_fields: true,
+            file: None,
             titles: Vec::new(),
             stated: Vec::new(),
             genres: GenreCounter::default(),
+            crosswalk,
+            losses: BTreeMap::new(),
             line_of_id: HashMap::new(),
             problems: Vec::new(),
         })
@@ -166,7 +200,7 @@ impl<'a> Loader<'a> {
                         .filter(|(_, (_, used))| **used)
                         .filter_map(|(cell, (name, _))| Some((name.clone(), cell?)))
                         .collect();
-                    self.row(Row { line: record.line, cells });
+                    self.row(Row { file: None, line: record.line, cells });
                 }
                 Ok(record) => {
                     let first = record.cells.iter().flatten().next().cloned();
@@ -206,11 +240,42 @@ impl<'a> Loader<'a> {
         if reader.keys.is_empty() { Ok(()) } else { self.check_columns(&reader.keys, None) }
     }
 
+    fn read_source(&mut self, source: &dyn Source) -> Result<(), CatalogError> {
+        let path = &self.spec.path;
+        let mut keys: Vec<Arc<str>> = Vec::new();
+        let mut take = |mut row: Row| {
+            for (name, _) in &row.cells {
+                if !keys.contains(name) {
+                    keys.push(name.clone());
+                }
+            }
+            row.cells.retain(|(name, _)| self.uses(name));
+            self.row(row);
+        };
+        let mut intake = Intake::new(&mut take);
+        source.read(path, &mut intake)?;
+        let (problems, left_out, _) = intake.finish();
+        self.problems.extend(problems);
+        for (reason, titles) in left_out {
+            self.problems.push(Problem {
+                severity: Severity::Note,
+                kind: ProblemKind::LeftOut,
+                file: path.clone(),
+                line: None,
+                column: None,
+                field: None,
+                value: titles.examples.first().cloned(),
+                message: format!("{} titles are left out: {reason}", titles.num_titles),
+                hint: format!("the first are {}", titles.examples.join(", ")),
+            });
+        }
+        if keys.is_empty() { Ok(()) } else { self.check_columns(&keys, None) }
+    }
+
     /// Whether a column of this name is kept in any way.
     fn uses(&self, name: &str) -> bool {
         !name.is_empty()
-            && (self.kept.is_empty()
-                || self.kept.contains(&name)
+            && ((self.keeps_fields && (self.kept.is_empty() || self.kept.contains(&name)))
                 || self.columns.iter().any(|(_, column)| column.name == name))
     }
 
@@ -282,6 +347,23 @@ impl<'a> Loader<'a> {
         });
     }
 
+    fn report_losses(&mut self) {
+        let notes =
+            std::mem::take(&mut self.losses).into_iter().map(|(loss, num_titles)| Problem {
+                severity: Severity::Note,
+                kind: ProblemKind::UnknownGenre,
+                file: self.spec.path.clone(),
+                line: None,
+                column: None,
+                field: None,
+                value: None,
+                message: format!("lost in the crosswalk for {num_titles} titles: {loss}"),
+                hint: "give a table of your own as `catalog.genres.crosswalk` to say it otherwise"
+                    .to_owned(),
+            });
+        self.problems.extend(notes);
+    }
+
     fn finish(mut self) -> Result<(Catalog, Vec<Problem>), CatalogError> {
         if self.titles.is_empty() {
             let (reason, hint) = match self.problems.iter().find(|p| p.severity == Severity::Error)
@@ -299,6 +381,7 @@ impl<'a> Loader<'a> {
             };
             return Err(CatalogError::NoTitles { path: self.spec.path.clone(), reason, hint });
         }
+        self.report_losses();
         let column = self.columns.genres.as_ref().map_or("", |column| &column.name).to_owned();
         let path = &self.spec.path;
         let (vocabulary, fates) =

@@ -31,8 +31,8 @@ impl Loader<'_> {
         self.problems.push(Problem {
             severity,
             kind,
-            file: self.spec.path.clone(),
-            line: Some(line),
+            file: self.file.as_deref().unwrap_or(&self.spec.path).to_owned(),
+            line: (line > 0).then_some(line),
             column: None,
             field: Some(field.to_owned()),
             value: Some(shown(value)),
@@ -44,6 +44,7 @@ impl Loader<'_> {
     /// Adds the title of a row, or says why there is none.
     pub(super) fn row(&mut self, row: Row) {
         let line = row.line;
+        self.file.clone_from(&row.file);
         self.report_undecodable(&row);
         let id_column = self.id_column.name.clone();
         let Some(cell) = row.get(&id_column) else {
@@ -61,12 +62,13 @@ impl Loader<'_> {
         }
         let id = TitleId::new(&cell.clone().into_text());
         if let Some(&first) = self.line_of_id.get(&id) {
+            let place = if first > 0 { format!("in line {first}") } else { "there".to_owned() };
             self.problem(
                 (Severity::Error, ProblemKind::DuplicateId),
                 line,
                 (&id_column, id.as_str()),
                 format!(
-                    "`{id_column}` {:?} stands in line {first} already; the row is left out",
+                    "`{id_column}` {:?} stands {place} already; the row is left out",
                     shown(id.as_str())
                 ),
                 "give every title an id of its own, or delete one of the rows",
@@ -141,6 +143,9 @@ impl Loader<'_> {
     }
 
     fn fields(&self, row: &Row) -> BTreeMap<String, String> {
+        if !self.keeps_fields {
+            return BTreeMap::new();
+        }
         let has_role = |name: &str| self.columns.iter().any(|(_, column)| column.name == name);
         row.cells
             .iter()
@@ -154,7 +159,10 @@ impl Loader<'_> {
     fn stated_genres(&mut self, cell: Cell, field: &str, line: u64) -> Vec<usize> {
         let value = cell.clone().into_text();
         match names_of(cell.content, self.spec.genres.separator) {
-            Ok(names) => self.genres.count(&names, line),
+            Ok(names) => {
+                let names = self.in_target(names);
+                self.genres.count(&names, line)
+            }
             Err(reason) => {
                 self.problem(
                     (Severity::Warning, ProblemKind::BadGenres),
@@ -169,6 +177,17 @@ impl Loader<'_> {
                 Vec::new()
             }
         }
+    }
+
+    /// Genres in the vocabulary that the crosswalk leads to; names that it does not know stay as
+    /// they are.
+    fn in_target(&mut self, names: Vec<String>) -> Vec<String> {
+        let Some(crosswalk) = &self.crosswalk else { return names };
+        let translated = crosswalk.translate(&names);
+        for (_, loss) in translated.losses {
+            *self.losses.entry(loss).or_default() += 1;
+        }
+        translated.genres.into_iter().chain(translated.unknown).collect()
     }
 
     fn year(&mut self, cell: Cell, field: &str, line: u64) -> Option<i32> {

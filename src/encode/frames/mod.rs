@@ -2,9 +2,12 @@
 //!
 //! in: a film; out: `[frames, 1280]` with times in seconds.
 
+mod shots;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use self::shots::ShotNetwork;
 use super::{
     modality::{
         EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, Want,
@@ -15,7 +18,7 @@ use super::{
 use crate::{
     base::Fingerprint,
     catalog::Title,
-    media::{Failure, Fit, FrameSpec, ReasonCode, Sampling},
+    media::{self, Failure, Fit, FrameSpec, Keyframes, ReasonCode},
     store::EncoderIdentity,
 };
 
@@ -26,6 +29,21 @@ const NAME: &str = "frames";
 /// The trailer's keyframes.
 pub struct Frames;
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Sampling {
+    Keyframes,
+    Uniform,
+    Shots,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Detector {
+    Content,
+    TransNetV2,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Settings {
     /// Image network of the weights manifest.
@@ -33,6 +51,10 @@ struct Settings {
     /// `keyframes` (of the encoder's choice; by far the cheapest), `uniform` (one every
     /// `every_secs`) or `shots` (one of each shot).
     sampling: Sampling,
+    /// With `shots`: `content` (compares neighbouring frames while they are decoded) or
+    /// `transnetv2` (a network; finds fades and dissolves too, decodes twice and takes some 30 ms
+    /// of a processor a frame). Films of more than 20,000 frames are left to `content` and marked.
+    detector: Detector,
     /// With `uniform`: seconds from one frame to the next.
     every_secs: f64,
     /// At most so many frames, spread over the film.
@@ -52,6 +74,7 @@ impl Default for Settings {
         Self {
             model: "efficientnet-lite2".to_owned(),
             sampling: Sampling::Keyframes,
+            detector: Detector::Content,
             every_secs: 2.0,
             max_frames: 32,
             crop_bars: true,
@@ -88,9 +111,14 @@ impl Modality for Frames {
             format!("`every_secs` must be between 0.04 and 3600 s, got {}", settings.every_secs)
         })?;
         let network = ImageNetwork::open(NAME, &settings.model, context)?;
+        let shots = match (settings.sampling, settings.detector) {
+            (Sampling::Shots, Detector::TransNetV2) => Some(ShotNetwork::open(NAME, context)?),
+            _ => None,
+        };
         let description = json!({
             "algorithm": ALGORITHM_VERSION,
             "network": network.description(),
+            "shots": shots.as_ref().map(ShotNetwork::description),
             "settings": settings,
         });
         let identity = EncoderIdentity {
@@ -100,7 +128,7 @@ impl Modality for Frames {
             row_unit: "frame".to_owned(),
             description,
         };
-        Ok(Opened::Encoder(Box::new(FrameEncoder { identity, settings, network })))
+        Ok(Opened::Encoder(Box::new(FrameEncoder { identity, settings, network, shots })))
     }
 }
 
@@ -108,6 +136,23 @@ struct FrameEncoder {
     identity: EncoderIdentity,
     settings: Settings,
     network: ImageNetwork,
+    /// Where the network says which shots there are.
+    shots: Option<ShotNetwork>,
+}
+
+impl FrameEncoder {
+    fn spec(&self, sampling: media::Sampling) -> FrameSpec {
+        FrameSpec {
+            sampling,
+            side_px: self.network.side_px(),
+            fit: self.settings.fit,
+            every_secs: self.settings.every_secs,
+            crop_bars: self.settings.crop_bars,
+            max_frames: self.settings.max_frames,
+            black_luma: self.settings.black_luma,
+            duplicate_luma: self.settings.duplicate_luma,
+        }
+    }
 }
 
 impl Encoder for FrameEncoder {
@@ -116,16 +161,27 @@ impl Encoder for FrameEncoder {
     }
 
     fn want(&self) -> Want {
-        Want::Frames(FrameSpec {
-            side_px: self.network.side_px(),
-            fit: self.settings.fit,
-            sampling: self.settings.sampling,
-            every_secs: self.settings.every_secs,
-            crop_bars: self.settings.crop_bars,
-            max_frames: self.settings.max_frames,
-            black_luma: self.settings.black_luma,
-            duplicate_luma: self.settings.duplicate_luma,
-        })
+        Want::Frames(self.spec(match self.settings.sampling {
+            Sampling::Keyframes => media::Sampling::Keyframes,
+            Sampling::Uniform => media::Sampling::Uniform,
+            Sampling::Shots if self.shots.is_some() => media::Sampling::Preview,
+            Sampling::Shots => media::Sampling::Shots,
+        }))
+    }
+
+    fn want_again(
+        &self,
+        frames: Result<&Keyframes, &Failure>,
+    ) -> Result<Option<FrameSpec>, Failure> {
+        let Some(shots) = &self.shots else { return Ok(None) };
+        let sampling = match frames {
+            Ok(Keyframes { preview: Some(preview), .. }) => {
+                media::Sampling::ShotsAt(shots.begins_secs(preview)?)
+            }
+            Err(failure) if failure.code == ReasonCode::TooLarge => media::Sampling::Shots,
+            _ => return Ok(None),
+        };
+        Ok(Some(self.spec(sampling)))
     }
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {

@@ -9,11 +9,13 @@ use crate::{
     base::Seed,
     catalog::split::iterative_stratification,
     eval::{
+        AtPrecision, Isotonic,
         calibration::{apply_platt, fit_platt},
-        thresholds::fit_thresholds,
+        thresholds::{USUAL_PRECISIONS, fit_thresholds},
     },
     learn::{
         LearnConfig, LearnError, TrainedModel,
+        config::Calibration,
         dataset::Dataset,
         heads::{self, FitContext, FittedHead, Prediction},
         model::{Decisions, ModelSpec},
@@ -166,7 +168,23 @@ fn fit_decisions(
     config: &LearnConfig,
 ) -> Decisions {
     let platt = fit_platt(scores, labels);
-    let probabilities = apply_platt(scores, &platt);
-    let thresholds = fit_thresholds(probabilities.view(), labels, config.threshold_shrinkage);
-    Decisions { platt, thresholds }
+    let mut probabilities = apply_platt(scores, &platt);
+    let mut isotonic = Vec::new();
+    if config.calibration == Calibration::Isotonic {
+        for (g, mut probabilities) in probabilities.columns_mut().into_iter().enumerate() {
+            let logits: Vec<f64> =
+                scores.column(g).iter().map(|&s| platt[g].calibrated_logit(s)).collect();
+            let curve = Isotonic::fit(&logits, &labels.column(g).to_vec());
+            probabilities.iter_mut().zip(&logits).for_each(|(p, &z)| *p = curve.apply(z));
+            isotonic.push(curve);
+        }
+    }
+    let probabilities = probabilities.view();
+    let thresholds = match config.precision {
+        None => fit_thresholds(probabilities, labels, config.threshold_shrinkage),
+        Some(precision) => AtPrecision::fit(probabilities, labels, precision).or_never(),
+    };
+    let at_precision =
+        USUAL_PRECISIONS.iter().map(|&p| AtPrecision::fit(probabilities, labels, p)).collect();
+    Decisions { platt, isotonic, thresholds, at_precision }
 }

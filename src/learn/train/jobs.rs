@@ -8,7 +8,8 @@ use std::sync::{
 use crate::{base::DeviceChoice, learn::LearnError};
 
 /// Runs `job(0)` … `job(num_jobs - 1)`, as many at once as the device has use for, and returns
-/// their results in order. What a job gives must not depend on which thread runs it.
+/// their results in order. What a job gives must not depend on which thread runs it. Jobs within
+/// a job run one after the other in its thread.
 ///
 /// # Errors
 /// That of the first job (by number) that failed; no job is begun after a failure.
@@ -33,7 +34,7 @@ pub fn run<T: Send>(
             results.lock().unwrap_or_else(PoisonError::into_inner)[idx] = Some(result);
         }
     };
-    let num_threads = num_threads(device).min(num_jobs);
+    let num_threads = num_threads(device).min(rayon::current_num_threads()).min(num_jobs);
     // A pool of one thread for each: the tensor library's own parallelism would have the fits
     // wait for each other at every product.
     let pools: Vec<rayon::ThreadPool> = (0..num_threads)

@@ -10,12 +10,15 @@
 
 use std::collections::HashMap;
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{Result, Tensor};
 
 use super::architecture::{
     Architecture, BATCH_NORM_EPS, Block, PIXEL_MEAN, PIXEL_SCALE, same_padding,
 };
-use crate::nn::kernels::{Aligned, Clamp, Depthwise, DepthwiseShape, Isa, PackedMatrix, Rows};
+use crate::nn::{
+    kernels::{Aligned, Clamp, Depthwise, DepthwiseShape, Isa, PackedMatrix, Rows},
+    state_dict::StateDict,
+};
 
 /// Floats that a strip's inside may take: half a megabyte fits every second-level cache of the
 /// last years beside the weights.
@@ -60,7 +63,7 @@ impl FusedNet {
         tensors: &HashMap<String, Tensor>,
         isa: Isa,
     ) -> Result<Self> {
-        let weights = Weights { tensors, isa };
+        let weights = Weights { dict: StateDict(tensors), isa };
         let mut blocks = Vec::new();
         for (idx, block) in architecture.blocks.iter().enumerate() {
             let is_first = idx == 0;
@@ -266,37 +269,21 @@ impl Stem {
 
 /// Tensors by name, folded with their batch norms.
 struct Weights<'a> {
-    tensors: &'a HashMap<String, Tensor>,
+    dict: StateDict<'a>,
     isa: Isa,
 }
 
 impl Weights<'_> {
-    fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let Some(tensor) = self.tensors.get(name) else {
-            candle_core::bail!("cannot find tensor {name}");
-        };
-        if tensor.dims() != shape {
-            candle_core::bail!("tensor {name}: expected shape {shape:?}, got {:?}", tensor.dims());
-        }
-        tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
-    }
-
     /// A convolution's weight `[width, …]` and bias with the batch norm behind it folded in.
     fn folded(&self, conv: &str, norm: &str, shape: &[usize]) -> Result<(Vec<f32>, Vec<f32>)> {
         let width = shape[0];
-        let mut weight = self.get(&format!("{conv}.weight"), shape)?;
-        let part = |part: &str| self.get(&format!("{norm}.{part}"), &[width]);
-        let (gamma, beta) = (part("weight")?, part("bias")?);
-        let (mean, var) = (part("running_mean")?, part("running_var")?);
-        let mut bias = vec![0.0; width];
+        let mut weight = self.dict.get(&format!("{conv}.weight"), shape)?;
+        let (scale, bias) = self.dict.batch_norm(norm, width, BATCH_NORM_EPS)?;
         let per_channel = weight.len() / width;
-        for (channel, row) in weight.chunks_exact_mut(per_channel).enumerate() {
-            let scale =
-                f64::from(gamma[channel]) / (f64::from(var[channel]) + BATCH_NORM_EPS).sqrt();
+        for (row, scale) in weight.chunks_exact_mut(per_channel).zip(scale) {
             for x in row {
                 *x = (f64::from(*x) * scale) as f32;
             }
-            bias[channel] = (f64::from(beta[channel]) - f64::from(mean[channel]) * scale) as f32;
         }
         Ok((weight, bias))
     }

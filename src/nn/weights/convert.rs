@@ -2,13 +2,13 @@
 
 use safetensors::{SafeTensors, serialize, tensor::TensorView};
 
-use crate::nn::legacy_pth;
+use crate::nn::pth;
 
 /// The bytes of a safetensors file with the same tensors, or what is wrong with the input.
 /// Safetensors stay as they are; the same input always gives the same bytes.
 pub(super) fn to_safetensors(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
-    if legacy_pth::is_legacy_pth(&bytes) {
-        let tensors = legacy_pth::read(&bytes).map_err(|e| e.to_string())?;
+    if pth::is_pth(&bytes) {
+        let tensors = pth::read(&bytes).map_err(|e| e.to_string())?;
         let views = tensors
             .iter()
             .map(|(name, tensor)| {
@@ -18,11 +18,6 @@ pub(super) fn to_safetensors(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
             })
             .collect::<Result<Vec<_>, _>>()?;
         return serialize(views, None).map_err(|e| e.to_string());
-    }
-    if bytes.starts_with(b"PK") {
-        return Err("is a torch checkpoint in zip format; save it with \
-                    `safetensors.torch.save_file` and give that file"
-            .to_owned());
     }
     SafeTensors::deserialize(&bytes).map_err(|e| format!("is no safetensors file: {e}"))?;
     Ok(bytes)

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{Lock, Pipeline, PipelineError, RunOptions, StageKind, StageSpec};
 use crate::{
-    base::{Digest, Interrupt, Progress},
+    base::{Interrupt, Progress},
     catalog::{self, Catalog},
     encode::EncoderContext,
     learn::heads::FitContext,
@@ -153,7 +153,7 @@ impl<'a> Context<'a> {
     }
 
     /// What fitting may use besides the data.
-    pub(super) fn fit_context(&self) -> FitContext<'_> {
+    pub(in crate::pipeline) fn fit_context(&self) -> FitContext<'_> {
         FitContext {
             device: self.pipeline.run.device,
             seed: self.pipeline.run.seed,
@@ -166,7 +166,7 @@ impl<'a> Context<'a> {
     /// What the catalog's content depends on.
     pub(super) fn catalog_input(&self) -> Result<Value, PipelineError> {
         let path = &self.pipeline.catalog.path;
-        let digest = Digest::of_file(path).map_err(PipelineError::file(path))?;
+        let digest = catalog::digest(path).map_err(PipelineError::file(path))?;
         Ok(json!({ "sha256": digest, "spec": to_json(&self.pipeline.catalog) }))
     }
 

@@ -70,27 +70,34 @@ impl Stage for Settings {
                 map: r.map,
             })
             .collect();
-        report.circumstances = Circumstances {
-            when: jiff::Zoned::now().strftime("%Y-%m-%d %H:%M %Z").to_string(),
-            machine: machine(),
-            device: context.pipeline.run.device.to_string(),
-            command_line: std::env::args().collect::<Vec<_>>().join(" "),
-            stages: context
-                .pipeline
-                .stages
-                .iter()
-                .filter_map(|stage| {
-                    let seconds = lock.stages.get(&stage.name)?.seconds;
-                    Some(StageDuration { name: stage.name.clone(), seconds: Some(seconds) })
-                })
-                .collect(),
-        };
+        report.circumstances = circumstances(context);
+        report.circumstances.stages = context
+            .pipeline
+            .stages
+            .iter()
+            .filter_map(|stage| {
+                let seconds = lock.stages.get(&stage.name)?.seconds;
+                Some(StageDuration { name: stage.name.clone(), seconds: Some(seconds) })
+            })
+            .collect();
         let written = report::write(context.folder(), &report)?;
         Ok(Outcome {
             summary: written.html.display().to_string(),
-            outputs: vec![written.html, written.markdown, written.metrics],
+            outputs: [vec![written.html, written.markdown, written.metrics], written.tables]
+                .concat(),
             skipped: 0,
         })
+    }
+}
+
+/// When and where this runs.
+pub(in crate::pipeline) fn circumstances(context: &Context<'_>) -> Circumstances {
+    Circumstances {
+        when: jiff::Zoned::now().strftime("%Y-%m-%d %H:%M %Z").to_string(),
+        machine: machine(),
+        device: context.pipeline.run.device.to_string(),
+        command_line: std::env::args().collect::<Vec<_>>().join(" "),
+        stages: Vec::new(),
     }
 }
 

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::{Context, Outcome, Stage};
 use crate::{
     catalog::split::{Folds, stratified_group_folds},
-    pipeline::{Lock, PipelineError},
+    pipeline::{Lock, Pipeline, PipelineError, StageKind},
 };
 
 /// File of the folds in the run folder.
-pub(super) const FILE: &str = "folds.json";
+pub(in crate::pipeline) const FILE: &str = "folds.json";
 
 /// Where the folds come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +24,30 @@ pub struct Settings {
     /// Number of folds; for `by = "catalog"` the column decides.
     #[serde(default = "five")]
     pub folds: u32,
+    /// How often the titles are divided anew, for repeated cross-validation; only for
+    /// `by = "stratified"`.
+    #[serde(default = "one")]
+    pub repeats: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// The file of a repeat's folds in the run folder.
+pub(super) fn file(repeat: u32) -> String {
+    if repeat == 0 { FILE.to_owned() } else { format!("folds-{}.json", repeat + 1) }
+}
+
+/// How often the pipeline divides its titles.
+pub(super) fn num_repeats(pipeline: &Pipeline) -> u32 {
+    let mut kinds = pipeline.stages.iter().map(|stage| &stage.kind);
+    kinds
+        .find_map(|kind| match kind {
+            StageKind::Split(settings) => Some(settings.repeats),
+            _ => None,
+        })
+        .unwrap_or(1)
 }
 
 fn five() -> u32 {
@@ -51,23 +75,41 @@ impl Stage for Settings {
 
     fn run(&self, context: &Context<'_>, _lock: &Lock) -> Result<Outcome, PipelineError> {
         let catalog = context.catalog()?;
-        let folds = match self.by {
-            By::Catalog => Folds::from_catalog(catalog)?,
-            By::Stratified => {
-                stratified_group_folds(catalog, self.folds, context.pipeline.run.seed)?
-            }
-        };
-        let path = context.file(FILE);
-        folds.save(catalog, &path)?;
-        Ok(Outcome {
-            summary: format!(
+        if self.by == By::Catalog && self.repeats != 1 {
+            return Err(PipelineError::Spec {
+                place: "split".to_owned(),
+                message: format!(
+                    "`repeats` must be 1 for the catalog's own folds, got {}",
+                    self.repeats
+                ),
+                hint: Some(
+                    "set `by = \"stratified\"` to divide the titles several times".to_owned(),
+                ),
+            });
+        }
+        let seed = context.pipeline.run.seed;
+        let mut outcome = Outcome::default();
+        let mut lines = Vec::new();
+        for repeat in 0..self.repeats.max(1) {
+            let folds = match (self.by, repeat) {
+                (By::Catalog, _) => Folds::from_catalog(catalog)?,
+                (By::Stratified, 0) => stratified_group_folds(catalog, self.folds, seed)?,
+                (By::Stratified, _) => {
+                    let seed = seed.derive(&format!("repeat {repeat}"));
+                    stratified_group_folds(catalog, self.folds, seed)?
+                }
+            };
+            let path = context.file(&file(repeat));
+            folds.save(catalog, &path)?;
+            outcome.outputs.push(path);
+            lines.push(format!(
                 "{} folds over {} titles, digest {}",
                 folds.num_folds,
                 folds.fold_of.iter().flatten().count(),
                 folds.digest(catalog).short()
-            ),
-            outputs: vec![path],
-            skipped: 0,
-        })
+            ));
+        }
+        outcome.summary = lines.join("\n");
+        Ok(outcome)
     }
 }

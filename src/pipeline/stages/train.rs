@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Context, Outcome, Stage, evaluate, to_json};
 use crate::{
-    base::Digest,
+    catalog,
     learn::TrainedModel,
     pipeline::{Lock, PipelineError, table::Table},
     tag::{Bundle, BundleConfig, BundleModality, TrainedOn, model_card},
@@ -73,7 +73,7 @@ impl Stage for Settings {
             catalog: pipeline.catalog.clone(),
             trained_on: TrainedOn {
                 catalog: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-                catalog_sha256: Digest::of_file(path).map_err(PipelineError::file(path))?,
+                catalog_sha256: catalog::digest(path).map_err(PipelineError::file(path))?,
                 num_titles: train.len(),
                 seed: pipeline.run.seed.0,
                 learn: to_json(&pipeline.learn),

@@ -1,6 +1,6 @@
-"""Writes a small checkpoint in torch's format from before 1.6, with what is in it as JSON.
+"""Writes a small checkpoint in both of torch's formats, before and since 1.6, and what is in it.
 
-Usage: python scripts/golden/legacy_pth.py
+Usage: python scripts/golden/pth.py
 
 Some tensors are views whose elements do not lie in row-major order, as in the published
 EfficientNet-Lite checkpoints; two share one storage.
@@ -33,12 +33,13 @@ def main() -> None:
         empty=torch.zeros(0, 3),
     )
     torch.save(tensors, OUT / "legacy.pth", _use_new_zipfile_serialization=False)
+    torch.save(tensors, OUT / "zipped.pth")
     content = {
         name: {"shape": list(t.shape), "values": t.detach().double().reshape(-1).tolist()}
         for name, t in tensors.items()
     }
-    document = {"made_by": "scripts/golden/legacy_pth.py", "torch": torch.__version__, "tensors": content}
-    (OUT / "legacy_pth.json").write_text(json.dumps(document, indent=1) + "\n")
+    document = {"made_by": "scripts/golden/pth.py", "torch": torch.__version__, "tensors": content}
+    (OUT / "pth.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

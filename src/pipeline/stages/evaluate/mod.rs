@@ -1,30 +1,38 @@
 //! `kind = "evaluate"`: cross-validates the head over the folds.
 
+mod leaks;
+
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Context, Outcome, Stage, split, to_json};
+use super::{Context, Outcome, Stage, split};
 use crate::{
     base::publish_bytes,
     catalog::{Catalog, split::Folds},
+    eval::{
+        Counts, Headline,
+        thresholds::{NEVER, USUAL_PRECISIONS},
+    },
     learn::{
+        LearnError,
         dataset::Dataset,
         study::{CrossValidation, cross_validate},
     },
     pipeline::{Lock, PipelineError, table::Table},
-    report::{self, Alone, EvaluationReport, Evidence, Provenance, TrainingCurve},
+    report::{
+        self, Alone, EvaluationReport, Evidence, OperatingPoint, Provenance, RepeatRow, TitleFacts,
+        TrainingCurve,
+        held_out::{self, HeldOutTitle},
+    },
 };
 
 /// The figures, for the report stage.
 pub(super) const FILE: &str = "evaluation.json";
 /// The figures as a table for the model card.
 pub(super) const CARD: &str = "figures.md";
-/// Held-out scores of every title.
-const HELD_OUT: &str = "held-out.jsonl";
-
 /// How modalities alone and certainty are measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,45 +71,46 @@ impl Stage for Settings {
         let catalog = context.catalog()?;
         let table = Table::read(context)?;
         let folds = Folds::load(&context.file(split::FILE), catalog)?;
-        let fold_of: Vec<Option<u32>> = folds
-            .fold_of
-            .iter()
-            .zip(&catalog.titles)
-            .map(|(fold, title)| fold.filter(|_| title.labelled))
-            .collect();
         let learn = &context.pipeline.learn;
-        let cross = |data: &Dataset, what: &str| {
+        let cross = |data: &Dataset, folds: &Folds, what: &str| {
             let num_epochs = folds.num_folds as usize * learn.members * learn.epochs;
             context.progress.begin(what, Some(num_epochs as u64));
-            let result =
-                cross_validate(data, &fold_of, &table.groups, learn, &context.fit_context());
+            let fit = context.fit_context();
+            let result = cross_validate(data, &folds.fold_of, &table.groups, learn, &fit);
             context.progress.end();
             result
         };
-        let fusion = cross(&table.data, "cross-validate")?;
+        let fusion = cross(&table.data, &folds, "cross-validate")?;
         let mut alone = Vec::new();
         for (m, modality) in table.data.modalities.iter().enumerate() {
             let retrained = match self.alone {
                 AloneBy::Branch => None,
                 AloneBy::Retrained => Some(cross(
                     &table.data.with_modalities(&[m]),
+                    &folds,
                     &format!("{} alone", modality.name),
                 )?),
             };
             alone.push(alone_of(m, &table.data, &fusion, retrained.as_ref()));
         }
-        let report =
-            self.evidence(context, catalog, &table.data, &folds, &fusion, alone).assemble()?;
+        let mut evidence = self.evidence(context, catalog, &table.data, &folds, &fusion, alone);
+        evidence.repeats = repeats(context, catalog, &table.data, &folds, &fusion, |folds| {
+            cross(&table.data, folds, "cross-validate again")
+        })?;
+        let leaks = leaks::look_for(catalog, &folds, &table, learn, &context.fit_context())?;
+        evidence.names_genre = fusion.titles.iter().map(|&t| leaks.names_genre[t]).collect();
+        evidence.leaks = leaks.checks;
+        let report = evidence.assemble()?;
 
         let path = context.file(FILE);
         let text = report::metrics_json(&report)?;
         publish_bytes(&path, text.as_bytes()).map_err(PipelineError::file(&path))?;
-        let held_out = context.file(HELD_OUT);
-        let lines = held_out_lines(&table.data, &fusion);
-        publish_bytes(&held_out, lines.as_bytes()).map_err(PipelineError::file(&held_out))?;
+        let scores = context.file(held_out::FILE);
+        let lines = held_out::lines(&held_out_titles(&table.data, &fusion));
+        publish_bytes(&scores, lines.as_bytes()).map_err(PipelineError::file(&scores))?;
         let card = context.file(CARD);
         publish_bytes(&card, figures(&report).as_bytes()).map_err(PipelineError::file(&card))?;
-        Ok(Outcome { summary: summary(&report), outputs: vec![path, held_out, card], skipped: 0 })
+        Ok(Outcome { summary: summary(&report), outputs: vec![path, scores, card], skipped: 0 })
     }
 }
 
@@ -179,11 +188,102 @@ impl Settings {
                     })
                 })
                 .collect(),
-            references: Vec::new(),
+            titles: fusion.titles.iter().map(|&t| facts(catalog, t)).collect(),
+            contributions: Array3::from_shape_vec(
+                (fusion.titles.len(), genres, data.modalities.len()),
+                prediction.contributions.iter().map(|&part| f64::from(part)).collect(),
+            )
+            .ok(),
+            uncalibrated: Some(matrix(&prediction.uncalibrated, genres)),
+            operating_points: operating_points(data, fusion),
             num_resamples: self.resamples,
             seed: Some(run.seed.derive("bootstrap")),
+            ..Evidence::default()
         }
     }
+}
+
+fn facts(catalog: &Catalog, title: usize) -> TitleFacts {
+    let title = &catalog.titles[title];
+    TitleFacts {
+        id: title.id.to_string(),
+        name: title.name.clone(),
+        year: title.year,
+        plot: title.plot.clone(),
+    }
+}
+
+/// The further cross-validations that the split stage asks for, with the first before them; none
+/// where it asks for none.
+fn repeats(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    data: &Dataset,
+    folds: &Folds,
+    fusion: &CrossValidation,
+    cross: impl Fn(&Folds) -> Result<CrossValidation, LearnError>,
+) -> Result<Vec<RepeatRow>, PipelineError> {
+    let row = |folds: &Folds, outcome: &CrossValidation| {
+        let prediction = &outcome.prediction;
+        let shape = (outcome.titles.len(), data.num_genres());
+        let decisions = Array2::from_shape_vec(shape, prediction.decision.clone());
+        let scores = matrix(&prediction.probability, data.num_genres());
+        let labels = labels(data, outcome);
+        RepeatRow {
+            split_digest: folds.digest(catalog).to_string(),
+            headline: Headline::compute(
+                scores.view(),
+                decisions.unwrap_or_default().view(),
+                labels.view(),
+            ),
+        }
+    };
+    let mut rows = Vec::new();
+    for repeat in 1..split::num_repeats(context.pipeline) {
+        let other = Folds::load(&context.file(&split::file(repeat)), catalog)?;
+        rows.push(row(&other, &cross(&other)?));
+    }
+    if !rows.is_empty() {
+        rows.insert(0, row(folds, fusion));
+    }
+    Ok(rows)
+}
+
+/// What each fold's thresholds for the usual precisions give on its held-out titles.
+fn operating_points(data: &Dataset, fusion: &CrossValidation) -> Vec<OperatingPoint> {
+    let genres = data.num_genres();
+    let fold_at = |t: usize| {
+        fusion.folds.iter().find(|fold| fold.fold == fusion.fold_of[t]).map(|fold| &fold.spec.fused)
+    };
+    let point = |k: usize, &asked: &f64| {
+        let mut counts = Counts::default();
+        let mut num_abstained = 0;
+        for (t, &title) in fusion.titles.iter().enumerate() {
+            let Some(decisions) = fold_at(t) else { continue };
+            let Some(at) = decisions.at_precision.get(k) else { continue };
+            let mut abstains = false;
+            for (g, &labelled) in data.labels_of(title).iter().enumerate() {
+                let probability = f64::from(fusion.prediction.probability[t * genres + g]);
+                let decided = probability >= at.thresholds[g].unwrap_or(NEVER);
+                abstains |= !decided && probability >= decisions.thresholds[g];
+                counts.add(decided, labelled, 1.0);
+            }
+            num_abstained += usize::from(abstains);
+        }
+        let reached = |g: &usize| {
+            fusion.folds.iter().all(|fold| {
+                fold.spec.fused.at_precision.get(k).is_some_and(|at| at.thresholds[*g].is_some())
+            })
+        };
+        OperatingPoint {
+            asked,
+            num_genres: (0..genres).filter(reached).count(),
+            precision: counts.precision(),
+            recall: counts.recall(),
+            abstained: num_abstained as f64 / fusion.titles.len().max(1) as f64,
+        }
+    };
+    USUAL_PRECISIONS.iter().enumerate().map(|(k, asked)| point(k, asked)).collect()
 }
 
 fn encoders(context: &Context<'_>) -> String {
@@ -244,24 +344,27 @@ fn alone_of(
     Alone { probabilities, decisions }
 }
 
-fn held_out_lines(data: &Dataset, fusion: &CrossValidation) -> String {
-    let mut lines = String::new();
-    for (t, &title) in fusion.titles.iter().enumerate() {
-        let range = fusion.prediction.genres_of(t);
-        let line = json!({
-            "id": data.titles[title],
-            "fold": fusion.fold_of[t],
-            "labels": data.genres.iter().zip(data.labels_of(title))
-                .filter(|(_, has)| **has).map(|(genre, _)| genre).collect::<Vec<_>>(),
-            "decided": data.genres.iter().zip(&fusion.prediction.decision[range.clone()])
-                .filter(|(_, has)| **has).map(|(genre, _)| genre).collect::<Vec<_>>(),
-            "probability": to_json(&data.genres.iter()
-                .zip(&fusion.prediction.probability[range]).collect::<BTreeMap<_, _>>()),
-        });
-        lines.push_str(&line.to_string());
-        lines.push('\n');
-    }
-    lines
+fn held_out_titles(data: &Dataset, fusion: &CrossValidation) -> Vec<HeldOutTitle> {
+    let with = |which: &[bool]| -> Vec<String> {
+        let genres = data.genres.iter().zip(which).filter(|(_, has)| **has);
+        genres.map(|(genre, _)| genre.clone()).collect()
+    };
+    fusion
+        .titles
+        .iter()
+        .enumerate()
+        .map(|(t, &title)| {
+            let range = fusion.prediction.genres_of(t);
+            let probability = &fusion.prediction.probability[range.clone()];
+            HeldOutTitle {
+                id: data.titles[title].to_string(),
+                fold: fusion.fold_of[t],
+                labels: with(data.labels_of(title)),
+                decided: with(&fusion.prediction.decision[range]),
+                probability: data.genres.iter().cloned().zip(probability.iter().copied()).collect(),
+            }
+        })
+        .collect()
 }
 
 /// In a sentence and a few rows.

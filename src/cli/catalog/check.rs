@@ -1,21 +1,16 @@
-//! `cinetag catalog`: a catalog looked at before anything is computed.
+//! `cinetag catalog check`: a catalog looked at before anything is computed.
 
 use std::path::PathBuf;
 
-use super::{Console, Failure};
+use super::spec_of;
 use crate::{
-    catalog::{self, CatalogSpec, Severity},
-    pipeline::{Override, Pipeline},
+    catalog::{self, Severity},
+    cli::{Console, Failure},
+    pipeline::Override,
 };
 
-#[derive(clap::Subcommand)]
-pub(super) enum Command {
-    /// Read a catalog as a run would and say what is in it and what is wrong with it
-    Check(CheckArgs),
-}
-
 #[derive(clap::Args)]
-pub(super) struct CheckArgs {
+pub(in crate::cli) struct Args {
     /// A pipeline file (its [catalog] is checked), or a catalog with the default column names
     path: PathBuf,
     /// With a pipeline: set a value of it, such as catalog.path=films.csv; may be repeated
@@ -29,13 +24,8 @@ pub(super) struct CheckArgs {
     all: bool,
 }
 
-pub(super) fn run(command: &Command, console: &Console) -> Result<u8, Failure> {
-    let Command::Check(args) = command;
-    let spec = if args.path.extension().is_some_and(|extension| extension == "toml") {
-        Pipeline::read(&args.path, &args.set)?.catalog
-    } else {
-        CatalogSpec::new(&args.path)
-    };
+pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
+    let spec = spec_of(&args.path, &args.set)?;
     let summary = catalog::check(&spec)?;
     if args.json {
         console.data(serde_json::to_string(&summary).unwrap_or_default());

@@ -1,23 +1,19 @@
-//! Checkpoints in torch's format from before 1.6, when they were no zip files.
+//! torch's checkpoints: state dicts as `torch.save` writes them.
 //!
 //! in: bytes; out: named tensors, contiguous, in the row-major order of their shapes.
-//! source: `torch/serialization.py`, `_legacy_save` and `_legacy_load`; weights found in the
-//! wild store convolution kernels with strides of another layout, so elements are gathered.
-//! reference: `torch.save(…, _use_new_zipfile_serialization=False)`, PyTorch 2.
+//! source: `torch/serialization.py`. A pickle names the tensors, each a view of a storage;
+//! `zipped` has the storages as members of a zip file (since 1.6), `legacy` behind the
+//! pickle (before). Weights found in the wild store convolution kernels with strides of another
+//! layout, so elements are gathered. No code of a pickle runs.
+//! reference: `torch.save`, PyTorch 2, both formats.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    io::Cursor,
-};
+mod legacy;
+mod zipped;
+
+use std::{collections::BTreeMap, io::Cursor};
 
 use candle_core::pickle::{Object, Stack};
 use safetensors::Dtype;
-
-/// Pickled magic number of `torch/serialization.py`; the file starts with it.
-const MAGIC: [u8; 15] =
-    [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
-/// The only protocol there has ever been.
-const PROTOCOL: i64 = 1001;
 
 /// A tensor of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +28,10 @@ pub struct PthTensor {
 
 /// What is wrong with the file.
 #[derive(Debug, thiserror::Error)]
-#[error("not a legacy torch checkpoint: {0}")]
-pub struct LegacyPthError(String);
+#[error("not a torch checkpoint: {0}")]
+pub struct PthError(String);
 
-impl LegacyPthError {
+impl PthError {
     fn new(what: impl Into<String>) -> Self {
         Self(what.into())
     }
@@ -43,60 +39,37 @@ impl LegacyPthError {
 
 /// Does the file start as such a checkpoint does?
 #[must_use]
-pub fn is_legacy_pth(bytes: &[u8]) -> bool {
-    bytes.starts_with(&MAGIC)
+pub fn is_pth(bytes: &[u8]) -> bool {
+    bytes.starts_with(legacy::MAGIC) || bytes.starts_with(zipped::MAGIC)
 }
 
 /// Reads all tensors of a state dict. Entries that are no tensors are passed over.
 ///
 /// # Errors
 /// Another format, a truncated file, an element type without a safetensors counterpart.
-pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, PthTensor>, LegacyPthError> {
-    if !is_legacy_pth(bytes) {
-        return Err(LegacyPthError::new("the magic number is missing"));
+pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, PthTensor>, PthError> {
+    if bytes.starts_with(legacy::MAGIC) {
+        legacy::read(bytes)
+    } else if bytes.starts_with(zipped::MAGIC) {
+        zipped::read(bytes)
+    } else {
+        Err(PthError::new("the magic number is missing"))
     }
-    let mut cursor = Cursor::new(&bytes[MAGIC.len()..]);
-    let protocol = unpickle(&mut cursor)?;
-    if protocol.clone().int_or_long().ok() != Some(PROTOCOL) {
-        return Err(LegacyPthError::new(format!("expected protocol {PROTOCOL}, got {protocol:?}")));
-    }
-    unpickle(&mut cursor)?; // sizes of C types on the machine that wrote it
-    let state_dict = unpickle(&mut cursor)?;
-    let views = tensor_views(state_dict)?;
-    let keys = strings(unpickle(&mut cursor)?)?;
+}
 
-    // Per storage: a count of elements, then the elements.
-    let mut rest = &cursor.get_ref()[cursor.position() as usize..];
-    let dtype_of: HashMap<_, _> =
-        views.iter().map(|(_, view)| (view.storage.as_str(), view.dtype)).collect();
-    let mut storages = HashMap::new();
-    for key in &keys {
-        let dtype = dtype_of
-            .get(key.as_str())
-            .ok_or_else(|| LegacyPthError::new(format!("storage {key} belongs to no tensor")))?;
-        let (count, tail) = rest
-            .split_first_chunk::<8>()
-            .ok_or_else(|| LegacyPthError::new(format!("it ends before storage {key}")))?;
-        let storage = usize::try_from(i64::from_le_bytes(*count))
-            .ok()
-            .and_then(|count| count.checked_mul(size_of(*dtype)))
-            .and_then(|len| tail.split_at_checked(len));
-        let (storage, tail) =
-            storage.ok_or_else(|| LegacyPthError::new(format!("it ends inside storage {key}")))?;
-        storages.insert(key.as_str(), storage);
-        rest = tail;
-    }
+/// The tensors of these views, whose storages are found by name.
+fn gather<'a>(
+    views: &[(String, View)],
+    storage: impl Fn(&str) -> Option<&'a [u8]>,
+) -> Result<BTreeMap<String, PthTensor>, PthError> {
     views
         .iter()
         .map(|(name, view)| {
-            let storage = storages.get(view.storage.as_str()).ok_or_else(|| {
-                LegacyPthError::new(format!(
-                    "{name} lies in storage {}, which is missing",
-                    view.storage
-                ))
+            let storage = storage(&view.storage).ok_or_else(|| {
+                PthError::new(format!("{name} lies in storage {}, which is missing", view.storage))
             })?;
             let data = view.gather(storage).ok_or_else(|| {
-                LegacyPthError::new(format!(
+                PthError::new(format!(
                     "{name} of shape {:?} reaches beyond its storage",
                     view.shape
                 ))
@@ -149,22 +122,22 @@ impl View {
     }
 }
 
-fn unpickle(cursor: &mut Cursor<&[u8]>) -> Result<Object, LegacyPthError> {
+fn unpickle(cursor: &mut Cursor<&[u8]>) -> Result<Object, PthError> {
     let mut stack = Stack::empty();
     stack
         .read_loop(cursor)
         .and_then(|()| stack.finalize())
-        .map_err(|e| LegacyPthError::new(format!("a pickle in it cannot be read: {e}")))
+        .map_err(|e| PthError::new(format!("a pickle in it cannot be read: {e}")))
 }
 
-fn tensor_views(state_dict: Object) -> Result<Vec<(String, View)>, LegacyPthError> {
+fn tensor_views(state_dict: Object) -> Result<Vec<(String, View)>, PthError> {
     let entries =
-        state_dict.dict().map_err(|_| LegacyPthError::new("it holds no dictionary of tensors"))?;
+        state_dict.dict().map_err(|_| PthError::new("it holds no dictionary of tensors"))?;
     let mut views = Vec::new();
     for (name, value) in entries {
         if let (Object::Unicode(name), value @ Object::Reduce { .. }) = (name, value) {
-            let view = tensor_view(value)
-                .map_err(|what| LegacyPthError::new(format!("{name}: {what}")))?;
+            let view =
+                tensor_view(value).map_err(|what| PthError::new(format!("{name}: {what}")))?;
             views.extend(view.map(|view| (name, view)));
         }
     }
@@ -223,16 +196,6 @@ fn sizes(object: Object) -> Result<Vec<usize>, String> {
         .collect()
 }
 
-fn strings(object: Object) -> Result<Vec<String>, LegacyPthError> {
-    let Object::List(items) = object else {
-        return Err(LegacyPthError::new("the list of storages is missing"));
-    };
-    items
-        .into_iter()
-        .map(|item| item.unicode().map_err(|_| LegacyPthError::new("a storage has no name")))
-        .collect()
-}
-
 fn dtype_of(class: &str) -> Option<Dtype> {
     Some(match class {
         "FloatStorage" => Dtype::F32,
@@ -282,10 +245,12 @@ mod tests {
 
     #[test]
     fn garbage_behind_the_magic_number_is_an_error() {
-        let mut bytes = MAGIC.to_vec();
-        assert!(read(&bytes).is_err());
-        bytes.extend([0xff; 64]);
-        assert!(read(&bytes).is_err());
-        assert!(read(b"PK\x03\x04").unwrap_err().to_string().contains("magic number"));
+        for magic in [legacy::MAGIC, zipped::MAGIC] {
+            let mut bytes = magic.to_vec();
+            assert!(is_pth(&bytes) && read(&bytes).is_err());
+            bytes.extend([0xff; 64]);
+            assert!(read(&bytes).is_err());
+        }
+        assert!(read(b"{}").unwrap_err().to_string().contains("magic number"));
     }
 }

@@ -1,0 +1,178 @@
+//! `cinetag catalog import`: from data as others keep it to one checked catalog.
+//!
+//! in: a [`Source`] and others that are joined to it; out, in one folder: `catalog.jsonl`, which
+//! pipelines read, `catalog.parquet` with the same titles and columns, and `decisions.json`,
+//! which says what was read, joined, repaired, left out, and why ([`Decisions`]).
+//!
+//! The first source is streamed: of its titles only keys are held. Of the others those titles
+//! are held that an id or a name and year in the first can match.
+
+mod check_ids;
+mod decisions;
+mod join;
+mod parquet_file;
+mod record;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use check_ids::IdCheck;
+pub use decisions::{Decisions, Doubtful, Input, Joined};
+use join::{Index, Keys};
+use record::record;
+
+use super::{
+    CatalogError, CatalogSpec, CatalogSummary, Row,
+    clean::Cleaner,
+    load::load_without_fields,
+    source::{Intake, LeftOut, Source},
+};
+use crate::base::{Draft, publish_bytes};
+
+/// The catalog's name in the folder.
+pub const CATALOG_FILE: &str = "catalog.jsonl";
+/// The same as Parquet.
+pub const PARQUET_FILE: &str = "catalog.parquet";
+/// What was decided.
+pub const DECISIONS_FILE: &str = "decisions.json";
+/// Folder of media that had to be unpacked.
+const MEDIA_FOLDER: &str = "media";
+
+/// A source, and where it lies.
+pub struct Origin {
+    /// Its kind.
+    pub source: &'static dyn Source,
+    /// The file or folder.
+    pub path: PathBuf,
+}
+
+/// Imports a source with others joined to it into a folder.
+///
+/// # Errors
+/// A source is not there or not of its form, no title is left, or nothing can be written.
+pub fn import(first: &Origin, others: &[Origin], out: &Path) -> Result<Decisions, CatalogError> {
+    fs::create_dir_all(out).map_err(written(out))?;
+    let mut decisions = Decisions::new(first);
+    let indices = index(first, others, out, &mut decisions)?;
+
+    let path = out.join(CATALOG_FILE);
+    let draft = Draft::begin(&path).map_err(written(&path))?;
+    let file = File::create(draft.path()).map_err(written(&path))?;
+    let mut file = BufWriter::with_capacity(1 << 20, file);
+    let mut cleaner = Cleaner::default();
+    let mut seen = HashSet::new();
+    let mut failed: io::Result<()> = Ok(());
+    let mut ids = IdCheck::default();
+    let mut left_out: BTreeMap<String, LeftOut> = BTreeMap::new();
+    read(first, out, &mut decisions.input, |row| {
+        let Some(id) = row.get("id").map(|cell| cell.clone().into_text()) else {
+            left_out.entry("it has no id".to_owned()).or_default().count("");
+            return;
+        };
+        // Of an id that comes twice the first is kept.
+        if !seen.insert(id.clone()) {
+            left_out.entry("its id stood before".to_owned()).or_default().count(&id);
+            return;
+        }
+        let mut row = ids.check(row);
+        for (index, joined) in indices.iter().zip(&mut decisions.joins) {
+            row = index.join(row, joined);
+        }
+        let row = cleaner.clean(row);
+        decisions.num_titles += 1;
+        if failed.is_ok() {
+            failed = serde_json::to_writer(&mut file, &record(&row)).map_err(io::Error::from);
+            failed = std::mem::replace(&mut failed, Ok(())).and_then(|()| file.write_all(b"\n"));
+        }
+    })?;
+    failed.and_then(|()| file.flush()).map_err(written(&path))?;
+    drop(file);
+    decisions.input.left_out.append(&mut left_out);
+    decisions.doubted_ids = ids.doubted;
+    if decisions.num_titles == 0 {
+        let reason =
+            decisions.input.problems.first().map(|problem| format!("; {}", problem.message));
+        return Err(CatalogError::NoTitles {
+            path: first.path.clone(),
+            reason: reason.unwrap_or_default(),
+            hint: "see docs/sources.md for what each kind of source holds".to_owned(),
+        });
+    }
+    draft.publish().map_err(written(&path))?;
+    decisions.cleaning = cleaner.finish();
+
+    let parquet = out.join(PARQUET_FILE);
+    parquet_file::write(&path, &parquet)?;
+    decisions.check(&path, checked(&path)?);
+    let text = serde_json::to_vec_pretty(&decisions).unwrap_or_default();
+    let decisions_path = out.join(DECISIONS_FILE);
+    publish_bytes(&decisions_path, &text).map_err(written(&decisions_path))?;
+    Ok(decisions)
+}
+
+fn written(path: &Path) -> impl FnOnce(io::Error) -> CatalogError {
+    let path = path.to_owned();
+    move |source| CatalogError::File { path, action: "written", source }
+}
+
+/// Titles of the other sources that the first can match.
+fn index(
+    first: &Origin,
+    others: &[Origin],
+    out: &Path,
+    decisions: &mut Decisions,
+) -> Result<Vec<Index>, CatalogError> {
+    if others.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut wanted = Keys::default();
+    read(first, out, &mut Input::new(first), |row| wanted.add(&row))?;
+    let mut indices = Vec::new();
+    for other in others {
+        let mut joined = Joined::new(other);
+        let mut index = Index::new(other.source.name());
+        read(other, out, &mut joined.input, |row| index.add(row, &wanted))?;
+        decisions.joins.push(joined);
+        indices.push(index);
+    }
+    Ok(indices)
+}
+
+/// Reads a source; media are named by absolute paths.
+fn read(
+    from: &Origin,
+    out: &Path,
+    input: &mut Input,
+    mut take: impl FnMut(Row),
+) -> Result<(), CatalogError> {
+    let path = &from.path;
+    let real = fs::canonicalize(path).map_err(|source| CatalogError::File {
+        path: path.clone(),
+        action: "read",
+        source,
+    })?;
+    let folder: Arc<Path> =
+        if real.is_dir() { real.as_path() } else { real.parent().unwrap_or(&real) }.into();
+    let mut num_titles = 0;
+    let mut each = |row: Row| {
+        num_titles += 1;
+        take(record::with_absolute_paths(row, &folder));
+    };
+    let media = fs::canonicalize(out).unwrap_or_else(|_| out.to_owned()).join(MEDIA_FOLDER);
+    let mut intake = Intake::new(&mut each).unpacking_into(&media);
+    from.source.read(&real, &mut intake)?;
+    let told = intake.finish();
+    input.take(told, num_titles);
+    Ok(())
+}
+
+/// What a pipeline finds in the catalog.
+fn checked(path: &Path) -> Result<CatalogSummary, CatalogError> {
+    let (catalog, problems) = load_without_fields(&CatalogSpec::new(path))?;
+    Ok(CatalogSummary::new(path, &catalog, problems))
+}

@@ -1,0 +1,78 @@
+//! Which titles are trained on and which are held out, fold by fold.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::learn::{LearnError, dataset::Dataset};
+
+/// The folds of a study. Every title is held out once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HeldOut {
+    /// All that take part, ascending.
+    pub(super) titles: Vec<usize>,
+    /// By name, ascending.
+    pub(super) folds: Vec<Fold>,
+}
+
+/// One fold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fold {
+    pub(super) name: u32,
+    /// Of all other folds, ascending.
+    pub(super) train: Vec<usize>,
+    /// Ascending.
+    pub(super) test: Vec<usize>,
+}
+
+impl HeldOut {
+    /// `folds` `[titles]`: `None` takes no part; `groups` `[titles]`: titles of one number must be
+    /// in one fold.
+    ///
+    /// # Errors
+    /// Fewer than two folds, or a group in two.
+    pub(super) fn of(
+        data: &Dataset,
+        folds: &[Option<u32>],
+        groups: &[usize],
+    ) -> Result<Self, LearnError> {
+        let names: BTreeSet<u32> = folds.iter().flatten().copied().collect();
+        if names.len() < 2 {
+            return Err(LearnError::Data {
+                message: format!("cross-validation needs at least 2 folds, got {}", names.len()),
+                hint: Some("declare a fold column or let the split stage make folds".to_owned()),
+            });
+        }
+        check_groups(data, folds, groups)?;
+        let titles = |wanted: &dyn Fn(u32) -> bool| -> Vec<usize> {
+            (0..folds.len()).filter(|&title| folds[title].is_some_and(wanted)).collect()
+        };
+        Ok(Self {
+            titles: titles(&|_| true),
+            folds: names
+                .iter()
+                .map(|&name| Fold {
+                    name,
+                    train: titles(&|fold| fold != name),
+                    test: titles(&|fold| fold == name),
+                })
+                .collect(),
+        })
+    }
+}
+
+fn check_groups(data: &Dataset, folds: &[Option<u32>], groups: &[usize]) -> Result<(), LearnError> {
+    let mut first_of_group = HashMap::new();
+    for (title, (fold, group)) in folds.iter().zip(groups).enumerate() {
+        let Some(fold) = fold else { continue };
+        let &mut (first, first_fold) = first_of_group.entry(group).or_insert((title, *fold));
+        if first_fold != *fold {
+            return Err(LearnError::Data {
+                message: format!(
+                    "titles {} and {} are of one group but in folds {first_fold} and {fold}",
+                    data.titles[first], data.titles[title]
+                ),
+                hint: Some("a group (franchise, cuts of a film) must be whole in one fold".into()),
+            });
+        }
+    }
+    Ok(())
+}

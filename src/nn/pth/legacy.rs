@@ -1,0 +1,62 @@
+//! The format from before torch 1.6: pickles, then the storages, one after the other.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Cursor,
+};
+
+use candle_core::pickle::Object;
+
+use super::{PthError, PthTensor, gather, size_of, tensor_views, unpickle};
+
+/// Pickled magic number of `torch/serialization.py`; the file starts with it.
+pub(super) const MAGIC: &[u8] =
+    &[0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
+/// The only protocol there has ever been.
+const PROTOCOL: i64 = 1001;
+
+/// Reads what begins with [`MAGIC`].
+pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, PthTensor>, PthError> {
+    let mut cursor = Cursor::new(&bytes[MAGIC.len()..]);
+    let protocol = unpickle(&mut cursor)?;
+    if protocol.clone().int_or_long().ok() != Some(PROTOCOL) {
+        return Err(PthError::new(format!("expected protocol {PROTOCOL}, got {protocol:?}")));
+    }
+    unpickle(&mut cursor)?; // sizes of C types on the machine that wrote it
+    let state_dict = unpickle(&mut cursor)?;
+    let views = tensor_views(state_dict)?;
+    let keys = strings(unpickle(&mut cursor)?)?;
+
+    // Per storage: a count of elements, then the elements.
+    let mut rest = &cursor.get_ref()[cursor.position() as usize..];
+    let dtype_of: HashMap<_, _> =
+        views.iter().map(|(_, view)| (view.storage.as_str(), view.dtype)).collect();
+    let mut storages = HashMap::new();
+    for key in &keys {
+        let dtype = dtype_of
+            .get(key.as_str())
+            .ok_or_else(|| PthError::new(format!("storage {key} belongs to no tensor")))?;
+        let (count, tail) = rest
+            .split_first_chunk::<8>()
+            .ok_or_else(|| PthError::new(format!("it ends before storage {key}")))?;
+        let storage = usize::try_from(i64::from_le_bytes(*count))
+            .ok()
+            .and_then(|count| count.checked_mul(size_of(*dtype)))
+            .and_then(|len| tail.split_at_checked(len));
+        let (storage, tail) =
+            storage.ok_or_else(|| PthError::new(format!("it ends inside storage {key}")))?;
+        storages.insert(key.as_str(), storage);
+        rest = tail;
+    }
+    gather(&views, |key| storages.get(key).copied())
+}
+
+fn strings(object: Object) -> Result<Vec<String>, PthError> {
+    let Object::List(items) = object else {
+        return Err(PthError::new("the list of storages is missing"));
+    };
+    items
+        .into_iter()
+        .map(|item| item.unicode().map_err(|_| PthError::new("a storage has no name")))
+        .collect()
+}

@@ -1,0 +1,244 @@
+//! Several runs on the same titles: which is better, and whether it could be chance.
+//!
+//! in: run folders with an evaluation
+//! out: figures with intervals, and the differences to the first with paired tests
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{
+    ReportError,
+    ablation::Tested,
+    held_out::{self, HeldOutTable},
+    read_metrics,
+};
+use crate::{
+    base::Seed,
+    eval::{
+        BootstrapConfig, Headline, Interval,
+        bootstrap::{headline_differences, headline_intervals},
+        headline::HeadlineTable,
+        significance::{Said, randomisation_test},
+    },
+};
+
+/// The evaluation's figures in a run folder.
+const EVALUATION: &str = "evaluation.json";
+
+/// Runs beside each other.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Digest of the split that all share.
+    pub split_digest: String,
+    /// Titles.
+    pub num_titles: usize,
+    /// Draws and resamples.
+    pub num_resamples: usize,
+    /// The first is what the others are compared with.
+    pub runs: Vec<ComparedRun>,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComparedRun {
+    /// Its name.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// With intervals over titles.
+    pub figures: Headline<Interval>,
+    /// This run minus the first; `None` for the first.
+    pub gain: Option<Headline<Tested>>,
+}
+
+/// Compares runs with the first of them.
+///
+/// # Errors
+/// A run has no evaluation; runs stand on different splits, titles, genres or labels.
+pub fn compare(
+    folders: &[PathBuf],
+    num_resamples: usize,
+    seed: Seed,
+) -> Result<Comparison, ReportError> {
+    let runs: Vec<Run> =
+        folders.iter().map(|folder| Run::read(folder)).collect::<Result<_, _>>()?;
+    let Some(first) = runs.first() else {
+        return Err(refuse("no run was given".to_owned()));
+    };
+    for run in &runs[1..] {
+        first.check_same(run)?;
+    }
+    let config = BootstrapConfig { num_resamples, ..BootstrapConfig::new(seed) };
+    let mut compared: Vec<ComparedRun> = runs
+        .iter()
+        .enumerate()
+        .map(|(k, run)| ComparedRun {
+            name: run.name.clone(),
+            folder: run.folder.clone(),
+            figures: headline_intervals(&run.table(), &config),
+            gain: (k > 0).then(|| run.gain_over(first, &config)),
+        })
+        .collect();
+    Tested::correct(
+        &mut compared.iter_mut().filter_map(|run| run.gain.as_mut()).collect::<Vec<_>>(),
+    );
+    Ok(Comparison {
+        split_digest: first.split_digest.clone(),
+        num_titles: first.held_out.ids.len(),
+        num_resamples,
+        runs: compared,
+    })
+}
+
+fn refuse(message: String) -> ReportError {
+    ReportError::NotComparable { message }
+}
+
+struct Run {
+    folder: PathBuf,
+    name: String,
+    split_digest: String,
+    genres: Vec<String>,
+    held_out: HeldOutTable,
+}
+
+impl Run {
+    fn read(folder: &Path) -> Result<Self, ReportError> {
+        let report = read_metrics(&folder.join(EVALUATION))?;
+        let genres: Vec<String> = report.genres.iter().map(|genre| genre.name.clone()).collect();
+        Ok(Self {
+            folder: folder.to_owned(),
+            name: report.title,
+            split_digest: report.provenance.split_digest,
+            held_out: held_out::read(folder, &genres)?,
+            genres,
+        })
+    }
+
+    fn check_same(&self, other: &Self) -> Result<(), ReportError> {
+        let (a, b) = (self.folder.display(), other.folder.display());
+        if self.split_digest != other.split_digest {
+            return Err(refuse(format!(
+                "{a} stands on split {}, {b} on split {}",
+                self.split_digest, other.split_digest
+            )));
+        }
+        if self.genres != other.genres {
+            return Err(refuse(format!(
+                "{a} knows the genres {}, {b} the genres {}",
+                self.genres.join(", "),
+                other.genres.join(", ")
+            )));
+        }
+        if self.held_out.ids != other.held_out.ids || self.held_out.labels != other.held_out.labels
+        {
+            return Err(refuse(format!("{a} and {b} have other titles or labels")));
+        }
+        Ok(())
+    }
+
+    fn table(&self) -> HeadlineTable<'_> {
+        let HeldOutTable { probabilities, decisions, labels, .. } = &self.held_out;
+        HeadlineTable::new(probabilities.view(), decisions.view(), labels.view())
+    }
+
+    fn said(&self) -> Said<'_> {
+        let HeldOutTable { probabilities, decisions, .. } = &self.held_out;
+        Said { scores: probabilities.view(), decisions: decisions.view() }
+    }
+
+    fn gain_over(&self, first: &Self, config: &BootstrapConfig) -> Headline<Tested> {
+        let paired = headline_differences(&self.table(), &first.table(), config);
+        let labels = self.held_out.labels.view();
+        let exchanged = randomisation_test(&[self.said()], &[first.said()], labels, config);
+        Tested::of(&paired, &exchanged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        base::publish_bytes,
+        report::{Evidence, Provenance, held_out::HeldOutTitle, metrics_json},
+    };
+    use ndarray::Array2;
+    use rand::RngExt;
+
+    /// A run folder with 100 titles whose scores are the labels plus noise of this size.
+    fn run(folder: &Path, split: &str, genres: &[&str], noise: f64) -> PathBuf {
+        let mut rng = Seed(4).rng("labels");
+        let labels = Array2::from_shape_fn((100, genres.len()), |_| rng.random_bool(0.4));
+        let mut rng = Seed(5).rng(&noise.to_string());
+        let probabilities = labels.mapv(|label| {
+            let center = if label { 0.7 } else { 0.3 };
+            (center + noise * (rng.random::<f64>() - 0.5)).clamp(0.0, 1.0)
+        });
+        let decisions = probabilities.mapv(|p| p >= 0.5);
+        let with = |which: &Array2<bool>, t: usize| -> Vec<String> {
+            let named = genres.iter().zip(which.row(t)).filter(|(_, has)| **has);
+            named.map(|(genre, _)| (*genre).to_owned()).collect()
+        };
+        let titles: Vec<HeldOutTitle> = (0..100)
+            .map(|t| HeldOutTitle {
+                id: format!("t{t}"),
+                fold: 0,
+                labels: with(&labels, t),
+                decided: with(&decisions, t),
+                probability: genres
+                    .iter()
+                    .zip(probabilities.row(t))
+                    .map(|(genre, &p)| ((*genre).to_owned(), p as f32))
+                    .collect(),
+            })
+            .collect();
+        let evidence = Evidence {
+            title: format!("noise {noise}"),
+            provenance: Provenance { split_digest: split.into(), ..Provenance::default() },
+            genres: genres.iter().map(|&genre| genre.to_owned()).collect(),
+            folds: vec![0; 100],
+            thresholds: vec![0.5; genres.len()],
+            present: Array2::from_elem((100, 0), true),
+            labels,
+            probabilities,
+            decisions,
+            ..Evidence::default()
+        };
+        let json = metrics_json(&evidence.assemble().unwrap()).unwrap();
+        publish_bytes(&folder.join(EVALUATION), json.as_bytes()).unwrap();
+        let lines = held_out::lines(&titles);
+        publish_bytes(&folder.join(held_out::FILE), lines.as_bytes()).unwrap();
+        folder.to_owned()
+    }
+
+    #[test]
+    fn a_better_run_is_told_from_a_worse_one_and_a_run_from_itself_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str, noise| run(&folder.path().join(name), "ab", &["War", "Drama"], noise);
+        let runs = [at("worse", 2.0), at("better", 0.9), at("same", 2.0)];
+        let found = compare(&runs, 199, Seed(1)).unwrap();
+        assert_eq!((found.num_titles, found.runs.len()), (100, 3));
+        assert!(found.runs[0].gain.is_none());
+        let gain = found.runs[1].gain.unwrap().map;
+        assert!(gain.difference.low > 0.0 && gain.holm_p == 2.0 / 200.0, "{gain:?}");
+        let none = found.runs[2].gain.unwrap().map;
+        assert_eq!((none.difference.value, none.randomisation_p), (0.0, 1.0));
+    }
+
+    #[test]
+    fn runs_on_other_splits_or_genres_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str, split: &str, genres: &[&str]| {
+            run(&folder.path().join(name), split, genres, 1.0)
+        };
+        let first = at("a", "digest-1", &["War"]);
+        let refused =
+            |other: PathBuf| compare(&[first.clone(), other], 9, Seed(1)).unwrap_err().to_string();
+        let split = refused(at("b", "digest-2", &["War"]));
+        assert!(split.contains("digest-1") && split.contains("digest-2"), "{split}");
+        let genres = refused(at("c", "digest-1", &["Drama"]));
+        assert!(genres.contains("War") && genres.contains("Drama"), "{genres}");
+        assert!(compare(&[first, folder.path().join("none")], 9, Seed(1)).is_err());
+    }
+}

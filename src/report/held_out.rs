@@ -1,0 +1,73 @@
+//! Held-out scores of every title, one JSON line each: what two runs are compared by.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use super::ReportError;
+
+/// The file's name in the run folder.
+pub const FILE: &str = "held-out.jsonl";
+
+/// One title, scored by a model that never saw it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldOutTitle {
+    /// As in the catalog.
+    pub id: String,
+    /// The fold in which it was held out.
+    pub fold: u32,
+    /// Its genres.
+    pub labels: Vec<String>,
+    /// The genres decided on.
+    pub decided: Vec<String>,
+    /// Calibrated probability of every genre.
+    pub probability: BTreeMap<String, f32>,
+}
+
+/// Held-out scores as tables over the titles of the file, in its order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeldOutTable {
+    /// `[titles]`
+    pub ids: Vec<String>,
+    /// `[titles, genres]`
+    pub probabilities: Array2<f64>,
+    /// `[titles, genres]`
+    pub decisions: Array2<bool>,
+    /// `[titles, genres]`
+    pub labels: Array2<bool>,
+}
+
+/// Titles as lines.
+#[must_use]
+pub fn lines(titles: &[HeldOutTitle]) -> String {
+    let lines = titles.iter().map(|title| serde_json::to_string(title).unwrap_or_default() + "\n");
+    lines.collect()
+}
+
+/// Reads `held-out.jsonl` of a run folder; columns in the order of `genres`.
+///
+/// # Errors
+/// The file cannot be read, or a line is no title.
+pub fn read(folder: &Path, genres: &[String]) -> Result<HeldOutTable, ReportError> {
+    let path = folder.join(FILE);
+    let text = fs::read_to_string(&path).map_err(|source| ReportError::File {
+        path: path.clone(),
+        action: "read",
+        source,
+    })?;
+    let titles: Vec<HeldOutTitle> = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .map_err(|source| ReportError::Json { path, source })?;
+    let shape = (titles.len(), genres.len());
+    Ok(HeldOutTable {
+        ids: titles.iter().map(|title| title.id.clone()).collect(),
+        probabilities: Array2::from_shape_fn(shape, |(t, g)| {
+            titles[t].probability.get(&genres[g]).map_or(f64::NAN, |&p| f64::from(p))
+        }),
+        decisions: Array2::from_shape_fn(shape, |(t, g)| titles[t].decided.contains(&genres[g])),
+        labels: Array2::from_shape_fn(shape, |(t, g)| titles[t].labels.contains(&genres[g])),
+    })
+}
