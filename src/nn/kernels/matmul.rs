@@ -255,7 +255,7 @@ macro_rules! tiles {
     };
 }
 #[cfg(target_arch = "x86_64")]
-tiles!(super::simd::Avx512: 14 13 12 8 4 2 1);
+tiles!(super::simd::Avx512: 8 7 6 5 4 2 1);
 #[cfg(target_arch = "x86_64")]
 tiles!(super::simd::Avx2: 6 5 4 2 1);
 tiles!(super::simd::Portable: 6 3 1);
@@ -276,28 +276,28 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
                 *sum = S::load(job.bias.add(columns.start).add(v * S::LANES));
             }
         }
-        let mut left = [job.left; HEIGHT];
-        for (idx, left) in left.iter_mut().enumerate() {
-            *left = job.left.add((first_row + idx).wrapping_mul(job.left_stride));
-        }
+        let mut left = job.left.add(first_row.wrapping_mul(job.left_stride));
+        let stride = job.left_stride;
         // Loops without overflow checks and closures: the compiler must see straight code.
         let mut weights = weights;
         let mut k = 0;
         let whole = job.depth - job.depth % UNROLL;
         while k < whole {
-            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k, weights);
+            step::<S, HEIGHT, VECTORS>(&mut sums, left, stride, weights);
             step::<S, HEIGHT, VECTORS>(
                 &mut sums,
-                &left,
-                k.wrapping_add(1),
+                left.add(1),
+                stride,
                 weights.add(PANEL_VECTORS * S::LANES),
             );
             k = k.wrapping_add(UNROLL);
+            left = left.add(UNROLL);
             weights = weights.add(UNROLL * PANEL_VECTORS * S::LANES);
         }
         while k < job.depth {
-            step::<S, HEIGHT, VECTORS>(&mut sums, &left, k, weights);
+            step::<S, HEIGHT, VECTORS>(&mut sums, left, stride, weights);
             k = k.wrapping_add(1);
+            left = left.wrapping_add(1);
             weights = weights.add(PANEL_VECTORS * S::LANES);
         }
 
@@ -411,18 +411,19 @@ unsafe fn finish_partial<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
 #[inline(always)]
 unsafe fn step<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
     sums: &mut [[S::V; VECTORS]; HEIGHT],
-    left: &[*const f32; HEIGHT],
-    k: usize,
+    left: *const f32,
+    left_stride: usize,
     weights: *const f32,
 ) {
-    // SAFETY: the caller's: `k` is below the depth, `weights` at that row of the panel.
+    // SAFETY: the caller's: `left` is at this column of the first row, `weights` at that row of
+    // the panel.
     unsafe {
         let mut row = [S::splat(0.0); VECTORS];
         for (v, row) in row.iter_mut().enumerate() {
             *row = S::load(weights.add(v * S::LANES));
         }
-        for (sums, left) in sums.iter_mut().zip(left) {
-            let x = S::splat(*left.add(k));
+        for (row_idx, sums) in sums.iter_mut().enumerate() {
+            let x = S::splat(*left.add(row_idx.wrapping_mul(left_stride)));
             for (sum, weight) in sums.iter_mut().zip(&row) {
                 *sum = S::fma(x, *weight, *sum);
             }

@@ -16,7 +16,9 @@ pub(crate) trait Simd: Copy {
     type V: Copy;
     /// Floats in a vector.
     const LANES: usize;
-    /// Rows of a matrix product's tile: as many as the registers hold at two vectors a row.
+    /// Rows of a matrix product's tile. Each needs a general register for its place on the left
+    /// side besides two vectors for its sums: more than eight, and the places live in memory (14
+    /// rows, which the vector registers would hold, took twice as long).
     const TILE_ROWS: usize;
 
     unsafe fn splat(x: f32) -> Self::V;
@@ -179,7 +181,7 @@ mod x86 {
     impl Simd for Avx512 {
         type V = __m512;
         const LANES: usize = 16;
-        const TILE_ROWS: usize = 14;
+        const TILE_ROWS: usize = 8;
 
         op!(splat(x: f32) -> __m512 = _mm512_set1_ps(x));
         op!(load(from: *const f32) -> __m512 = _mm512_loadu_ps(from));
