@@ -12,6 +12,11 @@ pub(crate) struct Aligned {
 struct Line([f32; 16]);
 
 impl Aligned {
+    /// Room for nothing yet.
+    pub(crate) const fn new() -> Self {
+        Self { lines: Vec::new() }
+    }
+
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
         Self { lines: vec![Line([0.0; 16]); len.div_ceil(16)] }

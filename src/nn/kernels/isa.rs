@@ -3,6 +3,8 @@
 /// A set of vector instructions that the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
+    /// As `Avx512`, and deep matrix products on the tiles of AMX.
+    Amx,
     /// 16 floats at a time, fused multiply-add.
     Avx512,
     /// 8 floats at a time, fused multiply-add.
@@ -19,7 +21,7 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
-                return Self::Avx512;
+                return if super::amx::is_available() { Self::Amx } else { Self::Avx512 };
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 return Self::Avx2;
@@ -32,6 +34,7 @@ impl Isa {
     #[must_use]
     pub fn available() -> Vec<Self> {
         match Self::detect() {
+            Self::Amx => vec![Self::Amx, Self::Avx512, Self::Avx2, Self::Portable],
             Self::Avx512 => vec![Self::Avx512, Self::Avx2, Self::Portable],
             Self::Avx2 => vec![Self::Avx2, Self::Portable],
             Self::Portable => vec![Self::Portable],
@@ -42,6 +45,7 @@ impl Isa {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Amx => "amx",
             Self::Avx512 => "avx512",
             Self::Avx2 => "avx2",
             Self::Portable => "portable",

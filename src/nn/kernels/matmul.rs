@@ -9,12 +9,16 @@
 
 use std::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
+use super::amx;
 use super::{Aligned, Isa, on_isa, simd::Simd};
 
 /// Vectors side by side in a panel.
 const PANEL_VECTORS: usize = 2;
 /// Steps of depth per round of the innermost loop.
 const UNROLL: usize = 2;
+/// Below this depth, splitting the left side and writing the result cost more than tiles save.
+const MIN_TILE_DEPTH: usize = 64;
 
 /// A matrix `[depth, width]` with a bias, packed for one instruction set.
 #[derive(Clone)]
@@ -22,7 +26,8 @@ pub(crate) struct PackedMatrix {
     isa: Isa,
     depth: usize,
     width: usize,
-    /// `[panels, depth, panel width]`, zeros where the last panel is wider than what is left.
+    /// `[panels, depth, panel width]`, zeros where the last panel is wider than what is left; with
+    /// AMX its tiles.
     panels: Aligned,
     /// `[panels · panel width]`
     bias: Aligned,
@@ -52,7 +57,7 @@ impl Rows {
     /// One after the other.
     pub(crate) const DENSE: Self = Self { run: usize::MAX, gap: 0 };
 
-    fn position(self, row: usize) -> usize {
+    pub(super) fn position(self, row: usize) -> usize {
         row + row / self.run * self.gap
     }
 }
@@ -60,11 +65,21 @@ impl Rows {
 /// Floats in a panel's row.
 fn panel_width(isa: Isa) -> usize {
     let lanes = match isa {
-        Isa::Avx512 => 16,
+        Isa::Amx | Isa::Avx512 => 16,
         Isa::Avx2 => 8,
         Isa::Portable => 4,
     };
     lanes * PANEL_VECTORS
+}
+
+/// Floats that the packed matrix takes, and those that its bias takes.
+fn packed_lens(isa: Isa, depth: usize, width: usize) -> (usize, usize) {
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Amx {
+        return (amx::packed_len(depth, width), amx::padded_width(width));
+    }
+    let bias = width.next_multiple_of(panel_width(isa));
+    (bias * depth, bias)
 }
 
 impl PackedMatrix {
@@ -82,30 +97,29 @@ impl PackedMatrix {
         packed
     }
 
-    /// Room for a matrix without bias.
+    /// Room for a matrix without bias. One that begins shallower than the tiles like is for
+    /// vectors, whatever shape it takes later: packing it again and again is quicker so.
     pub(crate) fn empty(isa: Isa, depth: usize, width: usize) -> Self {
-        let panel = panel_width(isa);
-        let panels = width.div_ceil(panel);
-        Self {
-            isa,
-            depth,
-            width,
-            panels: Aligned::zeros(panels * depth * panel),
-            bias: Aligned::zeros(panels * panel),
-        }
+        let isa = if isa == Isa::Amx && depth < MIN_TILE_DEPTH { Isa::Avx512 } else { isa };
+        let (panels, bias) = packed_lens(isa, depth, width);
+        Self { isa, depth, width, panels: Aligned::zeros(panels), bias: Aligned::zeros(bias) }
     }
 
     /// Takes another shape, for scratch that is packed anew again and again; no bias.
     pub(crate) fn reshape(&mut self, depth: usize, width: usize) {
-        let panel = panel_width(self.isa);
-        let panels = width.div_ceil(panel);
+        let (panels, bias) = packed_lens(self.isa, depth, width);
         (self.depth, self.width) = (depth, width);
-        self.panels.at_least(panels * depth * panel);
-        self.bias.at_least(panels * panel);
+        self.panels.at_least(panels);
+        self.bias.at_least(bias);
     }
 
     /// Fills the matrix with `element(k, n)`.
     pub(crate) fn pack(&mut self, element: impl Fn(usize, usize) -> f32) {
+        #[cfg(target_arch = "x86_64")]
+        if self.isa == Isa::Amx {
+            amx::pack(self.depth, self.width, self.panels.as_mut_slice(), element);
+            return;
+        }
         let panel = panel_width(self.isa);
         let (depth, width) = (self.depth, self.width);
         let panels = self.panels.as_mut_slice();
@@ -170,24 +184,31 @@ impl PackedMatrix {
             rows,
         };
         // SAFETY: the lengths were checked just now; the panels were made for this set.
-        unsafe { run(self.isa, &job) }
+        unsafe {
+            match self.isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Amx => amx::multiply(&job),
+                isa => run(isa, &job),
+            }
+        }
     }
 }
 
-struct Job {
-    num_rows: usize,
-    depth: usize,
-    width: usize,
-    left: *const f32,
-    left_stride: usize,
-    panels: *const f32,
-    bias: *const f32,
+/// A product whose lengths were checked.
+pub(super) struct Job {
+    pub num_rows: usize,
+    pub depth: usize,
+    pub width: usize,
+    pub left: *const f32,
+    pub left_stride: usize,
+    pub panels: *const f32,
+    pub bias: *const f32,
     /// Null where nothing is added.
-    add: *const f32,
-    clamp: Clamp,
-    out: *mut f32,
-    out_stride: usize,
-    rows: Rows,
+    pub add: *const f32,
+    pub clamp: Clamp,
+    pub out: *mut f32,
+    pub out_stride: usize,
+    pub rows: Rows,
 }
 
 on_isa!(run = all_panels(job: &Job));
@@ -447,7 +468,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
         fn equals_candle(
-            rows in 1_usize..40, depth in 1_usize..70, width in 1_usize..70,
+            rows in 1_usize..40, depth in 1_usize..140, width in 1_usize..70,
             run in 1_usize..12, gap in 0_usize..3, adds in any::<bool>(), relu in any::<bool>(),
         ) {
             let (left, weight, bias) = (numbers(rows * depth, "left"), numbers(width * depth, "weight"), numbers(width, "bias"));

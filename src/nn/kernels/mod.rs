@@ -6,6 +6,8 @@
 //! reference: candle's plain operators (property tests over shapes).
 
 mod aligned;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod depthwise;
 mod isa;
 mod matmul;
@@ -42,7 +44,9 @@ macro_rules! on_isa {
             unsafe {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
-                    $crate::nn::kernels::Isa::Avx512 => avx512($($arg),*),
+                    $crate::nn::kernels::Isa::Amx | $crate::nn::kernels::Isa::Avx512 => {
+                        avx512($($arg),*)
+                    }
                     #[cfg(target_arch = "x86_64")]
                     $crate::nn::kernels::Isa::Avx2 => avx2($($arg),*),
                     _ => $kernel::<$crate::nn::kernels::simd::Portable>($($arg),*),
