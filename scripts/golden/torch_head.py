@@ -51,7 +51,7 @@ def branch(m):
     _, queries, counts = BRANCHES[m]
     p = lambda name: params[f"branches.{m}.{name}"]
     rows = F.gelu(F.linear(inputs[m], p("projection.weight"), p("projection.bias")), approximate="tanh")
-    logits, attention, start = {}, {}, 0
+    logits, attention, vectors, start = {}, {}, {}, 0
     for title, count in enumerate(counts):
         if not count:
             continue
@@ -63,8 +63,9 @@ def branch(m):
             pooled = (weights @ own).reshape(-1)
         else:
             pooled = own.mean(0)
+        vectors[title] = pooled
         logits[title] = F.linear(pooled, p("output.weight"), p("output.bias"))
-    return logits, attention
+    return logits, attention, vectors
 
 
 outputs = [branch(m) for m in range(len(BRANCHES))]
@@ -92,9 +93,17 @@ def asymmetric(logits, targets):
     return (on_positives + on_negatives).mean()
 
 
-def total(loss):
+def focal(logits, targets):
+    """Lin et al. 2017, equation 5, gamma 2, with weights on positives."""
+    p = torch.sigmoid(logits)
+    on_positives = -pos_weight * targets * (1 - p) ** 2 * F.logsigmoid(logits)
+    on_negatives = -(1 - targets) * p**2 * F.logsigmoid(-logits)
+    return (on_positives + on_negatives).mean()
+
+
+def total(loss, fused=fused):
     value = loss(fused, targets)
-    for logits, _ in outputs:
+    for logits, *_ in outputs:
         titles = sorted(logits)
         own = loss(torch.stack([logits[t] for t in titles]), targets[titles])
         value = value + UNIMODAL_LOSS * len(titles) / TITLES * own
@@ -106,13 +115,62 @@ def listed(x):
 
 
 losses = {}
-for name, loss in (("bce", bce), ("asymmetric", asymmetric)):
+for name, loss in (("bce", bce), ("asymmetric", asymmetric), ("focal", focal)):
     value = total(loss)
     grads = torch.autograd.grad(value, list(params.values()), retain_graph=True)
     losses[name] = {
         "value": value.item(),
         "gradients": {n: listed(g) for n, g in zip(params, grads)},
     }
+
+def joint(kind):
+    """Arevalo et al. 2017: the gated multimodal unit; or one layer over all units side by side."""
+    units = [max(queries, 1) * HIDDEN for _, queries, _ in BRANCHES]
+    wide = sum(units) + len(BRANCHES)
+    own = {}
+
+    def layer(name, inputs, width):
+        own[f"joint.{name}.weight"] = draw(width, inputs)
+        own[f"joint.{name}.bias"] = draw(width)
+
+    if kind == "gated":
+        for m, width in enumerate(units):
+            layer(f"value.{m}", width, HIDDEN)
+            layer(f"gate.{m}", wide, HIDDEN)
+    else:
+        layer("hidden", wide, HIDDEN)
+    layer("output", HIDDEN, GENRES)
+    for p in own.values():
+        p.requires_grad_()
+    linear = lambda name, x: F.linear(x, own[f"joint.{name}.weight"], own[f"joint.{name}.bias"])
+    rows = []
+    for title in range(TITLES):
+        parts = [outputs[m][2].get(title, torch.zeros(w)) for m, w in enumerate(units)]
+        missing = torch.tensor([float(title not in o[2]) for o in outputs])
+        everything = torch.cat([*parts, missing])
+        if kind == "gated":
+            hidden = sum(
+                torch.sigmoid(linear(f"gate.{m}", everything)) * torch.tanh(linear(f"value.{m}", x))
+                for m, x in enumerate(parts)
+                if not missing[m]
+            )
+        else:
+            hidden = F.gelu(linear("hidden", everything), approximate="tanh")
+        rows.append(linear("output", hidden))
+    logits = torch.stack(rows)
+    branches = {n: p for n, p in params.items() if n.startswith("branches.")}
+    everything = branches | own
+    value = total(bce, logits)
+    grads = torch.autograd.grad(value, list(everything.values()), retain_graph=True)
+    return {
+        "params": {n: {"shape": list(p.shape), "values": listed(p)} for n, p in own.items()},
+        "fused": listed(logits),
+        "loss": {
+            "value": value.item(),
+            "gradients": {n: listed(g) for n, g in zip(everything, grads)},
+        },
+    }
+
 
 out = {
     "versions": {"torch": torch.__version__, "numpy": np.__version__},
@@ -128,10 +186,11 @@ out = {
     "params": {n: {"shape": list(p.shape), "values": listed(p)} for n, p in params.items()},
     "targets": listed(targets),
     "pos_weight": listed(pos_weight),
-    "logits": [[listed(l[t]) for t in sorted(l)] for l, _ in outputs],
-    "attention": [[listed(a[t]) for t in sorted(a)] for _, a in outputs],
+    "logits": [[listed(l[t]) for t in sorted(l)] for l, *_ in outputs],
+    "attention": [[listed(a[t]) for t in sorted(a)] for _, a, _ in outputs],
     "fused": listed(fused),
     "losses": losses,
+    "joint": {kind: joint(kind) for kind in ("gated", "concatenated")},
 }
 OUT.write_text(json.dumps(out, indent=1) + "\n")
 print(OUT, fused.detach().numpy())

@@ -5,7 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LearnError;
+use super::{
+    LearnError,
+    heads::{
+        classical::{Base, TreeSettings},
+        sequence::SequenceKind,
+    },
+    transform::{TfIdfSettings, Word2vecSettings},
+};
 
 /// How a title's rows (keyframes, windows) become one vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +34,82 @@ pub enum LossKind {
     Bce,
     /// Asymmetric loss: easy negatives weigh less.
     Asymmetric,
+    /// Focal loss: what is easy weighs less.
+    Focal,
+}
+
+/// What a genre's positives weigh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassWeights {
+    /// A power of negatives / positives.
+    #[default]
+    Power,
+    /// The inverse of the effective number of positives.
+    EffectiveNumber,
+}
+
+/// What is done to training titles so that rare genres are seen more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resampling {
+    /// Nothing.
+    #[default]
+    None,
+    /// ML-ROS: titles of rare genres count several times.
+    Oversampling,
+    /// ML-RUS: titles of common genres alone are left out.
+    Undersampling,
+    /// MLSMOTE: titles are made up between neighbours of one rare genre (classical heads and
+    /// stacking alone).
+    Mlsmote,
+}
+
+/// How a text is seen; each view is scored by itself before views are brought together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TextView {
+    /// Frozen features.
+    Embedding,
+    /// Its words, weighed by TF-IDF.
+    TfIdf,
+    /// The mean of word vectors that are learned on the training texts.
+    Word2vec,
+    /// Its words in order, through a network that is learned with the rest (networks alone).
+    Sequence,
+}
+
+/// What a classical head makes of several genres.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabelScheme {
+    /// Each genre by itself.
+    #[default]
+    BinaryRelevance,
+    /// One after the other, each seeing those before it; in the vocabulary's order.
+    ClassifierChain,
+    /// The mean of several chains in random orders.
+    ChainEnsemble,
+}
+
+/// The network over a text's words in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SequenceSettings {
+    /// Its kind.
+    pub kind: SequenceKind,
+    /// Numbers of a word; even.
+    pub embedding: usize,
+    /// Words of a text that are read, from its beginning.
+    pub max_words: usize,
+    /// A word needs so many training texts.
+    pub min_texts: usize,
+}
+
+impl Default for SequenceSettings {
+    fn default() -> Self {
+        Self { kind: SequenceKind::Cnn, embedding: 64, max_words: 150, min_texts: 3 }
+    }
 }
 
 /// How scores become probabilities.
@@ -46,6 +129,29 @@ pub enum Calibration {
 pub struct LearnConfig {
     /// The head's name; `heads::names()` lists them.
     pub head: String,
+    /// How texts are seen.
+    pub text_views: Vec<TextView>,
+    /// What the words of a text weigh.
+    pub tfidf: TfIdfSettings,
+    /// How word vectors are learned.
+    pub word2vec: Word2vecSettings,
+    /// The network over a text's words in order.
+    pub sequence: SequenceSettings,
+    /// What classical heads make of several genres.
+    pub labels: LabelScheme,
+    /// Chains of an ensemble.
+    pub chains: usize,
+    /// What `stacking` scores each view with.
+    pub base: Base,
+    /// Inverse strength of the penalty of linear and kernel learners, for rows that are 1 long in
+    /// the root mean square.
+    pub c: f64,
+    /// How fast likeness falls with distance in the kernel learner, for such rows.
+    pub gamma: f64,
+    /// Nearest training titles that are asked.
+    pub neighbours: usize,
+    /// Forests and boosting.
+    pub trees: TreeSettings,
     /// How rows are pooled.
     pub pooling: Pooling,
     /// Queries per modality with attention pooling.
@@ -60,6 +166,14 @@ pub struct LearnConfig {
     pub loss: LossKind,
     /// Weight of the modalities' own losses beside the fused one.
     pub unimodal_loss: f64,
+    /// What positives weigh.
+    pub class_weights: ClassWeights,
+    /// With `effective-number`: how much a title repeats those before it, near 1.
+    pub effective_beta: f64,
+    /// What is done to the training titles of each fit.
+    pub resampling: Resampling,
+    /// Share of the titles that over- and undersampling add or leave out.
+    pub resampled_frac: f64,
     /// Exponent of (negatives / positives) in a genre's weight on positives: 0 none, 1 balanced.
     pub class_weight_power: f64,
     /// No genre's positives weigh more than this.
@@ -100,6 +214,17 @@ impl Default for LearnConfig {
     fn default() -> Self {
         Self {
             head: super::heads::late_fusion::NAME.to_owned(),
+            text_views: vec![TextView::Embedding],
+            tfidf: TfIdfSettings::default(),
+            word2vec: Word2vecSettings::default(),
+            sequence: SequenceSettings::default(),
+            labels: LabelScheme::BinaryRelevance,
+            chains: 5,
+            base: Base::LogisticRegression,
+            c: 3.0,
+            gamma: 1.0,
+            neighbours: 30,
+            trees: TreeSettings::default(),
             pooling: Pooling::Attention,
             queries: 4,
             hidden: 64,
@@ -107,6 +232,10 @@ impl Default for LearnConfig {
             modality_dropout: 0.25,
             loss: LossKind::Bce,
             unimodal_loss: 0.5,
+            class_weights: ClassWeights::Power,
+            effective_beta: 0.999,
+            resampling: Resampling::None,
+            resampled_frac: 0.25,
             class_weight_power: 0.5,
             class_weight_cap: 5.0,
             label_smoothing: 0.02,
@@ -132,11 +261,64 @@ impl LearnConfig {
     /// # Errors
     /// The first that is out of range, with what was expected; an unknown head.
     pub fn validate(&self) -> Result<(), LearnError> {
+        if self.text_views.is_empty() {
+            return Err(LearnError::Data {
+                message: "`learn.text_views` is empty".to_owned(),
+                hint: Some(
+                    "views are \"embedding\", \"tf-idf\", \"word2vec\" and \"sequence\"".to_owned(),
+                ),
+            });
+        }
+        count("tfidf.ngrams", self.tfidf.ngrams, 1, 5)?;
+        count("tfidf.min_texts", self.tfidf.min_texts, 1, 1 << 30)?;
+        count("word2vec.dim", self.word2vec.dim, 1, 4096)?;
+        count("word2vec.window", self.word2vec.window, 1, 100)?;
+        count("word2vec.negatives", self.word2vec.negatives, 0, 100)?;
+        count("word2vec.min_count", self.word2vec.min_count, 1, 1 << 30)?;
+        count("word2vec.epochs", self.word2vec.epochs, 1, 10_000)?;
+        real("word2vec.learning_rate", self.word2vec.learning_rate, 1e-8, 1.0)?;
+        count("sequence.embedding", self.sequence.embedding, 2, 4096)?;
+        count("sequence.max_words", self.sequence.max_words, 1, 10_000)?;
+        count("sequence.min_texts", self.sequence.min_texts, 1, 1 << 30)?;
+        if self.sequence.embedding % 2 == 1 {
+            return Err(LearnError::Data {
+                message: format!(
+                    "`learn.sequence.embedding` must be even, got {}",
+                    self.sequence.embedding
+                ),
+                hint: None,
+            });
+        }
+        let is_network = super::heads::is_network(&self.head);
+        if self.text_views.contains(&TextView::Sequence) && !is_network {
+            return Err(LearnError::Data {
+                message: format!("`learn.text_views` has sequence, but {} cannot", self.head),
+                hint: Some("take late-fusion, gated-fusion or early-fusion".to_owned()),
+            });
+        }
+        count("chains", self.chains, 1, 1000)?;
+        real("c", self.c, 1e-9, 1e9)?;
+        real("gamma", self.gamma, 1e-9, 1e9)?;
+        count("neighbours", self.neighbours, 1, 1 << 20)?;
+        count("trees.trees", self.trees.trees, 1, 100_000)?;
+        count("trees.min_leaf_titles", self.trees.min_leaf_titles, 1, 1 << 20)?;
+        count("trees.rounds", self.trees.rounds, 1, 100_000)?;
+        count("trees.depth", self.trees.depth, 1, 64)?;
+        real("trees.step", self.trees.step, 1e-6, 1.0)?;
+        real("trees.subsample", self.trees.subsample, 0.01, 1.0)?;
         count("queries", self.queries, 1, 64)?;
         count("hidden", self.hidden, 1, 4096)?;
         real("dropout", self.dropout, 0.0, 0.95)?;
         real("modality_dropout", self.modality_dropout, 0.0, 0.95)?;
         real("unimodal_loss", self.unimodal_loss, 0.0, 100.0)?;
+        real("effective_beta", self.effective_beta, 0.0, 0.999_999)?;
+        real("resampled_frac", self.resampled_frac, 0.0, 1.0)?;
+        if self.resampling == Resampling::Mlsmote && super::heads::is_network(&self.head) {
+            return Err(LearnError::Data {
+                message: format!("`learn.resampling` is mlsmote, but {} is a network", self.head),
+                hint: Some("take oversampling, or a classical head or stacking".to_owned()),
+            });
+        }
         real("class_weight_power", self.class_weight_power, 0.0, 1.0)?;
         real("class_weight_cap", self.class_weight_cap, 1.0, 1e6)?;
         real("label_smoothing", self.label_smoothing, 0.0, 0.5)?;

@@ -61,6 +61,15 @@ impl ModalityTable {
         table
     }
 
+    /// Number of titles.
+    #[must_use]
+    pub fn num_titles(&self) -> usize {
+        match &self.content {
+            Content::Rows(ragged) => ragged.num_titles(),
+            Content::Records { rows, .. } => rows.len(),
+        }
+    }
+
     /// A title's words; empty where they are missing or the modality is no text.
     #[must_use]
     pub fn words(&self, title_idx: usize) -> &str {
@@ -173,6 +182,13 @@ impl Dataset {
     pub fn labels_of(&self, title_idx: usize) -> &[bool] {
         let num_genres = self.num_genres();
         &self.labels[title_idx * num_genres..(title_idx + 1) * num_genres]
+    }
+
+    /// Those of `titles` that have any modality.
+    #[must_use]
+    pub fn with_any(&self, titles: &[usize]) -> Vec<usize> {
+        let any = |title: &usize| self.modalities.iter().any(|table| table.present(*title));
+        titles.iter().copied().filter(any).collect()
     }
 
     /// The same titles seen through these modalities only (indices into `modalities`).

@@ -8,9 +8,11 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     LearnConfig, LearnError, ModelPrediction, TrainedModel,
+    config::{SequenceSettings, TextView},
     dataset::{Content, Dataset, ModalityTable},
-    heads::FitContext,
+    heads::{FitContext, classical::TreeSettings, registry, sequence::SequenceKind},
     study::cross_validate,
+    transform::TfIdfSettings,
 };
 use crate::{
     base::{DeviceChoice, Interrupt, NoProgress, Seed, TitleId},
@@ -24,8 +26,30 @@ const NUM_GENRES: usize = 3;
 /// The only title that has no modality.
 const BLANK_TITLE: usize = 7;
 
-pub(super) fn config() -> LearnConfig {
+/// Every head of the registry and every network over words, small.
+fn configs() -> Vec<LearnConfig> {
+    let mut configs: Vec<LearnConfig> = registry().iter().map(|kind| config(kind.name)).collect();
+    for kind in [
+        SequenceKind::Lstm,
+        SequenceKind::Gru,
+        SequenceKind::Cnn,
+        SequenceKind::CnnRnn,
+        SequenceKind::Transformer,
+    ] {
+        let sequence = SequenceSettings { kind, embedding: 8, ..SequenceSettings::default() };
+        let text_views = vec![TextView::Sequence];
+        configs.push(LearnConfig { sequence, text_views, ..config("late-fusion") });
+    }
+    configs
+}
+
+pub(super) fn config(head: &str) -> LearnConfig {
     LearnConfig {
+        head: head.to_owned(),
+        text_views: vec![TextView::Embedding, TextView::TfIdf],
+        tfidf: TfIdfSettings { min_texts: 3, ..TfIdfSettings::default() },
+        trees: TreeSettings { trees: 30, rounds: 20, ..TreeSettings::default() },
+        neighbours: 15,
         hidden: 16,
         queries: 2,
         dropout: 0.1,
@@ -146,20 +170,27 @@ fn assert_same(a: &ModelPrediction, b: &ModelPrediction, what: &str) {
 
 #[test]
 fn contributions_sum_to_the_logit_and_what_is_missing_says_nothing() {
-    let data = library(true);
-    let model = fit(&data, &config(), 1).unwrap();
+    for config in configs() {
+        check_contributions(&config);
+    }
+}
+
+fn check_contributions(config: &LearnConfig) {
+    let (data, head) = (library(true), &config.head);
+    let model = fit(&data, config, 1).unwrap();
     let p = model.predict(&data, &all()).unwrap();
     for title in 0..NUM_TITLES {
         assert_eq!(p.scored[title], title != BLANK_TITLE);
         for at in p.genres_of(title) {
             let parts = &p.contributions[at * 3..(at + 1) * 3];
-            assert_eq!(parts.iter().fold(p.bias[at], |sum, part| sum + part), p.logit[at]);
+            let sum = parts.iter().fold(p.bias[at], |sum, part| sum + part);
+            assert_eq!(sum, p.logit[at], "{head}");
             let probability = 1.0 / (1.0 + (-p.logit[at]).exp());
             assert!((probability - p.probability[at]).abs() < 1e-6);
             for (m, part) in parts.iter().enumerate() {
                 let present = data.modalities[m].present(title);
-                assert!(present || *part == 0.0);
-                assert_eq!(p.unimodal[at * 3 + m].is_nan(), !present);
+                assert!(present || *part == 0.0, "{head}");
+                assert_eq!(p.unimodal[at * 3 + m].is_nan(), !present, "{head}");
                 assert!(present || !p.unimodal_decision[at * 3 + m]);
             }
         }
@@ -169,16 +200,15 @@ fn contributions_sum_to_the_logit_and_what_is_missing_says_nothing() {
                 Content::Rows(ragged) => ragged.num_rows(title),
                 Content::Records { rows, .. } => usize::from(rows[title].is_some()),
             };
-            assert_eq!(weights.len(), num_rows);
+            assert_eq!(weights.len(), num_rows, "{head}");
             assert!(num_rows == 0 || (weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
         }
     }
     // With nothing to go by: the prevalences of training, and no decision.
     let blank = p.genres_of(BLANK_TITLE);
     assert!(p.decision[blank.clone()].iter().all(|&decided| !decided));
-    assert!(p.probability[blank].windows(2).all(|pair| pair[0] > pair[1]));
-    let shares = model.fusion_weights().unwrap();
-    for shares in shares.chunks(3) {
+    assert!(p.probability[blank].windows(2).all(|pair| pair[0] > pair[1]), "{head}");
+    for shares in model.fusion_weights().unwrap_or_default().chunks(3) {
         assert!(shares.iter().all(|&share| share >= 0.0));
         assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-5);
     }
@@ -186,15 +216,21 @@ fn contributions_sum_to_the_logit_and_what_is_missing_says_nothing() {
 
 #[test]
 fn a_titles_scores_depend_on_that_title_alone() {
-    let data = library(true);
-    let model = fit(&data, &config(), 1).unwrap();
+    for config in configs() {
+        check_independence(&config);
+    }
+}
+
+fn check_independence(config: &LearnConfig) {
+    let (data, head) = (library(true), &config.head);
+    let model = fit(&data, config, 1).unwrap();
     let whole = model.predict(&data, &all()).unwrap();
     let backwards: Vec<usize> = (0..NUM_TITLES).rev().collect();
     let turned = model.predict(&data, &backwards).unwrap().select(&backwards);
-    assert_same(&whole, &turned, "another order");
+    assert_same(&whole, &turned, &format!("{head}: another order"));
     for title in [0, 3, BLANK_TITLE, 100] {
         let alone = model.predict(&data, &[title]).unwrap();
-        assert_same(&whole.select(&[title]), &alone, "one by one");
+        assert_same(&whole.select(&[title]), &alone, &format!("{head}: one by one"));
     }
     // The rows of others changed beyond recognition, in number too.
     let mut others = data.clone();
@@ -211,17 +247,24 @@ fn a_titles_scores_depend_on_that_title_alone() {
         *ragged = changed;
     }
     let changed = model.predict(&others, &all()).unwrap();
-    assert_same(&whole.select(&[100]), &changed.select(&[100]), "other titles changed");
+    assert_same(
+        &whole.select(&[100]),
+        &changed.select(&[100]),
+        &format!("{head}: other titles changed"),
+    );
 }
 
 #[test]
 fn a_planted_signal_is_learned_and_noise_is_not() {
-    for (planted, low, high) in [(true, 0.9, 1.0), (false, 0.2, 0.5)] {
+    let tries = configs().into_iter().flat_map(|config| {
+        [(true, 0.85, 1.0), (false, 0.2, 0.5)].map(|outcome| (config.clone(), outcome))
+    });
+    for (config, (planted, low, high)) in tries {
         let data = library(planted);
         let folds: Vec<Option<u32>> = groups().iter().map(|&g| Some((g % 3) as u32)).collect();
         let interrupt = Interrupt::default();
         let outcome =
-            cross_validate(&data, &folds, &groups(), &config(), &context(&interrupt, 3)).unwrap();
+            cross_validate(&data, &folds, &groups(), &config, &context(&interrupt, 3)).unwrap();
         assert_eq!(outcome.titles, all());
         let fold_of: Vec<Option<u32>> = outcome.fold_of.iter().map(|&f| Some(f)).collect();
         assert_eq!(fold_of, folds);
@@ -231,7 +274,7 @@ fn a_planted_signal_is_learned_and_noise_is_not() {
         let labels = Array2::from_shape_vec(shape, data.labels.clone()).unwrap();
         let map = mean_average_precision(scores.view(), labels.view());
         // The mean prevalence is 1/3.
-        assert!((low..=high).contains(&map), "planted {planted}: mAP {map}");
+        assert!((low..=high).contains(&map), "{}: planted {planted}: mAP {map}", config.head);
     }
 }
 
@@ -253,57 +296,64 @@ fn bytes_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn one_seed_gives_one_model_to_the_byte_and_it_opens_as_it_was() {
-    let data = library(true);
-    let config = LearnConfig { epochs: 4, ..config() };
+    for config in configs() {
+        check_bytes(&LearnConfig { epochs: 4, ..config });
+    }
+}
+
+fn check_bytes(config: &LearnConfig) {
+    let (data, head) = (library(true), &config.head);
     let saved = |seed: u64| {
         let folder = tempfile::tempdir().unwrap();
-        let model = fit(&data, &config, seed).unwrap();
+        let model = fit(&data, config, seed).unwrap();
         model.save(folder.path()).unwrap();
         (model, folder)
     };
     let (model, folder) = saved(5);
     let files = bytes_below(folder.path());
-    assert_eq!(
-        files.keys().collect::<Vec<_>>(),
-        [
-            "member-0/head.json",
-            "member-0/weights.safetensors",
-            "member-1/head.json",
-            "member-1/weights.safetensors",
-            "model.json"
-        ]
-    );
-    assert!(files == bytes_below(saved(5).1.path()), "the same seed gave other bytes");
-    assert!(files != bytes_below(saved(6).1.path()), "another seed gave the same bytes");
+    assert!(files == bytes_below(saved(5).1.path()), "{head}: the same seed gave other bytes");
+    assert!(files != bytes_below(saved(6).1.path()), "{head}: another seed gave the same bytes");
 
     let opened = TrainedModel::load(folder.path(), DeviceChoice::Cpu).unwrap();
     let before = model.predict(&data, &all()).unwrap();
     let after = opened.predict(&data, &all()).unwrap();
     let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-    assert_eq!(bits(&before.logit), bits(&after.logit));
+    assert_eq!(bits(&before.logit), bits(&after.logit), "{head}");
     assert_eq!(bits(&before.unimodal), bits(&after.unimodal));
     assert_eq!(before.decision, after.decision);
 
     // A damaged or foreign file is named.
-    let weights = folder.path().join("member-1/weights.safetensors");
-    fs::write(&weights, &files["member-1/weights.safetensors"][..100]).unwrap();
-    let refused = TrainedModel::load(folder.path(), DeviceChoice::Cpu).err().unwrap().to_string();
-    assert!(refused.contains("member-1/weights.safetensors"), "{refused}");
+    for (name, bytes) in &files {
+        let path = folder.path().join(name);
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let refused = TrainedModel::load(folder.path(), DeviceChoice::Cpu).err();
+        let refused = refused.unwrap_or_else(|| panic!("{head}: half of {name} was opened"));
+        assert!(refused.to_string().contains(name), "{refused}");
+        fs::write(&path, bytes).unwrap();
+    }
 }
 
 #[test]
 fn an_interrupt_stops_training() {
     let interrupt = Interrupt::default();
     interrupt.raise();
-    let stopped =
-        TrainedModel::fit(&library(true), &all(), &groups(), &config(), &context(&interrupt, 1));
-    assert!(matches!(stopped.err(), Some(LearnError::Interrupted(_))));
+    for config in configs() {
+        let context = context(&interrupt, 1);
+        let stopped = TrainedModel::fit(&library(true), &all(), &groups(), &config, &context);
+        assert!(matches!(stopped.err(), Some(LearnError::Interrupted(_))), "{}", config.head);
+    }
 }
 
 #[test]
 fn data_that_does_not_fit_is_refused_in_words() {
+    for kind in registry() {
+        check_refusals(&LearnConfig { epochs: 1, ..config(kind.name) });
+    }
+}
+
+fn check_refusals(config: &LearnConfig) {
     let data = library(true);
-    let model = fit(&data, &LearnConfig { epochs: 1, ..config() }, 1).unwrap();
+    let model = fit(&data, config, 1).unwrap();
     let refusal = |data: &Dataset| model.predict(data, &[0]).unwrap_err().to_string();
     assert!(refusal(&data.with_modalities(&[1, 0, 2])).contains("several"));
     let mut other_dim = data.clone();
@@ -317,15 +367,15 @@ fn data_that_does_not_fit_is_refused_in_words() {
     assert!(message.contains("7 numbers a row") && message.contains('6'), "{message}");
 
     let too_few =
-        TrainedModel::fit(&data, &[0, 1], &groups(), &config(), &context(&Interrupt::default(), 1));
+        TrainedModel::fit(&data, &[0, 1], &groups(), config, &context(&Interrupt::default(), 1));
     assert!(too_few.err().unwrap().to_string().contains("2 training titles in 1 groups"));
-    let nothing = fit(&data.with_modalities(&[]), &config(), 1).err().unwrap().to_string();
+    let nothing = fit(&data.with_modalities(&[]), config, 1).err().unwrap().to_string();
     assert!(nothing.contains("no modality"), "{nothing}");
 
     let mut folds: Vec<Option<u32>> = groups().iter().map(|&g| Some((g % 3) as u32)).collect();
     folds[1] = Some(2);
     let interrupt = Interrupt::default();
-    let torn = cross_validate(&data, &folds, &groups(), &config(), &context(&interrupt, 3));
+    let torn = cross_validate(&data, &folds, &groups(), config, &context(&interrupt, 3));
     let message = torn.unwrap_err().to_string();
     assert!(message.contains("t0 and t1 are of one group but in folds 0 and 2"), "{message}");
 }

@@ -41,6 +41,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["nn", "learn"]),
     ("candle_nn", &["nn", "learn"]),
     ("candle_transformers", &["nn"]),
+    ("postcard", &["learn"]),
     ("tokenizers", &["nn"]),
     ("tpe", &["learn"]),
     ("gemm", &["nn"]),

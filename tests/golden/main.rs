@@ -5,11 +5,14 @@
 mod catalog;
 mod cut_lists;
 mod leaks;
+mod esc10;
 mod librosa_mfcc;
 mod networks;
 mod pictures;
 mod pillow_resize;
 mod shots;
+mod sklearn_heads;
 mod sklearn_metrics;
 mod sources;
 mod torch_head;
+mod torch_text;

@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use cinetag::learn::{
     config::LossKind,
     heads::{
-        fusion_net::{Batch, BranchBatch, BranchOutput, BranchShape, FusionNet, NetShape},
+        fusion_net::{Batch, BranchBatch, BranchOutput, BranchShape, FusionNet, Joining, NetShape},
         inputs::Gathered,
     },
     train::loss::Loss,
@@ -30,6 +30,15 @@ struct Golden {
     attention: Vec<Vec<Vec<f32>>>,
     fused: Vec<f32>,
     losses: BTreeMap<String, GoldenLoss>,
+    joint: BTreeMap<String, GoldenJoint>,
+}
+
+/// Branches joined in another way than by votes.
+#[derive(Deserialize)]
+struct GoldenJoint {
+    params: BTreeMap<String, GoldenParam>,
+    fused: Vec<f32>,
+    loss: GoldenLoss,
 }
 
 #[derive(Deserialize)]
@@ -57,18 +66,25 @@ fn golden() -> Golden {
 }
 
 fn net_and_batch(golden: &Golden) -> (FusionNet, Batch) {
+    joined_net_and_batch(golden, Joining::Votes, golden.params.iter())
+}
+
+fn joined_net_and_batch<'a>(
+    golden: &Golden,
+    joining: Joining,
+    params: impl Iterator<Item = (&'a String, &'a GoldenParam)>,
+) -> (FusionNet, Batch) {
     let shape = NetShape {
         branches: golden
             .branches
             .iter()
-            .map(|b| BranchShape { dim: b.dim, queries: b.queries })
+            .map(|b| BranchShape { dim: b.dim, queries: b.queries, sequence: None })
             .collect(),
         hidden: golden.hidden,
         genres: golden.genres,
+        joining,
     };
-    let params = golden
-        .params
-        .iter()
+    let params = params
         .map(|(name, p)| {
             let tensor = Tensor::from_slice(&p.values, p.shape.as_slice(), &Device::Cpu);
             (name.clone(), tensor.unwrap())
@@ -152,26 +168,57 @@ fn the_fusion_on_the_host_is_the_trained_one() {
     }
 }
 
+/// The fused loss and the branches' own.
+fn total(
+    golden: &Golden,
+    loss: &Loss,
+    net: &FusionNet,
+    batch: &Batch,
+    outputs: &[Option<BranchOutput>],
+) -> Tensor {
+    let shape = (golden.titles, golden.genres);
+    let targets = Tensor::from_slice(&golden.targets, shape, &Device::Cpu).unwrap();
+    let mut total = loss.of(&net.fuse(batch, outputs).unwrap(), &targets).unwrap();
+    for (branch, output) in batch.branches.iter().zip(outputs) {
+        let branch = branch.as_ref().unwrap();
+        let idxs: Vec<u32> = branch.titles.iter().map(|&t| t as u32).collect();
+        let idxs = Tensor::new(idxs, &Device::Cpu).unwrap();
+        let own = targets.index_select(&idxs, 0).unwrap();
+        let own = loss.of(&output.as_ref().unwrap().logits, &own).unwrap();
+        let share = branch.titles.len() as f64 / golden.titles as f64;
+        total = (total + (own * (golden.unimodal_loss * share)).unwrap()).unwrap();
+    }
+    total
+}
+
+#[test]
+fn joined_branches_are_pytorchs() {
+    let golden = golden();
+    for (joining, name) in [(Joining::Gated, "gated"), (Joining::Concatenated, "concatenated")] {
+        let expected = &golden.joint[name];
+        let branches = golden.params.iter().filter(|(name, _)| name.starts_with("branches."));
+        let params = branches.chain(&expected.params);
+        let (net, batch) = joined_net_and_batch(&golden, joining, params);
+        let outputs = net.branches(&batch, None).unwrap();
+        assert_near(&flat(&net.fuse(&batch, &outputs).unwrap()), &expected.fused, name);
+        let loss = Loss::new(LossKind::Bce, &golden.pos_weight, &Device::Cpu).unwrap();
+        let total = total(&golden, &loss, &net, &batch, &outputs);
+        assert_near(&[total.to_scalar().unwrap()], &[expected.loss.value], name);
+        assert_gradients(&net, &batch, &outputs, &total, &expected.loss, name);
+    }
+}
+
 #[test]
 fn losses_and_gradients_are_pytorchs() {
     let golden = golden();
     let (net, batch) = net_and_batch(&golden);
-    let targets =
-        Tensor::from_slice(&golden.targets, (golden.titles, golden.genres), &Device::Cpu).unwrap();
-    for (kind, name) in [(LossKind::Bce, "bce"), (LossKind::Asymmetric, "asymmetric")] {
+    for (kind, name) in
+        [(LossKind::Bce, "bce"), (LossKind::Asymmetric, "asymmetric"), (LossKind::Focal, "focal")]
+    {
         let expected = &golden.losses[name];
         let loss = Loss::new(kind, &golden.pos_weight, &Device::Cpu).unwrap();
         let outputs = net.branches(&batch, None).unwrap();
-        let mut total = loss.of(&net.fuse(&batch, &outputs).unwrap(), &targets).unwrap();
-        for (branch, output) in batch.branches.iter().zip(&outputs) {
-            let branch = branch.as_ref().unwrap();
-            let logits = &output.as_ref().unwrap().logits;
-            let idxs: Vec<u32> = branch.titles.iter().map(|&t| t as u32).collect();
-            let idxs = Tensor::new(idxs, &Device::Cpu).unwrap();
-            let own = loss.of(logits, &targets.index_select(&idxs, 0).unwrap()).unwrap();
-            let share = branch.titles.len() as f64 / golden.titles as f64;
-            total = (total + (own * (golden.unimodal_loss * share)).unwrap()).unwrap();
-        }
+        let total = total(&golden, &loss, &net, &batch, &outputs);
         assert_near(&[total.to_scalar().unwrap()], &[expected.value], name);
         assert_gradients(&net, &batch, &outputs, &total, expected, name);
     }

@@ -17,7 +17,11 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::inputs::{Gathered, InputDropout};
+use super::{
+    inputs::{Gathered, InputDropout},
+    joint,
+    sequence::{self, SequenceShape},
+};
 use crate::nn::attention_pool::{self, AttentionPool};
 
 /// The shape of one branch.
@@ -27,6 +31,30 @@ pub struct BranchShape {
     pub dim: usize,
     /// Learned queries; 0: rows are averaged.
     pub queries: usize,
+    /// The network over words that stands in the place of projection and pooling.
+    #[serde(default)]
+    pub sequence: Option<SequenceShape>,
+}
+
+impl BranchShape {
+    /// Hidden units of a title, with projections of `hidden` units.
+    #[must_use]
+    pub fn units(&self, hidden: usize) -> usize {
+        self.sequence.as_ref().map_or(self.queries.max(1) * hidden, SequenceShape::units)
+    }
+}
+
+/// How branches become one logit for each genre.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Joining {
+    /// A weighted sum of the branches' own logits: late fusion.
+    #[default]
+    Votes,
+    /// A sum of the branches' hidden units, each let through by a gate that sees them all.
+    Gated,
+    /// A layer over the branches' hidden units side by side: early fusion.
+    Concatenated,
 }
 
 /// The shape of the network.
@@ -38,6 +66,9 @@ pub struct NetShape {
     pub hidden: usize,
     /// Number of genres.
     pub genres: usize,
+    /// How branches come together.
+    #[serde(default)]
+    pub joining: Joining,
 }
 
 /// How weights begin.
@@ -75,8 +106,10 @@ pub struct BranchOutput {
     /// `[titles that have it, queries, rows]`; `None` where rows are averaged or there is one
     /// row a title.
     pub attention: Option<Tensor>,
-    /// The projection before its bias `[rows, hidden]`: the tape begins here.
-    leaf: Var,
+    /// `[titles that have it, max(queries, 1) * hidden]`
+    pub pooled: Tensor,
+    /// The projection before its bias `[rows, hidden]`, where there is one: the tape begins here.
+    leaf: Option<Var>,
 }
 
 /// The network.
@@ -103,6 +136,24 @@ impl BranchBatch {
         let inputs = Tensor::from_vec(gathered.data, (num_rows, dim), device)?;
         Ok(Self { inputs, counts: gathered.counts, titles })
     }
+
+    /// `[titles that have it, dim]` as `[titles, dim]`, zeros for the others.
+    pub(super) fn spread(&self, rows: &Tensor, num_titles: usize) -> Result<Tensor> {
+        let mut row_of_title = vec![self.titles.len() as u32; num_titles];
+        for (row, &title) in self.titles.iter().enumerate() {
+            row_of_title[title] = row as u32;
+        }
+        let zeros = Tensor::zeros((1, rows.dim(1)?), DType::F32, rows.device())?;
+        let row_of_title = Tensor::from_vec(row_of_title, num_titles, rows.device())?;
+        Tensor::cat(&[rows, &zeros], 0)?.index_select(&row_of_title, 0)
+    }
+
+    /// `[titles, 1]`: 1 for those that have it, 0 for the others.
+    pub(super) fn present(&self, num_titles: usize, device: &Device) -> Result<Tensor> {
+        let mut present = vec![0.0_f32; num_titles];
+        self.titles.iter().for_each(|&title| present[title] = 1.0);
+        Tensor::from_vec(present, (num_titles, 1), device)
+    }
 }
 
 impl NetShape {
@@ -114,16 +165,25 @@ impl NetShape {
             let mut add = |name: &str, shape: &[usize]| {
                 params.insert(format!("branches.{m}.{name}"), shape.to_vec());
             };
-            add("projection.weight", &[self.hidden, branch.dim]);
-            add("projection.bias", &[self.hidden]);
-            if branch.queries > 0 {
-                add("pool.queries", &[branch.queries, self.hidden]);
+            if let Some(sequence) = &branch.sequence {
+                sequence.params().iter().for_each(|(name, shape)| add(name, shape));
+            } else {
+                add("projection.weight", &[self.hidden, branch.dim]);
+                add("projection.bias", &[self.hidden]);
+                if branch.queries > 0 {
+                    add("pool.queries", &[branch.queries, self.hidden]);
+                }
             }
-            add("output.weight", &[self.genres, branch.queries.max(1) * self.hidden]);
+            add("output.weight", &[self.genres, branch.units(self.hidden)]);
             add("output.bias", &[self.genres]);
         }
-        params.insert("fusion.weight".to_owned(), vec![self.genres, self.branches.len()]);
-        params.insert("fusion.gain".to_owned(), vec![self.branches.len()]);
+        match self.joining {
+            Joining::Votes => {
+                params.insert("fusion.weight".to_owned(), vec![self.genres, self.branches.len()]);
+                params.insert("fusion.gain".to_owned(), vec![self.branches.len()]);
+            }
+            Joining::Gated | Joining::Concatenated => params.extend(joint::params(self)),
+        }
         params
     }
 }
@@ -153,7 +213,13 @@ impl FusionNet {
                 }
                 [_, _, "pool", "queries"] => uniform(1.0),
                 [_, _, "output", "weight"] => uniform(1.0 / (dims[1] as f64).sqrt()),
-                [_, _, "output", "bias"] => init.prior.to_vec(),
+                [_, _, "output", "bias"] | ["joint", "output", "bias"] => init.prior.to_vec(),
+                ["joint", .., "weight"] => uniform((3.0 / dims[1] as f64).sqrt()),
+                ["branches", _, "norm1" | "norm2", "weight"] => vec![1.0; len],
+                ["branches", _, "embedding" | "position", "weight"] => uniform(0.5),
+                ["branches", .., last] if last.contains("weight") => {
+                    uniform(1.0 / (dims[1] as f64).sqrt())
+                }
                 _ => vec![0.0; len],
             };
             params.insert(name, Var::from_vec(values, dims, device)?);
@@ -208,7 +274,7 @@ impl FusionNet {
         &self.params
     }
 
-    fn param(&self, name: &str) -> Result<&Var> {
+    pub(super) fn param(&self, name: &str) -> Result<&Var> {
         self.params
             .get(name)
             .ok_or_else(|| candle_core::Error::Msg(format!("weight {name} is missing")))
@@ -245,15 +311,19 @@ impl FusionNet {
         dropout: Option<(f64, &mut ChaCha8Rng)>,
     ) -> Result<BranchOutput> {
         let name = |part: &str| format!("branches.{m}.{part}");
+        if let Some(shape) = &self.shape.branches[m].sequence {
+            let ids = batch.inputs.flatten_all()?.to_vec1::<f32>()?;
+            let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
+            let param = |part: &str| Ok(self.param(&name(part))?.as_tensor().clone());
+            let pooled = sequence::encode(shape, &ids, &batch.counts, &self.device, &param)?;
+            let pooled = self.drop_units(pooled, dropout)?;
+            let logits = self.score(m, &pooled)?;
+            return Ok(BranchOutput { logits, attention: None, pooled, leaf: None });
+        }
         let weight = self.param(&name("projection.weight"))?.as_detached_tensor();
         let leaf = Var::from_tensor(&batch.inputs.matmul(&weight.t()?)?)?; // [rows, hidden]
         let bias = self.param(&name("projection.bias"))?;
-        let mut rows = leaf.broadcast_add(bias.as_tensor())?.gelu()?;
-        if let Some((dropped_frac, rng)) = dropout {
-            let mut mask = vec![1.0_f32; rows.elem_count()];
-            InputDropout::new(dropped_frac, rng).apply(&mut mask);
-            rows = (rows * Tensor::from_vec(mask, leaf.shape(), &self.device)?)?;
-        }
+        let rows = self.drop_units(leaf.broadcast_add(bias.as_tensor())?.gelu()?, dropout)?;
         let queries = self.shape.branches[m].queries;
         let one_row_each = batch.counts.iter().all(|&count| count == 1);
         let (pooled, attention) = if one_row_each {
@@ -271,10 +341,22 @@ impl FusionNet {
                 (pooled.vectors, Some(pooled.attention))
             }
         };
-        let logits = pooled
-            .matmul(&self.param(&name("output.weight"))?.t()?)?
-            .broadcast_add(self.param(&name("output.bias"))?.as_tensor())?;
-        Ok(BranchOutput { logits, attention, leaf })
+        let logits = self.score(m, &pooled)?;
+        Ok(BranchOutput { logits, attention, pooled, leaf: Some(leaf) })
+    }
+
+    /// A branch's logits of its hidden units.
+    fn score(&self, m: usize, pooled: &Tensor) -> Result<Tensor> {
+        pooled
+            .matmul(&self.param(&format!("branches.{m}.output.weight"))?.t()?)?
+            .broadcast_add(self.param(&format!("branches.{m}.output.bias"))?.as_tensor())
+    }
+
+    fn drop_units(&self, units: Tensor, dropout: Option<(f64, &mut ChaCha8Rng)>) -> Result<Tensor> {
+        let Some((dropped_frac, rng)) = dropout else { return Ok(units) };
+        let mut mask = vec![1.0_f32; units.elem_count()];
+        InputDropout::new(dropped_frac, rng).apply(&mut mask);
+        &units * Tensor::from_vec(mask, units.shape(), &self.device)?
     }
 
     /// `[rows, hidden]` as `[titles, max(counts), hidden]`, filled up with rows of zeros.
@@ -302,24 +384,23 @@ impl FusionNet {
     /// # Errors
     /// The device's error.
     pub fn fuse(&self, batch: &Batch, outputs: &[Option<BranchOutput>]) -> Result<Tensor> {
+        match self.shape.joining {
+            Joining::Votes => self.vote(batch, outputs),
+            Joining::Gated | Joining::Concatenated => joint::fuse(self, batch, outputs),
+        }
+    }
+
+    fn vote(&self, batch: &Batch, outputs: &[Option<BranchOutput>]) -> Result<Tensor> {
         let weights = softplus(self.param("fusion.weight")?.as_tensor())?; // [genres, modalities]
         let mut num_present = vec![0_u32; batch.num_titles];
         let mut weighted: Option<Tensor> = None;
         let mut total: Option<Tensor> = None;
         for (m, (branch, output)) in batch.branches.iter().zip(outputs).enumerate() {
             let (Some(branch), Some(output)) = (branch, output) else { continue };
-            let mut row_of_title = vec![branch.titles.len() as u32; batch.num_titles];
-            let mut present = vec![0.0_f32; batch.num_titles];
-            for (row, &title) in branch.titles.iter().enumerate() {
-                row_of_title[title] = row as u32;
-                present[title] = 1.0;
-                num_present[title] += 1;
-            }
-            let zeros = Tensor::zeros((1, self.shape.genres), DType::F32, &self.device)?;
-            let row_of_title = Tensor::from_vec(row_of_title, batch.num_titles, &self.device)?;
-            let logits =
-                Tensor::cat(&[&output.logits, &zeros], 0)?.index_select(&row_of_title, 0)?;
-            let weight = Tensor::from_vec(present, (batch.num_titles, 1), &self.device)?
+            branch.titles.iter().for_each(|&title| num_present[title] += 1);
+            let logits = branch.spread(&output.logits, batch.num_titles)?;
+            let weight = branch
+                .present(batch.num_titles, &self.device)?
                 .matmul(&weights.narrow(1, m, 1)?.t()?)?; // [titles, genres]
             let product = (&weight * logits)?;
             weighted = Some(match weighted {
@@ -377,7 +458,8 @@ impl FusionNet {
         let mut grads = loss.backward()?;
         for (m, (branch, output)) in batch.branches.iter().zip(outputs).enumerate() {
             let (Some(branch), Some(output)) = (branch, output) else { continue };
-            let Some(grad) = grads.remove(output.leaf.as_tensor()) else { continue };
+            let Some(leaf) = &output.leaf else { continue };
+            let Some(grad) = grads.remove(leaf.as_tensor()) else { continue };
             let weight = self.param(&format!("branches.{m}.projection.weight"))?;
             grads.insert(weight.as_tensor(), grad.t()?.matmul(&branch.inputs)?);
         }

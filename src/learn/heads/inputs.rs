@@ -1,14 +1,22 @@
-//! What a head's branch is fed: a modality's rows scaled, or its records as numbers, as fitted
-//! on the training titles.
+//! What a head's branch is fed: a modality's rows scaled, its words weighed, or its records as
+//! numbers, as fitted on the training titles.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::learn::{
-    LearnError,
-    dataset::{Content, Dataset, ModalityTable},
-    transform::{Scaling, SparseRow, TabularTransform},
+use super::classical::Design;
+use crate::{
+    base::Seed,
+    learn::{
+        LearnError,
+        config::SequenceSettings,
+        dataset::{Content, Dataset, ModalityTable},
+        transform::{
+            Scaling, SparseRow, TabularTransform, TfIdf, TfIdfSettings, Word2vecSettings, WordIds,
+            WordVectors,
+        },
+    },
 };
 
 /// What the absolute values of a row add up to, on average over the training titles, once it is
@@ -31,6 +39,12 @@ enum Transform {
     Rows(Scaling),
     /// Metadata.
     Records(TabularTransform),
+    /// The words of a text.
+    Words(TfIdf),
+    /// The mean of its words' vectors.
+    WordVectors(WordVectors),
+    /// Its words in order.
+    Sequence(WordIds),
 }
 
 /// A modality of one data set, ready to be gathered from.
@@ -38,7 +52,7 @@ enum Transform {
 pub struct PreparedInput<'a> {
     input: &'a BranchInput,
     table: &'a ModalityTable,
-    /// `[titles]`, for records alone: transformed once instead of once per epoch.
+    /// `[titles]`, for records and words alone: transformed once instead of once per epoch.
     sparse: Vec<Option<SparseRow>>,
 }
 
@@ -97,6 +111,65 @@ impl BranchInput {
                 Transform::Records(TabularTransform::fit(schema, rows, train, min_support))
             }
         };
+        Self::scaled(transform, table, train)
+    }
+
+    /// Fits on the words of the training titles.
+    ///
+    /// # Errors
+    /// The modality is no text.
+    pub fn fit_words(
+        table: &ModalityTable,
+        train: &[usize],
+        settings: &TfIdfSettings,
+    ) -> Result<Self, LearnError> {
+        let there = train.iter().filter(|&&title| table.present(title));
+        let words = TfIdf::fit(there.map(|&title| table.words(title)), settings);
+        Self::scaled(Transform::Words(words), table, train)
+    }
+
+    /// Learns word vectors on the training titles.
+    ///
+    /// # Errors
+    /// The modality is no text.
+    pub fn fit_word_vectors(
+        table: &ModalityTable,
+        train: &[usize],
+        settings: &Word2vecSettings,
+        seed: Seed,
+    ) -> Result<Self, LearnError> {
+        let there = train.iter().filter(|&&title| table.present(title));
+        let words = WordVectors::fit(there.map(|&title| table.words(title)), settings, seed);
+        Self::scaled(Transform::WordVectors(words), table, train)
+    }
+
+    /// Gives ids to the words of the training titles.
+    #[must_use]
+    pub fn fit_sequence(
+        table: &ModalityTable,
+        train: &[usize],
+        settings: &SequenceSettings,
+    ) -> Self {
+        let there = train.iter().filter(|&&title| table.present(title));
+        let texts = there.map(|&title| table.words(title));
+        let ids = WordIds::fit(texts, settings.min_texts, settings.max_words);
+        Self { transform: Transform::Sequence(ids), scale: 1.0 }
+    }
+
+    /// Number of word ids, where words are read in order.
+    #[must_use]
+    pub fn num_word_ids(&self) -> Option<usize> {
+        match &self.transform {
+            Transform::Sequence(words) => Some(words.num_ids()),
+            _ => None,
+        }
+    }
+
+    fn scaled(
+        transform: Transform,
+        table: &ModalityTable,
+        train: &[usize],
+    ) -> Result<Self, LearnError> {
         let unscaled = Self { transform, scale: 1.0 };
         let row_sum = unscaled.prepare(table, train)?.mean_over_rows(train, f64::abs);
         let scale = if row_sum > 0.0 { (ROW_SUM / row_sum) as f32 } else { 1.0 };
@@ -109,6 +182,9 @@ impl BranchInput {
         match &self.transform {
             Transform::Rows(scaling) => scaling.dim(),
             Transform::Records(tabular) => tabular.dim(),
+            Transform::Words(words) => words.dim(),
+            Transform::WordVectors(words) => words.dim(),
+            Transform::Sequence(_) => 1,
         }
     }
 
@@ -143,11 +219,31 @@ impl BranchInput {
                     sparse[title] = rows[title].as_ref().map(|record| tabular.apply(record));
                 }
             }
+            (
+                transform @ (Transform::Words(_)
+                | Transform::WordVectors(_)
+                | Transform::Sequence(_)),
+                _,
+            ) if table.texts.is_some() => {
+                sparse.resize(table.num_titles(), None);
+                let there: Vec<usize> =
+                    titles.iter().copied().filter(|&title| table.present(title)).collect();
+                let texts = there.iter().map(|&title| table.words(title));
+                let rows = match transform {
+                    Transform::Words(words) => words.apply(texts),
+                    Transform::WordVectors(words) => words.apply(texts),
+                    Transform::Sequence(words) => words.apply(texts),
+                    Transform::Rows(_) | Transform::Records(_) => Vec::new(),
+                };
+                for (title, row) in there.into_iter().zip(rows) {
+                    sparse[title] = Some(row);
+                }
+            }
             _ => {
                 return Err(LearnError::Data {
                     message: format!(
-                        "modality {}: the model was fitted on the other kind of content \
-                         (features of an encoder against metadata records)",
+                        "modality {}: the model was fitted on another kind of content \
+                         (features of an encoder, words of a text, metadata records)",
                         table.name
                     ),
                     hint: None,
@@ -159,6 +255,27 @@ impl BranchInput {
 }
 
 impl PreparedInput<'_> {
+    /// Length of a row.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.input.dim()
+    }
+
+    /// Rows of a title.
+    #[must_use]
+    pub fn num_rows(&self, title_idx: usize) -> usize {
+        match (&self.input.transform, &self.table.content) {
+            (Transform::Rows(_), Content::Rows(ragged)) => ragged.num_rows(title_idx),
+            _ => usize::from(self.table.present(title_idx)),
+        }
+    }
+
+    /// Whether a title has the modality.
+    #[must_use]
+    pub fn present(&self, title_idx: usize) -> bool {
+        self.table.present(title_idx)
+    }
+
     /// Rows of these titles, each of which has the modality; `dropout` in training alone.
     pub fn gather(&self, titles: &[usize], mut dropout: Option<InputDropout<'_>>) -> Gathered {
         let mut gathered = Gathered::default();
@@ -176,6 +293,10 @@ impl PreparedInput<'_> {
                 if let Some(dropout) = &mut dropout {
                     dropout.apply(&mut gathered.data[start..]);
                 }
+            } else if let Transform::Sequence(_) = &self.input.transform {
+                let words = self.sparse[title].as_deref().unwrap_or_default();
+                gathered.data.extend(words.iter().map(|&(_, id)| id));
+                gathered.counts.push(words.len());
             } else {
                 let features = self.sparse[title].as_deref().unwrap_or_default();
                 let mut values: Vec<f32> = features.iter().map(|&(_, v)| v).collect();
@@ -193,6 +314,34 @@ impl PreparedInput<'_> {
         gathered
     }
 
+    /// These titles as classical learners read them, each with one row: the mean of its rows
+    /// where it has several, zeros where it has none.
+    #[must_use]
+    pub fn design(&self, titles: &[usize]) -> Design {
+        let dim = self.input.dim();
+        if let Transform::Rows(_) = &self.input.transform {
+            let mut dense = vec![0.0; titles.len() * dim];
+            for (own, &title) in dense.chunks_exact_mut(dim).zip(titles) {
+                if self.table.present(title) {
+                    let gathered = self.gather(&[title], None);
+                    let share = 1.0 / gathered.counts[0] as f32;
+                    for row in gathered.data.chunks_exact(dim) {
+                        own.iter_mut().zip(row).for_each(|(own, x)| *own += share * x);
+                    }
+                }
+            }
+            return Design::dense(titles.len(), dense);
+        }
+        let rows: Vec<SparseRow> = titles
+            .iter()
+            .map(|&title| {
+                let row = self.sparse[title].as_deref().unwrap_or_default();
+                row.iter().map(|&(idx, value)| (idx, value * self.input.scale)).collect()
+            })
+            .collect();
+        Design::sparse(dim, &rows)
+    }
+
     /// Mean squared length of the rows of these titles: what the first layer's initial
     /// weights are scaled by. 1 where there is none.
     #[must_use]
@@ -206,7 +355,14 @@ impl PreparedInput<'_> {
         let mut sum = 0.0;
         let mut num_rows = 0_usize;
         for &title in titles {
-            if self.table.present(title) {
+            if !self.table.present(title) {
+                continue;
+            }
+            if let Some(features) = self.sparse.get(title).and_then(Option::as_deref) {
+                let scaled = features.iter().map(|&(_, x)| term(f64::from(x * self.input.scale)));
+                sum += scaled.sum::<f64>();
+                num_rows += 1;
+            } else {
                 let gathered = self.gather(&[title], None);
                 sum += gathered.data.iter().map(|&x| term(f64::from(x))).sum::<f64>();
                 num_rows += gathered.counts[0];

@@ -1,4 +1,5 @@
-//! Late fusion: each modality votes for itself, the votes are weighed per genre.
+//! Late fusion: each view of each modality votes for itself, the votes are weighed per genre. A
+//! modality's contribution is that of its views.
 //!
 //! A missing modality costs nothing but its share: the weights are normalised over what is
 //! present, in training (where modalities are dropped at random) and in prediction. So each
@@ -17,40 +18,44 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
-use ndarray::Array2;
-use rand::{RngExt, seq::SliceRandom};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
     FitContext, FittedHead, Head, Prediction, TrainingLog,
-    fusion_net::{Batch, BranchBatch, BranchShape, FusionNet, Init, NetShape},
-    inputs::{BranchInput, InputDropout, PreparedInput, check_modalities},
+    fusion_net::{BranchShape, Fusion, FusionNet, Init, Joining, NetShape},
+    fusion_train::{Fit, batch_of},
+    inputs::{PreparedInput, check_modalities},
+    sequence::SequenceShape,
+    subsets::{self, SubsetScorer},
+    views::{self, View},
 };
 use crate::{
     base::{DeviceChoice, publish_bytes, publish_file},
-    eval::ranking::mean_average_precision,
     learn::{
         LearnError,
         config::{LearnConfig, Pooling},
-        dataset::{Content, Dataset},
+        dataset::Dataset,
         train::loss::{LabelStatistics, Loss},
+        transform::resampling,
     },
 };
 
 /// The head's name.
 pub const NAME: &str = "late-fusion";
+/// The name of the gated multimodal unit.
+pub const GATED: &str = "gated-fusion";
+/// The name of the concatenating head.
+pub const EARLY: &str = "early-fusion";
 
 /// Queries are learned only where so many training titles have several rows; else rows are
 /// averaged.
 const ENOUGH_RAGGED_TITLES: usize = 30;
 
-/// Titles per step in prediction.
-const PREDICT_TITLES: usize = 512;
+/// Terms of a text that its branch takes: its input is dense.
+const MAX_TERMS: usize = 4000;
 
-/// Share of the steps in which the learning rate rises to its highest.
-const WARM_UP_FRAC: f64 = 0.05;
+/// Titles per step in prediction.
+pub(super) const PREDICT_TITLES: usize = 512;
 
 const WEIGHTS_FILE: &str = "weights.safetensors";
 const HEAD_FILE: &str = "head.json";
@@ -59,13 +64,14 @@ const HEAD_FILE: &str = "head.json";
 #[derive(Clone, Debug)]
 pub struct LateFusion {
     config: LearnConfig,
+    joining: Joining,
 }
 
 impl LateFusion {
     /// With these settings.
     #[must_use]
-    pub fn new(config: &LearnConfig) -> Self {
-        Self { config: config.clone() }
+    pub fn new(config: &LearnConfig, joining: Joining) -> Self {
+        Self { config: config.clone(), joining }
     }
 }
 
@@ -73,7 +79,7 @@ impl LateFusion {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Fitted {
     modalities: Vec<String>,
-    inputs: Vec<BranchInput>,
+    views: Vec<View>,
     shape: NetShape,
     /// `[genres]`: log-odds of the prevalence.
     prior: Vec<f32>,
@@ -94,7 +100,11 @@ impl From<candle_core::Error> for LearnError {
 
 impl Head for LateFusion {
     fn name(&self) -> &'static str {
-        NAME
+        match self.joining {
+            Joining::Votes => NAME,
+            Joining::Gated => GATED,
+            Joining::Concatenated => EARLY,
+        }
     }
 
     fn fit(
@@ -105,20 +115,16 @@ impl Head for LateFusion {
         context: &FitContext<'_>,
     ) -> Result<Box<dyn FittedHead>, LearnError> {
         let started = Instant::now();
-        let any = |title: &usize| data.modalities.iter().any(|table| table.present(*title));
-        let train: Vec<usize> = train.iter().copied().filter(any).collect();
-        let valid: Vec<usize> = valid.iter().copied().filter(any).collect();
-        check_data(data, &train)?;
+        let (train, valid) = (data.with_any(train), data.with_any(valid));
+        views::check_data(self.name(), data, &train)?;
         let device = super::open_device(context.device)?;
-        let inputs: Vec<BranchInput> = data
-            .modalities
-            .iter()
-            .map(|table| BranchInput::fit(table, &train, self.config.min_support))
-            .collect::<Result<_, _>>()?;
+        let mut tfidf = self.config.tfidf.clone();
+        tfidf.max_terms = if tfidf.max_terms == 0 { MAX_TERMS } else { tfidf.max_terms };
+        let views = views::fit(data, &train, &self.config, &tfidf, context.seed)?;
         let both: Vec<usize> = train.iter().chain(&valid).copied().collect();
-        let prepared = prepare(&inputs, data, &both)?;
+        let prepared = views::prepare(&views, data, &both)?;
         let labels = LabelStatistics::of(data, &train, &self.config);
-        let shape = self.shape(data, &inputs, &train);
+        let shape = self.shape(&views, &prepared, data.num_genres(), &train);
         let square_norms: Vec<f64> =
             prepared.iter().map(|input| input.mean_square_norm(&train)).collect();
         let init = Init { square_norms: &square_norms, prior: &labels.prior() };
@@ -127,9 +133,18 @@ impl Head for LateFusion {
             config: &self.config,
             data,
             prepared: &prepared,
+            views: &views,
             net: &net,
             loss: Loss::new(self.config.loss, &labels.pos_weight, &device)?,
             labels: &labels,
+        };
+        let by_genre = (0..data.num_genres())
+            .map(|g| train.iter().map(|&title| data.labels_of(title)[g]).collect())
+            .collect::<Vec<Vec<bool>>>();
+        let mut rng = context.seed.rng("resampling");
+        let train = match resampling::rows(&by_genre, &self.config, &mut rng) {
+            Some(rows) => rows.into_iter().map(|row| train[row]).collect(),
+            None => train,
         };
         let mut log = fit.run(&train, &valid, context)?;
         log.seconds = started.elapsed().as_secs_f64();
@@ -137,7 +152,7 @@ impl Head for LateFusion {
             modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),
             shape: net.shape().clone(),
             prior: labels.prior(),
-            inputs,
+            views,
             log,
         };
         Ok(Box::new(FittedLateFusion { fitted, net }))
@@ -145,326 +160,146 @@ impl Head for LateFusion {
 }
 
 impl LateFusion {
-    fn shape(&self, data: &Dataset, inputs: &[BranchInput], train: &[usize]) -> NetShape {
-        let branches = data
-            .modalities
+    fn shape(
+        &self,
+        views: &[View],
+        prepared: &[PreparedInput<'_>],
+        genres: usize,
+        train: &[usize],
+    ) -> NetShape {
+        let branches = views
             .iter()
-            .zip(inputs)
-            .map(|(table, input)| {
-                let num_ragged = match &table.content {
-                    Content::Rows(ragged) => {
-                        train.iter().filter(|&&title| ragged.num_rows(title) > 1).count()
-                    }
-                    Content::Records { .. } => 0,
-                };
+            .zip(prepared)
+            .map(|(fitted, view)| {
+                if let Some(words) = fitted.input.num_word_ids() {
+                    let settings = &self.config.sequence;
+                    let sequence = SequenceShape {
+                        kind: settings.kind,
+                        words,
+                        embedding: settings.embedding,
+                        max_words: settings.max_words,
+                        hidden: self.config.hidden,
+                    };
+                    return BranchShape { dim: 1, queries: 0, sequence: Some(sequence) };
+                }
+                let num_ragged = train.iter().filter(|&&title| view.num_rows(title) > 1).count();
                 let attends =
                     self.config.pooling == Pooling::Attention && num_ragged >= ENOUGH_RAGGED_TITLES;
                 let queries = if attends { self.config.queries } else { 0 };
-                BranchShape { dim: input.dim(), queries }
+                BranchShape { dim: view.dim(), queries, sequence: None }
             })
             .collect();
-        NetShape { branches, hidden: self.config.hidden, genres: data.num_genres() }
+        NetShape { branches, hidden: self.config.hidden, genres, joining: self.joining }
     }
 }
 
-fn check_data(data: &Dataset, train: &[usize]) -> Result<(), LearnError> {
-    let missing = if data.num_genres() == 0 {
-        "no genre to learn"
-    } else if data.modalities.is_empty() {
-        "no modality to learn from"
-    } else if train.is_empty() {
-        "no training title has any modality"
-    } else {
-        return Ok(());
-    };
-    Err(LearnError::Data {
-        message: format!("cannot fit the head {NAME}: {missing}"),
-        hint: Some("`cinetag catalog check` and `cinetag store ls` show what there is".to_owned()),
-    })
-}
-
-fn prepare<'a>(
-    inputs: &'a [BranchInput],
-    data: &'a Dataset,
-    titles: &[usize],
-) -> Result<Vec<PreparedInput<'a>>, LearnError> {
-    inputs.iter().zip(&data.modalities).map(|(input, table)| input.prepare(table, titles)).collect()
-}
-
-/// Puts the titles that `present` keeps of each modality on the device.
-fn batch_of(
-    prepared: &[PreparedInput<'_>],
-    net: &FusionNet,
-    titles: &[usize],
-    present: impl Fn(usize, usize) -> bool,
-    mut dropout: Option<(f64, &mut ChaCha8Rng)>,
-) -> Result<Batch, LearnError> {
-    let mut branches = Vec::with_capacity(prepared.len());
-    for (m, input) in prepared.iter().enumerate() {
-        let positions: Vec<usize> = (0..titles.len()).filter(|&at| present(at, m)).collect();
-        if positions.is_empty() {
-            branches.push(None);
-            continue;
-        }
-        let there: Vec<usize> = positions.iter().map(|&at| titles[at]).collect();
-        let dropout = dropout.as_mut().map(|(frac, rng)| InputDropout::new(*frac, rng));
-        let gathered = input.gather(&there, dropout);
-        let dim = net.shape().branches[m].dim;
-        branches.push(Some(BranchBatch::new(gathered, dim, positions, net.device())?));
-    }
-    Ok(Batch { num_titles: titles.len(), branches })
-}
-
-/// One fit under way.
-struct Fit<'a> {
-    config: &'a LearnConfig,
-    data: &'a Dataset,
-    prepared: &'a [PreparedInput<'a>],
-    net: &'a FusionNet,
-    loss: Loss,
-    labels: &'a LabelStatistics,
-}
-
-impl Fit<'_> {
-    /// Trains `net` in place; at the end it has the weights of the best epoch.
-    fn run(
+impl FittedLateFusion {
+    /// `[titles, genres, views]`: each view's own logits, NaN where it is missing. Writes the
+    /// attention of those that have learned any.
+    fn votes(
         &self,
-        train: &[usize],
-        valid: &[usize],
-        context: &FitContext<'_>,
-    ) -> Result<TrainingLog, LearnError> {
-        let config = self.config;
-        let params: Vec<_> = self.net.params().values().cloned().collect();
-        let mut adam = AdamW::new(
-            params.clone(),
-            ParamsAdamW {
-                lr: config.learning_rate,
-                weight_decay: config.weight_decay,
-                ..ParamsAdamW::default()
-            },
-        )?;
-        let mut order = train.to_vec();
-        let mut rngs = Rngs {
-            order: context.seed.rng("order"),
-            inputs: context.seed.rng("input dropout"),
-            hidden: context.seed.rng("hidden dropout"),
-            modalities: context.seed.rng("modality dropout"),
-        };
-        let steps_per_epoch = train.len().div_ceil(config.batch_titles);
-        let schedule = Schedule::new(config.learning_rate, config.epochs * steps_per_epoch);
-        let valid_batches = self.whole_batches(valid)?;
-        let mut average: Vec<Tensor> =
-            params.iter().map(candle_core::Var::as_detached_tensor).collect();
-        let mut kept: Vec<Tensor> = Vec::new();
-        let mut log = TrainingLog::default();
-        let mut step = 0;
-        for epoch in 0..config.epochs {
-            context.interrupt.check()?;
-            order.shuffle(&mut rngs.order);
-            let mut loss_sum = 0.0;
-            for titles in order.chunks(config.batch_titles) {
-                adam.set_learning_rate(schedule.rate(step));
-                step += 1;
-                loss_sum += self.step(titles, &mut rngs, &mut adam)? * titles.len() as f64;
-                if config.ema > 0.0 {
-                    // Early on the mean is over fewer steps.
-                    let decay = config.ema.min((step as f64) / (step as f64 + 9.0));
-                    for (average, param) in average.iter_mut().zip(&params) {
-                        *average =
-                            ((&*average * decay)? + (param.as_tensor() * (1.0 - decay))?)?.detach();
+        data: &Dataset,
+        rows: &[usize],
+        attention: &mut [Vec<Vec<f32>>],
+    ) -> Result<Vec<f32>, LearnError> {
+        let views = views::prepare(&self.fitted.views, data, rows)?;
+        let (genres, num_views) = (self.fitted.prior.len(), views.len());
+        let mut votes = vec![f32::NAN; rows.len() * genres * num_views];
+        for (chunk_idx, titles) in rows.chunks(PREDICT_TITLES).enumerate() {
+            let first = chunk_idx * PREDICT_TITLES;
+            let present = |at: usize, view: usize| views[view].present(titles[at]);
+            let batch = batch_of(&views, &self.net, titles, present, None)?;
+            let outputs = self.net.branches(&batch, None)?;
+            for (view, (branch, output)) in batch.branches.iter().zip(&outputs).enumerate() {
+                let (Some(branch), Some(output)) = (branch, output) else { continue };
+                let logits = output.logits.to_vec2::<f32>()?;
+                for (&at, logits) in branch.titles.iter().zip(logits) {
+                    for (genre, logit) in logits.into_iter().enumerate() {
+                        votes[((first + at) * genres + genre) * num_views + view] = logit;
                     }
                 }
-            }
-            log.train_loss.push(loss_sum / train.len() as f64);
-            let current: Vec<Tensor> =
-                params.iter().map(|p| p.as_detached_tensor().copy()).collect::<Result<_, _>>()?;
-            if config.ema > 0.0 {
-                set_all(&params, &average)?;
-            }
-            let score = self.valid_map(valid, &valid_batches)?;
-            let better = log.valid_map.iter().all(|&earlier| score > earlier);
-            log.valid_map.push(score);
-            // Without validation titles the last weights are kept.
-            if better || valid.is_empty() {
-                log.best_epoch = epoch;
-                kept = params
-                    .iter()
-                    .map(|p| p.as_detached_tensor().copy())
-                    .collect::<Result<_, _>>()?;
-            }
-            set_all(&params, &current)?;
-            context.progress.advance(1);
-            if !valid.is_empty() && epoch - log.best_epoch >= config.patience {
-                context.progress.advance((config.epochs - epoch - 1) as u64);
-                break;
+                let Some(learned) = &output.attention else { continue };
+                let modality = self.fitted.views[view].modality;
+                let weights = attention_of(learned, &branch.counts)?;
+                for (&at, weights) in branch.titles.iter().zip(weights) {
+                    attention[first + at][modality] = weights;
+                }
             }
         }
-        set_all(&params, &kept)?;
-        Ok(log)
+        Ok(votes)
     }
 
-    fn step(&self, titles: &[usize], rngs: &mut Rngs, adam: &mut AdamW) -> Result<f64, LearnError> {
-        let config = self.config;
-        let present = self.drop_modalities(titles, &mut rngs.modalities);
-        let modalities = self.prepared.len();
-        let batch = batch_of(
-            self.prepared,
-            self.net,
-            titles,
-            |at, m| present[at * modalities + m],
-            Some((config.dropout, &mut rngs.inputs)),
-        )?;
-        let outputs = self.net.branches(&batch, Some((config.dropout, &mut rngs.hidden)))?;
-        let device = self.net.device();
-        let targets = self.labels.targets(self.data, titles, device)?;
-        let mut loss = self.loss.of(&self.net.fuse(&batch, &outputs)?, &targets)?;
-        if config.unimodal_loss > 0.0 {
-            for (branch, output) in batch.branches.iter().zip(&outputs) {
-                let (Some(branch), Some(output)) = (branch, output) else { continue };
-                let titles: Vec<usize> = branch.titles.iter().map(|&at| titles[at]).collect();
-                let targets = self.labels.targets(self.data, &titles, device)?;
-                // A branch that few titles have must not be learned as if all had it.
-                let share = titles.len() as f64 / batch.num_titles as f64;
-                let own = self.loss.of(&output.logits, &targets)?;
-                loss = (loss + (own * (config.unimodal_loss * share))?)?;
+    /// One title: `votes` `[genres, views]`, NaN where a view is missing.
+    fn fuse(&self, title: usize, votes: &[f32], fusion: &Fusion, prediction: &mut Prediction) {
+        let (genres, modalities) = (prediction.num_genres, prediction.num_modalities);
+        let views = &self.fitted.views;
+        let mut parts = vec![0.0; votes.len()]; // [genres, views]
+        let mut logits = vec![0.0; genres];
+        fusion.apply(votes, &mut parts, &mut logits);
+        let first = title * genres * modalities;
+        for (at, part) in parts.iter().enumerate() {
+            let place = first + at / views.len() * modalities + views[at % views.len()].modality;
+            prediction.contributions[place] += part;
+        }
+        for genre in 0..genres {
+            let parts = &prediction.contributions[first + genre * modalities..][..modalities];
+            prediction.logits[title * genres + genre] = parts.iter().sum();
+        }
+        for m in 0..modalities {
+            let own = |at: usize| views[at % views.len()].modality == m && !votes[at].is_nan();
+            if !(0..votes.len()).any(own) {
+                continue;
+            }
+            let alone: Vec<f32> =
+                (0..votes.len()).map(|at| if own(at) { votes[at] } else { f32::NAN }).collect();
+            fusion.apply(&alone, &mut parts, &mut logits);
+            for (genre, logit) in logits.iter().enumerate() {
+                prediction.unimodal[first + genre * modalities + m] = *logit;
             }
         }
-        let grads = self.net.gradients(&loss, &batch, &outputs)?;
-        adam.step(&grads)?;
-        Ok(f64::from(loss.to_scalar::<f32>()?))
-    }
-
-    /// `[titles, modalities]`: which of the present modalities stay in this step; at least one
-    /// per title.
-    fn drop_modalities(&self, titles: &[usize], rng: &mut ChaCha8Rng) -> Vec<bool> {
-        let mut kept = Vec::with_capacity(titles.len() * self.prepared.len());
-        for &title in titles {
-            let present: Vec<bool> =
-                self.data.modalities.iter().map(|table| table.present(title)).collect();
-            let mut stays: Vec<bool> = present
-                .iter()
-                .map(|&there| !rng.random_bool(self.config.modality_dropout) && there)
-                .collect();
-            if !stays.contains(&true) {
-                let there: Vec<usize> = (0..present.len()).filter(|&m| present[m]).collect();
-                stays[there[rng.random_range(0..there.len())]] = true;
-            }
-            kept.extend(stays);
-        }
-        kept
-    }
-
-    fn whole_batches(&self, titles: &[usize]) -> Result<Vec<Batch>, LearnError> {
-        titles
-            .chunks(PREDICT_TITLES)
-            .map(|titles| {
-                let present = |at: usize, m: usize| self.data.modalities[m].present(titles[at]);
-                batch_of(self.prepared, self.net, titles, present, None)
-            })
-            .collect()
-    }
-
-    fn valid_map(&self, valid: &[usize], batches: &[Batch]) -> Result<f64, LearnError> {
-        let genres = self.data.num_genres();
-        let mut scores = Vec::with_capacity(valid.len() * genres);
-        for batch in batches {
-            let outputs = self.net.branches(batch, None)?;
-            let fused = self.net.fuse(batch, &outputs)?;
-            scores.extend(fused.flatten_all()?.to_vec1::<f32>()?.into_iter().map(f64::from));
-        }
-        let labels: Vec<bool> =
-            valid.iter().flat_map(|&title| self.data.labels_of(title)).copied().collect();
-        let table = |_| LearnError::Data {
-            message: "the validation scores do not fit the labels".to_owned(),
-            hint: None,
-        };
-        let scores = Array2::from_shape_vec((valid.len(), genres), scores).map_err(table)?;
-        let labels = Array2::from_shape_vec((valid.len(), genres), labels).map_err(table)?;
-        Ok(mean_average_precision(scores.view(), labels.view()))
     }
 }
 
-struct Rngs {
-    order: ChaCha8Rng,
-    inputs: ChaCha8Rng,
-    hidden: ChaCha8Rng,
-    modalities: ChaCha8Rng,
-}
-
-/// Linear warm-up, then half a cosine down to nothing.
-struct Schedule {
-    highest: f64,
-    warm_up: usize,
-    total: usize,
-}
-
-impl Schedule {
-    fn new(highest: f64, total: usize) -> Self {
-        Self { highest, warm_up: (total as f64 * WARM_UP_FRAC).ceil() as usize, total }
+impl SubsetScorer for FittedLateFusion {
+    fn prior(&self) -> &[f32] {
+        &self.fitted.prior
     }
 
-    fn rate(&self, step: usize) -> f64 {
-        if step < self.warm_up {
-            return self.highest * (step + 1) as f64 / self.warm_up as f64;
+    fn score(
+        &self,
+        data: &Dataset,
+        titles: &[usize],
+        using: &[bool],
+    ) -> Result<Vec<f32>, LearnError> {
+        let views = views::prepare(&self.fitted.views, data, titles)?;
+        let mut scores = Vec::with_capacity(titles.len() * self.fitted.prior.len());
+        for titles in titles.chunks(PREDICT_TITLES) {
+            let present = |_: usize, view: usize| using[self.fitted.views[view].modality];
+            let batch = batch_of(&views, &self.net, titles, present, None)?;
+            let outputs = self.net.branches(&batch, None)?;
+            scores.extend(self.net.fuse(&batch, &outputs)?.flatten_all()?.to_vec1::<f32>()?);
         }
-        let done = (step - self.warm_up) as f64 / (self.total - self.warm_up).max(1) as f64;
-        self.highest * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+        Ok(scores)
     }
-}
-
-fn set_all(params: &[candle_core::Var], values: &[Tensor]) -> Result<(), LearnError> {
-    for (param, value) in params.iter().zip(values) {
-        param.set(value)?;
-    }
-    Ok(())
 }
 
 impl FittedHead for FittedLateFusion {
     fn predict(&self, data: &Dataset, rows: &[usize]) -> Result<Prediction, LearnError> {
         check_modalities(data, &self.fitted.modalities)?;
-        let prepared = prepare(&self.fitted.inputs, data, rows)?;
-        let (genres, modalities) = (self.fitted.prior.len(), self.fitted.modalities.len());
-        let fusion = self.net.fusion()?;
-        let mut prediction = Prediction {
-            num_genres: genres,
-            num_modalities: modalities,
-            unimodal: vec![f32::NAN; rows.len() * genres * modalities],
-            contributions: vec![0.0; rows.len() * genres * modalities],
-            logits: vec![0.0; rows.len() * genres],
-            attention: vec![vec![Vec::new(); modalities]; rows.len()],
-            scored: vec![false; rows.len()],
-        };
-        for (chunk_idx, titles) in rows.chunks(PREDICT_TITLES).enumerate() {
-            let first = chunk_idx * PREDICT_TITLES;
-            let present = |at: usize, m: usize| data.modalities[m].present(titles[at]);
-            let batch = batch_of(&prepared, &self.net, titles, present, None)?;
-            let outputs = self.net.branches(&batch, None)?;
-            for (m, (branch, output)) in batch.branches.iter().zip(&outputs).enumerate() {
-                let (Some(branch), Some(output)) = (branch, output) else { continue };
-                let logits = output.logits.to_vec2::<f32>()?;
-                let weights = attention_of(output.attention.as_ref(), &branch.counts)?;
-                for ((&at, logits), weights) in branch.titles.iter().zip(logits).zip(weights) {
-                    let title = first + at;
-                    for (genre, logit) in logits.into_iter().enumerate() {
-                        prediction.unimodal[(title * genres + genre) * modalities + m] = logit;
-                    }
-                    prediction.attention[title][m] = weights;
-                    prediction.scored[title] = true;
-                }
-            }
+        if self.net.shape().joining != Joining::Votes {
+            let mut prediction = subsets::explain(self, data, rows)?;
+            self.votes(data, rows, &mut prediction.attention)?;
+            return Ok(prediction);
         }
+        let mut prediction = subsets::blank(data, rows, &self.fitted.prior);
+        let votes = self.votes(data, rows, &mut prediction.attention)?;
+        let fusion = self.net.fusion()?;
+        let len = self.fitted.prior.len() * self.fitted.views.len();
         for title in 0..rows.len() {
-            let logits = &mut prediction.logits[title * genres..(title + 1) * genres];
-            if !prediction.scored[title] {
-                logits.copy_from_slice(&self.fitted.prior);
-                continue;
+            if prediction.scored[title] {
+                let votes = &votes[title * len..(title + 1) * len];
+                self.fuse(title, votes, &fusion, &mut prediction);
             }
-            let range = title * genres * modalities..(title + 1) * genres * modalities;
-            fusion.apply(
-                &prediction.unimodal[range.clone()],
-                &mut prediction.contributions[range],
-                logits,
-            );
         }
         Ok(prediction)
     }
@@ -474,13 +309,20 @@ impl FittedHead for FittedLateFusion {
     }
 
     fn fusion_weights(&self) -> Option<Vec<f32>> {
+        if self.net.shape().joining != Joining::Votes {
+            return None;
+        }
         let fusion = self.net.fusion().ok()?;
-        let modalities = fusion.gain.len();
-        let normalised = fusion.weights.chunks_exact(modalities).flat_map(|weights| {
+        let views = &self.fitted.views;
+        let mut shares = vec![0.0; self.fitted.prior.len() * self.fitted.modalities.len()];
+        let genres = shares.chunks_exact_mut(self.fitted.modalities.len());
+        for (shares, weights) in genres.zip(fusion.weights.chunks_exact(views.len())) {
             let total = weights.iter().sum::<f32>();
-            weights.iter().map(move |weight| weight / total)
-        });
-        Some(normalised.collect())
+            for (view, weight) in views.iter().zip(weights) {
+                shares[view.modality] += weight / total;
+            }
+        }
+        Some(shares)
     }
 
     fn save(&self, folder: &Path) -> Result<(), LearnError> {
@@ -506,10 +348,7 @@ impl FittedHead for FittedLateFusion {
 }
 
 /// Attention of each title's rows: the mean over queries, without padding.
-fn attention_of(attention: Option<&Tensor>, counts: &[usize]) -> Result<Vec<Vec<f32>>, LearnError> {
-    let Some(attention) = attention else {
-        return Ok(counts.iter().map(|&n| vec![1.0 / n as f32; n]).collect());
-    };
+fn attention_of(attention: &Tensor, counts: &[usize]) -> Result<Vec<Vec<f32>>, LearnError> {
     let mean = attention.to_dtype(DType::F32)?.mean(1)?.to_vec2::<f32>()?;
     Ok(mean
         .into_iter()
@@ -529,12 +368,12 @@ pub fn load(folder: &Path, device: DeviceChoice) -> Result<Box<dyn FittedHead>, 
     let path = folder.join(HEAD_FILE);
     let json = std::fs::read(&path).map_err(|e| read(&path, e))?;
     let fitted: Fitted = serde_json::from_slice(&json).map_err(|e| read(&path, e))?;
-    let (genres, modalities) = (fitted.shape.genres, fitted.shape.branches.len());
-    let dims_fit = fitted.inputs.iter().zip(&fitted.shape.branches).all(|(i, b)| i.dim() == b.dim);
-    if fitted.inputs.len() != modalities
-        || fitted.modalities.len() != modalities
+    let (genres, branches) = (fitted.shape.genres, &fitted.shape.branches);
+    let modalities = fitted.modalities.len();
+    if fitted.views.len() != branches.len()
+        || fitted.views.iter().any(|view| view.modality >= modalities)
         || fitted.prior.len() != genres
-        || !dims_fit
+        || fitted.views.iter().zip(branches).any(|(view, b)| view.input.dim() != b.dim)
     {
         return Err(read(&path, std::io::Error::other("its parts do not fit together")));
     }

@@ -1,10 +1,23 @@
 //! Heads: what is trained on top of frozen features. All multi-label, all able to run with
 //! modalities missing. Each is chosen by its name; [`registry`] lists them.
 
+pub mod classical;
 pub mod fusion_net;
+mod fusion_train;
 pub mod inputs;
+mod joint;
 pub mod late_fusion;
+mod saved;
+pub mod sequence;
+pub mod stacking;
+pub mod subsets;
+pub mod views;
 
+use self::{
+    classical::{Base, Classical},
+    fusion_net::Joining,
+    late_fusion::LateFusion,
+};
 use std::path::Path;
 
 use crate::{
@@ -30,12 +43,74 @@ pub type LoadHead = fn(&Path, DeviceChoice) -> Result<Box<dyn FittedHead>, Learn
 /// All heads.
 #[must_use]
 pub fn registry() -> &'static [HeadKind] {
-    &[HeadKind {
+    HEADS
+}
+
+const HEADS: &[HeadKind] = &[
+    HeadKind {
         name: late_fusion::NAME,
-        about: "a branch per modality, fused by per-genre weights over what is present",
-        build: |config| Box::new(late_fusion::LateFusion::new(config)),
+        about: "a network per view, fused by per-genre weights over what is present",
+        build: |config| Box::new(LateFusion::new(config, Joining::Votes)),
         load: late_fusion::load,
-    }]
+    },
+    HeadKind {
+        name: late_fusion::GATED,
+        about: "a network per view, joined by gated multimodal units",
+        build: |config| Box::new(LateFusion::new(config, Joining::Gated)),
+        load: late_fusion::load,
+    },
+    HeadKind {
+        name: late_fusion::EARLY,
+        about: "a network per view, joined by a layer over all of them side by side",
+        build: |config| Box::new(LateFusion::new(config, Joining::Concatenated)),
+        load: late_fusion::load,
+    },
+    HeadKind {
+        name: stacking::NAME,
+        about: "a classical learner per view, fused by regressions on out-of-fold scores",
+        build: |config| Box::new(stacking::Stacking::new(config)),
+        load: stacking::LOAD,
+    },
+    classical(
+        Base::LogisticRegression.name(),
+        "L2-penalised logistic regression on all views side by side",
+        |config| Box::new(Classical::new(Base::LogisticRegression, config)),
+    ),
+    classical(
+        Base::LinearSvm.name(),
+        "linear support vector machine (squared hinge) on all views side by side",
+        |config| Box::new(Classical::new(Base::LinearSvm, config)),
+    ),
+    classical(
+        Base::KernelSvm.name(),
+        "support vector machine with radial basis functions on all views side by side",
+        |config| Box::new(Classical::new(Base::KernelSvm, config)),
+    ),
+    classical(Base::RandomForest.name(), "random forest on all views side by side", |config| {
+        Box::new(Classical::new(Base::RandomForest, config))
+    }),
+    classical(Base::GradientBoosting.name(), "boosted trees on all views side by side", |config| {
+        Box::new(Classical::new(Base::GradientBoosting, config))
+    }),
+    classical(
+        Base::NearestNeighbours.name(),
+        "the genres of the most alike training titles, by cosine over all views",
+        |config| Box::new(Classical::new(Base::NearestNeighbours, config)),
+    ),
+];
+
+const fn classical(
+    name: &'static str,
+    about: &'static str,
+    build: fn(&LearnConfig) -> Box<dyn Head>,
+) -> HeadKind {
+    HeadKind { name, about, build, load: classical::LOAD }
+}
+
+/// Whether a head is trained by descending a gradient, over epochs.
+#[must_use]
+pub fn is_network(name: &str) -> bool {
+    [late_fusion::NAME, late_fusion::GATED, late_fusion::EARLY].contains(&name)
 }
 
 /// The head of this name.

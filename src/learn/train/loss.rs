@@ -2,14 +2,16 @@
 //!
 //! in: logits `[titles, genres]`, targets `[titles, genres]` in 0..=1, weight of positives
 //! `[genres]`; out: a scalar
-//! source: King & Zeng 2001 (weighted cross-entropy); Ridnik et al. 2021, "Asymmetric loss for
-//! multi-label classification"
-//! reference: PyTorch `binary_cross_entropy_with_logits(pos_weight=…)`, values and gradients
+//! source: King & Zeng 2001 (weighted cross-entropy); Lin et al. 2017, "Focal loss for dense
+//! object detection"; Ridnik et al. 2021, "Asymmetric loss for multi-label classification"; Cui
+//! et al. 2019, "Class-balanced loss based on effective number of samples"
+//! reference: PyTorch `binary_cross_entropy_with_logits(pos_weight=…)` and the others written out
+//! (`scripts/golden/torch_head.py`), values and gradients
 
 use candle_core::{Device, Result, Tensor};
 
 use crate::learn::{
-    config::{LearnConfig, LossKind},
+    config::{ClassWeights, LearnConfig, LossKind},
     dataset::Dataset,
     heads::fusion_net::softplus,
 };
@@ -18,6 +20,9 @@ use crate::learn::{
 /// unfocused.
 const ASYMMETRIC_GAMMA: f64 = 4.0;
 const ASYMMETRIC_MARGIN: f64 = 0.05;
+
+/// Focusing of the focal loss: the paper's.
+const FOCAL_GAMMA: f64 = 2.0;
 
 /// A loss with its class weights.
 #[derive(Clone, Debug)]
@@ -45,8 +50,15 @@ impl Loss {
         let negative = targets.affine(-1.0, 1.0)?;
         let softplus = softplus(logits)?;
         // -ln p = softplus - logit; -ln (1 - p) = softplus
-        let on_positives = (positive * (&softplus - logits)?)?;
+        let mut on_positives = (positive * (&softplus - logits)?)?;
+        if self.kind == LossKind::Focal {
+            on_positives = (on_positives * softplus.affine(-FOCAL_GAMMA, 0.0)?.exp()?)?;
+        }
         let on_negatives = match self.kind {
+            LossKind::Focal => {
+                let focus = (logits - &softplus)?.affine(FOCAL_GAMMA, 0.0)?.exp()?;
+                (negative * (softplus * focus)?)?
+            }
             LossKind::Bce => (negative * softplus)?,
             LossKind::Asymmetric => {
                 let probability = (logits - &softplus)?.exp()?;
@@ -69,6 +81,16 @@ pub struct LabelStatistics {
     smoothing: f64,
 }
 
+/// What positives weigh by the effective number of titles, `(1 - beta^n) / (1 - beta)`: its
+/// inverse, brought to a mean of 1 over the genres. A genre without titles counts as one with 1.
+#[must_use]
+pub fn effective_number_weights(positives: impl Iterator<Item = usize>, beta: f64) -> Vec<f32> {
+    let weights: Vec<f64> =
+        positives.map(|n| (1.0 - beta) / (1.0 - beta.powf(n.max(1) as f64))).collect();
+    let mean = weights.iter().sum::<f64>() / weights.len().max(1) as f64;
+    weights.into_iter().map(|weight| (weight / mean) as f32).collect()
+}
+
 impl LabelStatistics {
     /// Counts the labels of these titles.
     #[must_use]
@@ -79,13 +101,20 @@ impl LabelStatistics {
                 (positives as f64 + 0.5) / (train.len() as f64 + 1.0)
             })
             .collect();
-        let pos_weight = prevalence
-            .iter()
-            .map(|p| {
-                let balanced = ((1.0 - p) / p).powf(config.class_weight_power);
-                balanced.clamp(1.0, config.class_weight_cap) as f32
-            })
-            .collect();
+        let pos_weight = match config.class_weights {
+            ClassWeights::Power => prevalence
+                .iter()
+                .map(|p| {
+                    let balanced = ((1.0 - p) / p).powf(config.class_weight_power);
+                    balanced.clamp(1.0, config.class_weight_cap) as f32
+                })
+                .collect(),
+            ClassWeights::EffectiveNumber => {
+                let positives = (0..data.num_genres())
+                    .map(|g| train.iter().filter(|&&t| data.labels_of(t)[g]).count());
+                effective_number_weights(positives, config.effective_beta)
+            }
+        };
         Self { prevalence, pos_weight, smoothing: config.label_smoothing }
     }
 
@@ -109,5 +138,20 @@ impl LabelStatistics {
             })
             .collect();
         Tensor::from_vec(values, (titles.len(), data.num_genres()), device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effective_numbers_are_hand_worked() {
+        // Of 1: 1. Of 2 at beta 0.5: 1.5. Of 3: 1.75. Weights 1, 2/3, 4/7: mean 47/63.
+        let weights = effective_number_weights([1, 2, 3, 0].into_iter(), 0.5);
+        let mean = (1.0 + 2.0 / 3.0 + 4.0 / 7.0 + 1.0) / 4.0;
+        for (ours, by_hand) in weights.iter().zip([1.0, 2.0 / 3.0, 4.0 / 7.0, 1.0]) {
+            assert!((f64::from(*ours) - by_hand / mean).abs() < 1e-6, "{weights:?}");
+        }
     }
 }

@@ -1,0 +1,252 @@
+//! The features of some titles as classical learners read them: dense columns first, then
+//! sparse ones.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::learn::transform::SparseRow;
+
+/// `[rows, dense + sparse]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Design {
+    num_rows: usize,
+    dense_dim: usize,
+    /// `[rows, dense_dim]`
+    dense: Vec<f32>,
+    sparse_dim: usize,
+    /// `[rows + 1]`
+    offsets: Vec<usize>,
+    /// Ascending within a row.
+    idxs: Vec<u32>,
+    values: Vec<f32>,
+}
+
+impl Design {
+    /// Rows without a column yet.
+    #[must_use]
+    pub fn new(num_rows: usize) -> Self {
+        Self { num_rows, offsets: vec![0; num_rows + 1], ..Self::default() }
+    }
+
+    /// Of dense rows `[rows, dim]`.
+    #[must_use]
+    pub fn dense(num_rows: usize, dense: Vec<f32>) -> Self {
+        let dense_dim = dense.len() / num_rows.max(1);
+        Self { dense_dim, dense, ..Self::new(num_rows) }
+    }
+
+    /// Of sparse rows with `dim` columns.
+    #[must_use]
+    pub fn sparse(dim: usize, rows: &[SparseRow]) -> Self {
+        let mut design = Self { sparse_dim: dim, ..Self::new(rows.len()) };
+        for (at, row) in rows.iter().enumerate() {
+            design.idxs.extend(row.iter().map(|&(idx, _)| idx));
+            design.values.extend(row.iter().map(|&(_, value)| value));
+            design.offsets[at + 1] = design.idxs.len();
+        }
+        design
+    }
+
+    /// Several side by side; all have the same rows.
+    #[must_use]
+    pub fn beside(num_rows: usize, parts: &[&Self]) -> Self {
+        let mut all = Self::new(num_rows);
+        all.dense_dim = parts.iter().map(|part| part.dense_dim).sum();
+        all.sparse_dim = parts.iter().map(|part| part.sparse_dim).sum();
+        for row in 0..num_rows {
+            let mut first = 0;
+            for part in parts {
+                all.dense.extend(part.dense_row(row));
+                let (idxs, values) = part.sparse_row(row);
+                all.idxs.extend(idxs.iter().map(|idx| idx + first));
+                all.values.extend(values);
+                first += part.sparse_dim as u32;
+            }
+            all.offsets[row + 1] = all.idxs.len();
+        }
+        all
+    }
+
+    /// The rows at these places.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let mut part = Self {
+            dense_dim: self.dense_dim,
+            sparse_dim: self.sparse_dim,
+            ..Self::new(rows.len())
+        };
+        for (at, &row) in rows.iter().enumerate() {
+            part.dense.extend(self.dense_row(row));
+            let (idxs, values) = self.sparse_row(row);
+            part.idxs.extend(idxs);
+            part.values.extend(values);
+            part.offsets[at + 1] = part.idxs.len();
+        }
+        part
+    }
+
+    /// Multiplies every entry.
+    pub fn scale(&mut self, factor: f32) {
+        self.dense.iter_mut().chain(&mut self.values).for_each(|x| *x *= factor);
+    }
+
+    /// Sets the rows to 0 that `which` names.
+    pub fn clear_rows(&mut self, which: impl Fn(usize) -> bool) {
+        for row in (0..self.num_rows).filter(|&row| which(row)) {
+            self.dense[row * self.dense_dim..(row + 1) * self.dense_dim].fill(0.0);
+            self.values[self.offsets[row]..self.offsets[row + 1]].fill(0.0);
+        }
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn num_rows(&self) -> usize {
+        self.num_rows
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dense_dim + self.sparse_dim
+    }
+
+    fn dense_row(&self, row: usize) -> &[f32] {
+        &self.dense[row * self.dense_dim..(row + 1) * self.dense_dim]
+    }
+
+    fn sparse_row(&self, row: usize) -> (&[u32], &[f32]) {
+        let range = self.offsets[row]..self.offsets[row + 1];
+        (&self.idxs[range.clone()], &self.values[range])
+    }
+
+    /// Every entry of a row that may be other than 0, as (column, value).
+    pub fn entries(&self, row: usize) -> impl Iterator<Item = (usize, f32)> + '_ {
+        let (idxs, values) = self.sparse_row(row);
+        let sparse = idxs.iter().map(|&idx| self.dense_dim + idx as usize);
+        self.dense_row(row).iter().copied().enumerate().chain(sparse.zip(values.iter().copied()))
+    }
+
+    /// The product of a row with `weights` `[dim]`.
+    #[must_use]
+    pub fn dot(&self, row: usize, weights: &[f32]) -> f32 {
+        let (idxs, values) = self.sparse_row(row);
+        let (dense, sparse) = weights.split_at(self.dense_dim);
+        let sum: f32 = idxs.iter().zip(values).map(|(&idx, v)| v * sparse[idx as usize]).sum();
+        sum + dot(self.dense_row(row), dense)
+    }
+
+    /// Adds `factor` times a row to `sum` `[dim]`.
+    pub fn add_to(&self, row: usize, factor: f32, sum: &mut [f32]) {
+        let (idxs, values) = self.sparse_row(row);
+        let (dense, sparse) = sum.split_at_mut(self.dense_dim);
+        for (sum, value) in dense.iter_mut().zip(self.dense_row(row)) {
+            *sum += factor * value;
+        }
+        for (&idx, value) in idxs.iter().zip(values) {
+            sparse[idx as usize] += factor * value;
+        }
+    }
+
+    /// Squared distance of two rows.
+    #[must_use]
+    pub fn square_distance(&self, a: usize, b: usize) -> f32 {
+        let dense = self.dense_row(a).iter().zip(self.dense_row(b)).map(|(a, b)| (a - b).powi(2));
+        let apart = self.difference(a, b).into_values().map(|x| x * x);
+        dense.chain(apart).sum()
+    }
+
+    /// What leads from one row's sparse part to another's.
+    fn difference(&self, from: usize, to: usize) -> BTreeMap<u32, f32> {
+        let mut difference = BTreeMap::new();
+        for (row, sign) in [(to, 1.0), (from, -1.0)] {
+            let (idxs, values) = self.sparse_row(row);
+            for (&idx, value) in idxs.iter().zip(values) {
+                *difference.entry(idx).or_default() += sign * value;
+            }
+        }
+        difference
+    }
+
+    /// Appends the row at `at` of the way from one row to another.
+    pub fn push_between(&mut self, from: usize, to: usize, at: f32) {
+        for column in 0..self.dense_dim {
+            let (a, b) = (self.dense_row(from)[column], self.dense_row(to)[column]);
+            self.dense.push(a + at * (b - a));
+        }
+        let mut row = self.difference(from, to);
+        for x in row.values_mut() {
+            *x *= at;
+        }
+        let (idxs, values) = self.sparse_row(from);
+        for (&idx, value) in idxs.iter().zip(values) {
+            *row.entry(idx).or_default() += value;
+        }
+        self.idxs.extend(row.keys());
+        self.values.extend(row.values());
+        self.offsets.push(self.idxs.len());
+        self.num_rows += 1;
+    }
+
+    /// Squared length of a row.
+    #[must_use]
+    pub fn square_norm(&self, row: usize) -> f32 {
+        let dense = self.dense_row(row);
+        dot(dense, dense) + self.sparse_row(row).1.iter().map(|v| v * v).sum::<f32>()
+    }
+
+    /// Products of every row of `self` with every row of `other`, `[rows, other rows]`.
+    #[must_use]
+    pub fn products(&self, other: &Self) -> Vec<f32> {
+        let mut products = Vec::with_capacity(self.num_rows * other.num_rows);
+        let mut whole = vec![0.0; self.dim()];
+        for row in 0..self.num_rows {
+            self.add_to(row, 1.0, &mut whole);
+            products.extend((0..other.num_rows).map(|there| other.dot(there, &whole)));
+            self.entries(row).for_each(|(column, _)| whole[column] = 0.0);
+        }
+        products
+    }
+}
+
+/// Sums in eight lanes, so that the compiler may use vectors.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; 8];
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    for (a, b) in a.iter().zip(b) {
+        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += a * b;
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    lanes.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dense_and_sparse_columns_are_one_row() {
+        let dense = Design::dense(2, vec![1.0, 2.0, 3.0, 4.0]);
+        let sparse = Design::sparse(3, &[vec![(0, 5.0), (2, 6.0)], vec![]]);
+        let both = Design::beside(2, &[&sparse, &dense, &sparse]);
+        assert_eq!((both.num_rows(), both.dim()), (2, 8));
+        let entries: Vec<_> = both.entries(0).collect();
+        assert_eq!(entries, [(0, 1.0), (1, 2.0), (2, 5.0), (4, 6.0), (5, 5.0), (7, 6.0)]);
+        let weights = [1.0, 10.0, 0.5, 7.0, 0.0, 0.0, 0.0, 1.0];
+        assert_eq!((both.dot(0, &weights), both.dot(1, &weights)), (29.5, 43.0));
+        assert_eq!(both.square_norm(0), 127.0);
+        let turned = both.select(&[1, 0]);
+        assert_eq!(turned.dot(1, &weights), 29.5);
+        assert_eq!(both.products(&turned), [11.0, 127.0, 25.0, 11.0]);
+        assert_eq!(both.square_distance(0, 1), 130.0);
+        let mut longer = both.clone();
+        longer.push_between(0, 1, 0.5);
+        assert_eq!((longer.num_rows(), longer.dot(2, &weights)), (3, 36.25));
+        let mut sum = vec![0.0; 8];
+        both.add_to(0, 2.0, &mut sum);
+        assert_eq!(sum, [2.0, 4.0, 10.0, 0.0, 12.0, 10.0, 0.0, 12.0]);
+    }
+}

@@ -1,0 +1,206 @@
+//! Learners that look at training rows again: the kernel support vector machine and nearest
+//! neighbours. What a row has in common with each training row is computed once for all genres.
+//!
+//! source: Platt 1998 and Fan, Chen and Lin 2005 (SMO, second-order working sets); Cover and
+//! Hart 1967
+//! reference: scikit-learn 1.9 `SVC(kernel="rbf")`, `KNeighborsClassifier(metric="cosine")`
+
+use serde::{Deserialize, Serialize};
+
+use super::Design;
+
+/// How alike two rows are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Likeness {
+    /// `exp(-gamma |a - b|²)`
+    Rbf {
+        /// Per squared unit of length.
+        gamma: f32,
+    },
+    /// The cosine of the angle between them; 0 for a row of zeros.
+    Cosine,
+}
+
+impl Likeness {
+    /// Of each row of `x` with each row of `training`: `[rows, training rows]`.
+    #[must_use]
+    pub fn between(self, x: &Design, training: &Design) -> Vec<f32> {
+        let mut likeness = x.products(training);
+        let squares = |d: &Design| (0..d.num_rows()).map(|r| d.square_norm(r)).collect::<Vec<_>>();
+        let (own, theirs) = (squares(x), squares(training));
+        for (row, own) in likeness.chunks_exact_mut(theirs.len().max(1)).zip(own) {
+            for (product, theirs) in row.iter_mut().zip(&theirs) {
+                *product = match self {
+                    Self::Rbf { gamma } => {
+                        (-gamma * (own + theirs - 2.0 * *product).max(0.0)).exp()
+                    }
+                    Self::Cosine if own > 0.0 && *theirs > 0.0 => *product / (own * theirs).sqrt(),
+                    Self::Cosine => 0.0,
+                };
+            }
+        }
+        likeness
+    }
+}
+
+/// Weights of training rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KernelMachine {
+    /// (training row, weight), rows ascending.
+    support: Vec<(u32, f32)>,
+    bias: f32,
+}
+
+impl KernelMachine {
+    /// Solves the soft-margin dual; `kernel` `[rows, rows]`, `c` times `row_weights` bounds each
+    /// row's weight.
+    #[must_use]
+    pub fn fit(kernel: &[f32], labels: &[bool], row_weights: &[f32], c: f64) -> Self {
+        /// Violation of optimality below which a solution is one.
+        const TOLERANCE: f64 = 1e-3;
+        let n = labels.len();
+        let k = |i: usize, j: usize| f64::from(kernel[i * n + j]);
+        let sign: Vec<f64> = labels.iter().map(|&l| if l { 1.0 } else { -1.0 }).collect();
+        let bound: Vec<f64> = row_weights.iter().map(|&w| c * f64::from(w)).collect();
+        let mut alpha = vec![0.0_f64; n];
+        let mut gradient = vec![-1.0_f64; n];
+        let mut bias = 0.0;
+        for _ in 0..100 * n.max(100) {
+            let may_rise = |t: usize| {
+                if sign[t] > 0.0 { alpha[t] < bound[t] } else { alpha[t] > 0.0 }
+            };
+            let may_fall = |t: usize| {
+                if sign[t] > 0.0 { alpha[t] > 0.0 } else { alpha[t] < bound[t] }
+            };
+            let pull = |t: usize| -sign[t] * gradient[t];
+            let Some(i) =
+                (0..n).filter(|&t| may_rise(t)).max_by(|&a, &b| pull(a).total_cmp(&pull(b)))
+            else {
+                break;
+            };
+            let highest = pull(i);
+            let mut lowest = f64::INFINITY;
+            let mut best: Option<(f64, usize)> = None;
+            for t in (0..n).filter(|&t| may_fall(t)) {
+                lowest = lowest.min(pull(t));
+                let gap = highest - pull(t);
+                if gap > 0.0 {
+                    let gain = gap * gap / curvature(k(i, i), k(t, t), k(i, t));
+                    if best.is_none_or(|(most, _)| gain > most) {
+                        best = Some((gain, t));
+                    }
+                }
+            }
+            // Between the two lies the bias of every solution.
+            bias = if lowest.is_finite() { f64::midpoint(highest, lowest) } else { highest };
+            let Some((_, j)) = best.filter(|_| highest - lowest > TOLERANCE) else { break };
+            let step = (highest - pull(j)) / curvature(k(i, i), k(j, j), k(i, j));
+            let room = |t: usize, rises: bool| {
+                if rises == (sign[t] > 0.0) { bound[t] - alpha[t] } else { alpha[t] }
+            };
+            let step = step.min(room(i, true)).min(room(j, false));
+            // Exactly at its bound, or rounding would leave it a hair below.
+            let moved = |t: usize, by: f64| {
+                let to = alpha[t] + sign[t] * by;
+                if to < 1e-12 * bound[t] {
+                    0.0
+                } else if to > bound[t] * (1.0 - 1e-12) {
+                    bound[t]
+                } else {
+                    to
+                }
+            };
+            (alpha[i], alpha[j]) = (moved(i, step), moved(j, -step));
+            for (t, gradient) in gradient.iter_mut().enumerate() {
+                *gradient += sign[t] * step * (k(i, t) - k(j, t));
+            }
+        }
+        let support = alpha.iter().enumerate().filter(|&(_, &alpha)| alpha > 0.0);
+        Self {
+            support: support.map(|(t, alpha)| (t as u32, (sign[t] * alpha) as f32)).collect(),
+            bias: bias as f32,
+        }
+    }
+
+    /// Distance from the margin's middle; `likeness` `[training rows]`.
+    #[must_use]
+    pub fn score(&self, likeness: &[f32]) -> f32 {
+        self.support.iter().fold(self.bias, |sum, &(t, w)| sum + w * likeness[t as usize])
+    }
+}
+
+fn curvature(own: f64, theirs: f64, both: f64) -> f64 {
+    (own + theirs - 2.0 * both).max(1e-12)
+}
+
+/// Labels of training rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbours {
+    labels: Vec<bool>,
+    row_weights: Vec<f32>,
+    k: usize,
+}
+
+impl Neighbours {
+    /// Remembers the training rows' labels.
+    #[must_use]
+    pub fn new(labels: &[bool], row_weights: &[f32], k: usize) -> Self {
+        Self { labels: labels.to_vec(), row_weights: row_weights.to_vec(), k }
+    }
+
+    /// The share of the `k` most alike training rows that have the label, each by its weight;
+    /// of those that are equally alike, the first.
+    #[must_use]
+    pub fn share(&self, likeness: &[f32]) -> f32 {
+        let k = self.k.min(likeness.len());
+        let mut nearest: Vec<usize> = (0..likeness.len()).collect();
+        let order = |a: &usize, b: &usize| likeness[*b].total_cmp(&likeness[*a]).then(a.cmp(b));
+        if k > 0 && k < nearest.len() {
+            nearest.select_nth_unstable_by(k - 1, order);
+        }
+        let (mut with, mut all) = (0.0, 0.0);
+        for &t in &nearest[..k] {
+            all += self.row_weights[t];
+            with += if self.labels[t] { self.row_weights[t] } else { 0.0 };
+        }
+        if all > 0.0 { with / all } else { 0.0 }
+    }
+
+    /// The share as log-odds, one neighbour smoothed toward even odds.
+    #[must_use]
+    pub fn score(&self, likeness: &[f32]) -> f32 {
+        let k = self.k as f32;
+        let share = (self.share(likeness) * k + 0.5) / (k + 1.0);
+        (share / (1.0 - share)).ln()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_parts_what_no_plane_can() {
+        let x = Design::dense(4, vec![0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0]);
+        let labels = [false, false, true, true];
+        let kernel = Likeness::Rbf { gamma: 2.0 }.between(&x, &x);
+        assert_eq!((kernel[0], kernel[1]), (1.0, (-4.0_f32).exp()));
+        let machine = KernelMachine::fit(&kernel, &labels, &[1.0; 4], 10.0);
+        for (row, label) in kernel.chunks(4).zip(labels) {
+            assert_eq!(machine.score(row) > 0.0, label);
+        }
+    }
+
+    #[test]
+    fn neighbours_are_those_that_point_the_same_way() {
+        let training = Design::dense(4, vec![1.0, 0.0, 9.0, 1.0, 0.0, 2.0, 0.0, 0.0]);
+        let rows = Design::dense(2, vec![3.0, 0.0, 0.0, 0.0]);
+        let cosine = Likeness::Cosine.between(&rows, &training);
+        assert_eq!(cosine[4..], [0.0; 4]);
+        let neighbours = Neighbours::new(&[true, false, true, true], &[1.0; 4], 2);
+        assert_eq!(neighbours.share(&cosine[..4]), 0.5);
+        assert_eq!(neighbours.share(&cosine[4..]), 0.5, "of equals the first two");
+        let one = Neighbours::new(&[true, false, true, true], &[1.0; 4], 1);
+        assert_eq!(one.share(&cosine[..4]), 1.0);
+    }
+}

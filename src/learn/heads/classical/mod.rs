@@ -1,0 +1,344 @@
+//! Classical learners over all views side by side (early fusion): each modality's features, zeros
+//! where it is missing, and a column that says so.
+//!
+//! Every view is brought to rows of mean squared length 1, so that one strength of the penalty
+//! serves them all and none outweighs the others by its number of columns.
+
+mod design;
+mod ensembles;
+mod kernel;
+mod lbfgs;
+mod linear;
+mod multi_label;
+mod tree;
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    design::Design,
+    ensembles::{TreeSettings, Trees, each_row},
+    kernel::{KernelMachine, Likeness, Neighbours},
+    linear::Linear,
+    multi_label::{MultiLabel, Targets},
+    tree::Binned,
+};
+use super::{
+    FitContext, FittedHead, Head, LoadHead, Prediction, TrainingLog,
+    inputs::{PreparedInput, check_modalities},
+    saved,
+    subsets::{SubsetScorer, explain},
+    views::{self, View},
+};
+use crate::{
+    base::Seed,
+    learn::{
+        LearnError,
+        config::{LearnConfig, Resampling},
+        dataset::Dataset,
+        train::loss::LabelStatistics,
+        transform::{TfIdfSettings, resampling},
+    },
+};
+
+/// Terms of a text that trees look at: a split tries few columns, and rare words waste them.
+const TREE_TERMS: usize = 1000;
+
+/// A learner of one genre.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Base {
+    /// L2-penalised, by L-BFGS.
+    #[default]
+    LogisticRegression,
+    /// Squared hinge, by dual coordinate descent.
+    LinearSvm,
+    /// Radial basis functions, by sequential minimal optimisation.
+    KernelSvm,
+    /// Trees on bootstrap samples.
+    RandomForest,
+    /// Trees one after the other.
+    GradientBoosting,
+    /// By cosine.
+    NearestNeighbours,
+}
+
+impl Base {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::LogisticRegression,
+        Self::LinearSvm,
+        Self::KernelSvm,
+        Self::RandomForest,
+        Self::GradientBoosting,
+        Self::NearestNeighbours,
+    ];
+
+    /// Its name in pipelines.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LogisticRegression => "logistic-regression",
+            Self::LinearSvm => "linear-svm",
+            Self::KernelSvm => "kernel-svm",
+            Self::RandomForest => "random-forest",
+            Self::GradientBoosting => "gradient-boosting",
+            Self::NearestNeighbours => "nearest-neighbours",
+        }
+    }
+
+    fn likeness(self, x: &Design, config: &LearnConfig) -> Option<Likeness> {
+        match self {
+            Self::KernelSvm => {
+                let square: f32 = (0..x.num_rows()).map(|row| x.square_norm(row)).sum();
+                let mean = (square / x.num_rows().max(1) as f32).max(f32::MIN_POSITIVE);
+                Some(Likeness::Rbf { gamma: config.gamma as f32 / mean })
+            }
+            Self::NearestNeighbours => Some(Likeness::Cosine),
+            _ => None,
+        }
+    }
+
+    /// What of a text's words it takes.
+    #[must_use]
+    pub fn tfidf(self, config: &LearnConfig) -> TfIdfSettings {
+        let mut settings = config.tfidf.clone();
+        let is_tree = matches!(self, Self::RandomForest | Self::GradientBoosting);
+        if is_tree && settings.max_terms == 0 {
+            settings.max_terms = TREE_TERMS;
+        }
+        settings
+    }
+}
+
+/// A view's rows at mean squared length 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnitView {
+    view: View,
+    factor: f32,
+}
+
+impl UnitView {
+    /// Fits the views of all modalities for a learner.
+    ///
+    /// # Errors
+    /// None for data whose tables belong together.
+    pub fn fit_all(
+        data: &Dataset,
+        train: &[usize],
+        base: Base,
+        config: &LearnConfig,
+        seed: Seed,
+    ) -> Result<Vec<Self>, LearnError> {
+        let views = views::fit(data, train, config, &base.tfidf(config), seed)?;
+        let factors: Vec<f32> = views::prepare(&views, data, train)?
+            .iter()
+            .map(|prepared| {
+                let square = match prepared.design(train) {
+                    x if x.num_rows() == 0 => 0.0,
+                    x => {
+                        let there =
+                            train.iter().filter(|&&title| prepared.present(title)).count().max(1);
+                        let sum: f32 = (0..x.num_rows()).map(|row| x.square_norm(row)).sum();
+                        sum / there as f32
+                    }
+                };
+                if square > 0.0 { 1.0 / square.sqrt() } else { 1.0 }
+            })
+            .collect();
+        Ok(views.into_iter().zip(factors).map(|(view, factor)| Self { view, factor }).collect())
+    }
+
+    /// Index of the modality that it looks at.
+    #[must_use]
+    pub fn modality(&self) -> usize {
+        self.view.modality
+    }
+
+    /// Makes the titles of a data set ready.
+    ///
+    /// # Errors
+    /// The data is not what the view was fitted on.
+    pub fn prepare<'a>(
+        &'a self,
+        data: &'a Dataset,
+        titles: &[usize],
+    ) -> Result<PreparedInput<'a>, LearnError> {
+        self.view.input.prepare(&data.modalities[self.view.modality], titles)
+    }
+
+    /// The rows of these titles.
+    #[must_use]
+    pub fn design(&self, prepared: &PreparedInput<'_>, titles: &[usize]) -> Design {
+        let mut design = prepared.design(titles);
+        design.scale(self.factor);
+        design
+    }
+}
+
+/// Labels of titles as learners want them.
+#[must_use]
+pub fn targets(data: &Dataset, titles: &[usize], config: &LearnConfig) -> Targets {
+    let genre = |g: usize| titles.iter().map(|&title| data.labels_of(title)[g]).collect();
+    Targets {
+        labels: (0..data.num_genres()).map(genre).collect(),
+        pos_weight: LabelStatistics::of(data, titles, config).pos_weight,
+    }
+}
+
+/// Rows and labels to fit on, resampled as the settings say.
+#[must_use]
+pub fn resampled(
+    mut x: Design,
+    mut targets: Targets,
+    config: &LearnConfig,
+    seed: Seed,
+) -> (Design, Targets) {
+    let mut rng = seed.rng("resampling");
+    if config.resampling == Resampling::Mlsmote {
+        let distance = |a: usize, b: usize| x.square_distance(a, b);
+        let made_up = resampling::mlsmote(&targets.labels, distance, &mut rng);
+        for synthetic in made_up {
+            x.push_between(synthetic.title, synthetic.neighbour, synthetic.at);
+            for (genre, has) in targets.labels.iter_mut().zip(synthetic.labels) {
+                genre.push(has);
+            }
+        }
+        return (x, targets);
+    }
+    match resampling::rows(&targets.labels, config, &mut rng) {
+        None => (x, targets),
+        Some(rows) => {
+            for genre in &mut targets.labels {
+                *genre = rows.iter().map(|&row| genre[row]).collect();
+            }
+            (x.select(&rows), targets)
+        }
+    }
+}
+
+/// A classical head, not yet fitted.
+pub struct Classical {
+    base: Base,
+    config: LearnConfig,
+}
+
+impl Classical {
+    /// With these settings.
+    #[must_use]
+    pub fn new(base: Base, config: &LearnConfig) -> Self {
+        Self { base, config: config.clone() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Fitted {
+    modalities: Vec<String>,
+    /// `[genres]`: log-odds of the prevalence.
+    prior: Vec<f32>,
+    views: Vec<UnitView>,
+    model: MultiLabel,
+    #[serde(skip)]
+    log: TrainingLog,
+}
+
+impl Head for Classical {
+    fn name(&self) -> &'static str {
+        self.base.name()
+    }
+
+    fn fit(
+        &self,
+        data: &Dataset,
+        train: &[usize],
+        _valid: &[usize],
+        context: &FitContext<'_>,
+    ) -> Result<Box<dyn FittedHead>, LearnError> {
+        let started = Instant::now();
+        context.interrupt.check()?;
+        let train = data.with_any(train);
+        views::check_data(self.name(), data, &train)?;
+        let views = UnitView::fit_all(data, &train, self.base, &self.config, context.seed)?;
+        let all = vec![true; data.modalities.len()];
+        let x = beside(&views, data, &train, &all)?;
+        let targets = targets(data, &train, &self.config);
+        let (x, targets) = resampled(x, targets, &self.config, context.seed);
+        let (seed, interrupt) = (context.seed, context.interrupt);
+        let model = MultiLabel::fit(self.base, &x, &targets, &self.config, seed, interrupt)?;
+        context.progress.advance(self.config.epochs as u64);
+        let log = TrainingLog { seconds: started.elapsed().as_secs_f64(), ..Default::default() };
+        Ok(Box::new(Fitted {
+            modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),
+            prior: LabelStatistics::of(data, &train, &self.config).prior(),
+            views,
+            model,
+            log,
+        }))
+    }
+}
+
+/// All views of these titles side by side, and a column for each modality that is missing or not
+/// to be used.
+fn beside(
+    views: &[UnitView],
+    data: &Dataset,
+    titles: &[usize],
+    using: &[bool],
+) -> Result<Design, LearnError> {
+    let seen =
+        |modality: usize, title: usize| using[modality] && data.modalities[modality].present(title);
+    let mut parts = Vec::with_capacity(views.len() + 1);
+    for view in views {
+        let mut x = view.design(&view.prepare(data, titles)?, titles);
+        x.clear_rows(|row| !seen(view.modality(), titles[row]));
+        parts.push(x);
+    }
+    let modalities = data.modalities.len();
+    let missing = titles
+        .iter()
+        .flat_map(|&title| (0..modalities).map(move |m| f32::from(u8::from(!seen(m, title)))))
+        .collect();
+    parts.push(Design::dense(titles.len(), missing));
+    Ok(Design::beside(titles.len(), &parts.iter().collect::<Vec<_>>()))
+}
+
+impl SubsetScorer for Fitted {
+    fn prior(&self) -> &[f32] {
+        &self.prior
+    }
+
+    fn score(
+        &self,
+        data: &Dataset,
+        titles: &[usize],
+        using: &[bool],
+    ) -> Result<Vec<f32>, LearnError> {
+        Ok(self.model.score(&beside(&self.views, data, titles, using)?))
+    }
+}
+
+impl FittedHead for Fitted {
+    fn predict(&self, data: &Dataset, rows: &[usize]) -> Result<Prediction, LearnError> {
+        check_modalities(data, &self.modalities)?;
+        explain(self, data, rows)
+    }
+
+    fn training(&self) -> &TrainingLog {
+        &self.log
+    }
+
+    fn fusion_weights(&self) -> Option<Vec<f32>> {
+        None
+    }
+
+    fn save(&self, folder: &std::path::Path) -> Result<(), LearnError> {
+        saved::write(folder, self)
+    }
+}
+
+/// Opens what [`FittedHead::save`] wrote.
+pub const LOAD: LoadHead = |folder, _device| {
+    let fitted: Fitted = saved::read(folder)?;
+    Ok(Box::new(fitted))
+};

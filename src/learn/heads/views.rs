@@ -1,0 +1,88 @@
+//! Views: the ways in which a head looks at each modality. A text may be seen as frozen features
+//! and as words, anything else in one way.
+
+use serde::{Deserialize, Serialize};
+
+use super::inputs::{BranchInput, PreparedInput};
+use crate::{
+    base::Seed,
+    learn::{
+        LearnError,
+        config::{LearnConfig, TextView},
+        dataset::Dataset,
+        transform::TfIdfSettings,
+    },
+};
+
+/// One view, fitted on training titles.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// Index of the modality that it looks at.
+    pub modality: usize,
+    /// What is seen of it.
+    pub input: BranchInput,
+}
+
+/// Fits the views of all modalities, in their order. `tfidf` may differ from the settings where a
+/// head cannot take as many terms.
+///
+/// # Errors
+/// None for data whose tables belong together.
+pub fn fit(
+    data: &Dataset,
+    train: &[usize],
+    config: &LearnConfig,
+    tfidf: &TfIdfSettings,
+    seed: Seed,
+) -> Result<Vec<View>, LearnError> {
+    let mut views = Vec::new();
+    for (modality, table) in data.modalities.iter().enumerate() {
+        let kinds: &[TextView] =
+            if table.texts.is_some() { &config.text_views } else { &[TextView::Embedding] };
+        for kind in kinds {
+            let input = match kind {
+                TextView::Embedding => BranchInput::fit(table, train, config.min_support)?,
+                TextView::TfIdf => BranchInput::fit_words(table, train, tfidf)?,
+                TextView::Sequence => BranchInput::fit_sequence(table, train, &config.sequence),
+                TextView::Word2vec => {
+                    let seed = seed.derive(&table.name);
+                    BranchInput::fit_word_vectors(table, train, &config.word2vec, seed)?
+                }
+            };
+            views.push(View { modality, input });
+        }
+    }
+    Ok(views)
+}
+
+/// Makes the views of these titles ready.
+///
+/// # Errors
+/// The data is not what the views were fitted on.
+pub fn prepare<'a>(
+    views: &'a [View],
+    data: &'a Dataset,
+    titles: &[usize],
+) -> Result<Vec<PreparedInput<'a>>, LearnError> {
+    views.iter().map(|view| view.input.prepare(&data.modalities[view.modality], titles)).collect()
+}
+
+/// Why nothing can be fitted, if so.
+///
+/// # Errors
+/// No genre, no modality, or no title with one.
+pub fn check_data(head: &str, data: &Dataset, train: &[usize]) -> Result<(), LearnError> {
+    let missing = if data.num_genres() == 0 {
+        "no genre to learn"
+    } else if data.modalities.is_empty() {
+        "no modality to learn from"
+    } else if train.is_empty() {
+        "no training title has any modality"
+    } else {
+        return Ok(());
+    };
+    Err(LearnError::Data {
+        message: format!("cannot fit the head {head}: {missing}"),
+        hint: Some("`cinetag catalog check` and `cinetag store ls` show what there is".to_owned()),
+    })
+}

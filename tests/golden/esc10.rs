@@ -1,0 +1,89 @@
+//! ESC-10 by its own folds: the audio encoder's cepstral statistics and a random forest.
+//!
+//! source: Piczak 2015, "ESC: Dataset for environmental sound classification" (random forest on
+//! MFCC and zero crossings: 72.7 %)
+
+use std::path::{Path, PathBuf};
+
+use cinetag::{
+    base::{DeviceChoice, Seed},
+    encode::{EncoderContext, Input, Opened, Want, registry},
+    learn::heads::classical::{Binned, Design, TreeSettings, Trees, each_row},
+    media::{DecodeRequest, Limits, decode},
+};
+use serde_json::json;
+
+const NUM_CLASSES: usize = 10;
+const NUM_COEFFS: usize = 20;
+/// Mean and spread of the coefficients, spread of their slopes and of their curvatures.
+const NUM_COLUMNS: usize = 4 * NUM_COEFFS;
+
+struct Clip {
+    row: Vec<f32>,
+    class: usize,
+    fold: usize,
+}
+
+fn clips() -> Option<Vec<Clip>> {
+    let root = std::env::var_os("CINETAG_SHARED_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
+    let folder = root.join("audio_esc10");
+    if !folder.is_dir() {
+        println!("{} is not there: ESC-10 is not tested", folder.display());
+        return None;
+    }
+    let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+    let settings = json!({ "num_coeffs": NUM_COEFFS });
+    let Ok(Opened::Encoder(encoder)) = registry::find("audio").unwrap().open(&settings, &context)
+    else {
+        panic!("the audio encoder does not open");
+    };
+    let Want::Audio(audio) = encoder.want() else { panic!("it does not want sound") };
+    let mut reader = csv::Reader::from_path(folder.join("meta.csv")).unwrap();
+    let rows = reader.records().map(|row| {
+        let row = row.unwrap();
+        let request = DecodeRequest {
+            path: folder.join("clips").join(&row[0]),
+            frames: None,
+            audio: Some(audio.clone()),
+            picture: None,
+        };
+        let sound = decode(&request, &Limits::default()).audio.unwrap().unwrap();
+        let mut features = encoder.encode(Input::Audio(&sound)).unwrap().data;
+        features.truncate(NUM_COLUMNS);
+        Clip { row: features, class: row[2].parse().unwrap(), fold: row[3].parse().unwrap() }
+    });
+    Some(rows.collect())
+}
+
+#[test]
+fn a_forest_on_cepstral_statistics_knows_the_sounds() {
+    let Some(clips) = clips() else { return };
+    assert_eq!(clips.len(), 400);
+    let settings = TreeSettings { trees: 300, min_leaf_titles: 1, ..TreeSettings::default() };
+    let mut num_right = 0;
+    for fold in 1..=5 {
+        let (test, train): (Vec<&Clip>, Vec<&Clip>) = clips.iter().partition(|c| c.fold == fold);
+        let design = |clips: &[&Clip]| {
+            Design::dense(clips.len(), clips.iter().flat_map(|c| c.row.clone()).collect())
+        };
+        let (binned, probe) = (Binned::new(&design(&train)), design(&test));
+        let mut scores = vec![[0.0_f32; NUM_CLASSES]; test.len()];
+        for class in 0..NUM_CLASSES {
+            let labels: Vec<bool> = train.iter().map(|c| c.class == class).collect();
+            let weights = vec![1.0; labels.len()];
+            let seed = Seed(1).derive(&format!("class {class}"));
+            let forest = Trees::forest(&binned, &labels, &weights, &settings, seed);
+            each_row(&probe, |row, values| scores[row][class] = forest.score(values));
+        }
+        for (clip, scores) in test.iter().zip(&scores) {
+            let best = (0..NUM_CLASSES).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+            num_right += usize::from(best == Some(clip.class));
+        }
+    }
+    let accuracy = num_right as f64 / clips.len() as f64;
+    println!("ESC-10: {:.1} %", 100.0 * accuracy);
+    assert!(accuracy >= 0.72, "ESC-10: {:.1} %", 100.0 * accuracy);
+}
