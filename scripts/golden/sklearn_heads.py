@@ -58,5 +58,5 @@ for genre in GENRES:
     golden["neighbours"].append(rounded(KNeighborsClassifier(30, metric="cosine", algorithm="brute").fit(a, y).predict_proba(b)[:, 1]))
     forests = [RandomForestClassifier(100, min_samples_leaf=2, random_state=s).fit(words_a.toarray(), y) for s in range(5)]
     golden["forest"].append([float(average_precision_score(z, f.predict_proba(words_b.toarray())[:, 1])) for f in forests])
-OUT.write_text(json.dumps(golden))
+OUT.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 print({k: golden[k] for k in ("tree_columns", "forest")}, golden["tfidf"]["dim"])

@@ -192,5 +192,5 @@ out = {
     "losses": losses,
     "joint": {kind: joint(kind) for kind in ("gated", "concatenated")},
 }
-OUT.write_text(json.dumps(out, indent=1) + "\n")
+OUT.write_text(json.dumps(out, separators=(",", ":")) + "\n")
 print(OUT, fused.detach().numpy())

@@ -21,14 +21,6 @@ ids = [torch.tensor(rng.integers(1, WORDS, n)) for n in COUNTS]
 listed = lambda x: [float(f"{v:.9g}") for v in x.detach().reshape(-1).tolist()]
 
 
-def padded(width):
-    return torch.stack([F.pad(t, (0, width - len(t))) for t in ids])
-
-
-def recurrent(cell, p, sequences):
-    return torch.stack([cell(x.unsqueeze(0))[0][0, -1] for x in sequences])
-
-
 def with_params(module, p, prefix):
     return lambda *a: torch.func.functional_call(module, {k: p[prefix + k] for k, _ in module.named_parameters()}, a)
 
@@ -123,5 +115,5 @@ for kind, (p, run) in {
         "toward": listed(toward),
         "gradients": {n: listed(g) for n, g in zip(p, grads)},
     }
-OUT.write_text(json.dumps(golden, indent=None) + "\n")
+OUT.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 print(OUT, OUT.stat().st_size)

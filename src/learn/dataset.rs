@@ -104,8 +104,8 @@ impl ModalityTable {
         Self { name: self.name.clone(), content, texts }
     }
 
-    /// A row of zeros, an empty record or an empty text in the place of what is missing: what a model sees
-    /// that knows no mask. For comparison with such models only.
+    /// A row of zeros, an empty record or an empty text in the place of what is missing: what a
+    /// model sees that knows no mask. For comparison with such models only.
     #[must_use]
     pub fn zero_filled(&self) -> Self {
         let content = match &self.content {
@@ -201,6 +201,7 @@ impl Dataset {
             modalities: modality_idxs.iter().map(|&m| self.modalities[m].clone()).collect(),
         }
     }
+
     /// The same titles with `keep(title, modality)` of what they have.
     #[must_use]
     pub fn masked(&self, keep: impl Fn(usize, usize) -> bool) -> Self {

@@ -8,11 +8,13 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     LearnConfig, LearnError, ModelPrediction, TrainedModel,
-    config::{SequenceSettings, TextView},
+    config::{
+        ClassWeights, LabelScheme, LossKind, Pooling, Resampling, SequenceSettings, TextView,
+    },
     dataset::{Content, Dataset, ModalityTable},
     heads::{FitContext, classical::TreeSettings, registry, sequence::SequenceKind},
     study::cross_validate,
-    transform::TfIdfSettings,
+    transform::{TfIdfSettings, Word2vecSettings},
 };
 use crate::{
     base::{DeviceChoice, Interrupt, NoProgress, Seed, TitleId},
@@ -26,9 +28,11 @@ const NUM_GENRES: usize = 3;
 /// The only title that has no modality.
 const BLANK_TITLE: usize = 7;
 
-/// Every head of the registry and every network over words, small.
-fn configs() -> Vec<LearnConfig> {
-    let mut configs: Vec<LearnConfig> = registry().iter().map(|kind| config(kind.name)).collect();
+/// Every head of the registry, every network over words, and what heads share: views of words,
+/// label schemes, losses, weights and resampling. All small, by name.
+fn configs() -> Vec<(String, LearnConfig)> {
+    let mut configs: Vec<(String, LearnConfig)> =
+        registry().iter().map(|kind| (kind.name.to_owned(), config(kind.name))).collect();
     for kind in [
         SequenceKind::Lstm,
         SequenceKind::Gru,
@@ -38,8 +42,23 @@ fn configs() -> Vec<LearnConfig> {
     ] {
         let sequence = SequenceSettings { kind, embedding: 8, ..SequenceSettings::default() };
         let text_views = vec![TextView::Sequence];
-        configs.push(LearnConfig { sequence, text_views, ..config("late-fusion") });
+        let config = LearnConfig { sequence, text_views, ..config("late-fusion") };
+        configs.push((format!("{kind:?}"), config));
     }
+    let mut add = |name: &str, config: LearnConfig| configs.push((name.to_owned(), config));
+    let text_views = vec![TextView::Word2vec];
+    add("word vectors", LearnConfig { text_views, ..config("stacking") });
+    let labels = LabelScheme::ClassifierChain;
+    add("a chain", LearnConfig { labels, ..config("stacking") });
+    let (labels, resampling) = (LabelScheme::ChainEnsemble, Resampling::Undersampling);
+    add("chains", LearnConfig { labels, resampling, chains: 2, ..config("nearest-neighbours") });
+    let resampling = Resampling::Mlsmote;
+    add("MLSMOTE", LearnConfig { resampling, ..config("logistic-regression") });
+    let (loss, class_weights) = (LossKind::Focal, ClassWeights::EffectiveNumber);
+    let resampling = Resampling::Oversampling;
+    add("focal", LearnConfig { loss, class_weights, resampling, ..config("late-fusion") });
+    let (loss, pooling, ema) = (LossKind::Asymmetric, Pooling::Mean, 0.9);
+    add("asymmetric", LearnConfig { loss, pooling, ema, ..config("gated-fusion") });
     configs
 }
 
@@ -47,8 +66,9 @@ pub(super) fn config(head: &str) -> LearnConfig {
     LearnConfig {
         head: head.to_owned(),
         text_views: vec![TextView::Embedding, TextView::TfIdf],
-        tfidf: TfIdfSettings { min_texts: 3, ..TfIdfSettings::default() },
-        trees: TreeSettings { trees: 30, rounds: 20, ..TreeSettings::default() },
+        tfidf: TfIdfSettings { ngrams: 1, min_texts: 3, ..TfIdfSettings::default() },
+        word2vec: Word2vecSettings { dim: 8, epochs: 20, ..Word2vecSettings::default() },
+        trees: TreeSettings { trees: 12, rounds: 12, ..TreeSettings::default() },
         neighbours: 15,
         hidden: 16,
         queries: 2,
@@ -170,13 +190,13 @@ fn assert_same(a: &ModelPrediction, b: &ModelPrediction, what: &str) {
 
 #[test]
 fn contributions_sum_to_the_logit_and_what_is_missing_says_nothing() {
-    for config in configs() {
-        check_contributions(&config);
+    for (name, config) in configs() {
+        check_contributions(&name, &config);
     }
 }
 
-fn check_contributions(config: &LearnConfig) {
-    let (data, head) = (library(true), &config.head);
+fn check_contributions(head: &str, config: &LearnConfig) {
+    let data = library(true);
     let model = fit(&data, config, 1).unwrap();
     let p = model.predict(&data, &all()).unwrap();
     for title in 0..NUM_TITLES {
@@ -216,13 +236,13 @@ fn check_contributions(config: &LearnConfig) {
 
 #[test]
 fn a_titles_scores_depend_on_that_title_alone() {
-    for config in configs() {
-        check_independence(&config);
+    for (name, config) in configs() {
+        check_independence(&name, &config);
     }
 }
 
-fn check_independence(config: &LearnConfig) {
-    let (data, head) = (library(true), &config.head);
+fn check_independence(head: &str, config: &LearnConfig) {
+    let data = library(true);
     let model = fit(&data, config, 1).unwrap();
     let whole = model.predict(&data, &all()).unwrap();
     let backwards: Vec<usize> = (0..NUM_TITLES).rev().collect();
@@ -256,10 +276,10 @@ fn check_independence(config: &LearnConfig) {
 
 #[test]
 fn a_planted_signal_is_learned_and_noise_is_not() {
-    let tries = configs().into_iter().flat_map(|config| {
-        [(true, 0.85, 1.0), (false, 0.2, 0.5)].map(|outcome| (config.clone(), outcome))
+    let tries = configs().into_iter().flat_map(|head| {
+        [(true, 0.85, 1.0), (false, 0.2, 0.5)].map(|outcome| (head.clone(), outcome))
     });
-    for (config, (planted, low, high)) in tries {
+    for ((name, config), (planted, low, high)) in tries {
         let data = library(planted);
         let folds: Vec<Option<u32>> = groups().iter().map(|&g| Some((g % 3) as u32)).collect();
         let interrupt = Interrupt::default();
@@ -274,7 +294,7 @@ fn a_planted_signal_is_learned_and_noise_is_not() {
         let labels = Array2::from_shape_vec(shape, data.labels.clone()).unwrap();
         let map = mean_average_precision(scores.view(), labels.view());
         // The mean prevalence is 1/3.
-        assert!((low..=high).contains(&map), "{}: planted {planted}: mAP {map}", config.head);
+        assert!((low..=high).contains(&map), "{name}: planted {planted}: mAP {map}");
     }
 }
 
@@ -296,13 +316,13 @@ fn bytes_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn one_seed_gives_one_model_to_the_byte_and_it_opens_as_it_was() {
-    for config in configs() {
-        check_bytes(&LearnConfig { epochs: 4, ..config });
+    for (name, config) in configs() {
+        check_bytes(&name, &LearnConfig { epochs: 4, ..config });
     }
 }
 
-fn check_bytes(config: &LearnConfig) {
-    let (data, head) = (library(true), &config.head);
+fn check_bytes(head: &str, config: &LearnConfig) {
+    let data = library(true);
     let saved = |seed: u64| {
         let folder = tempfile::tempdir().unwrap();
         let model = fit(&data, config, seed).unwrap();
@@ -337,10 +357,10 @@ fn check_bytes(config: &LearnConfig) {
 fn an_interrupt_stops_training() {
     let interrupt = Interrupt::default();
     interrupt.raise();
-    for config in configs() {
+    for (name, config) in configs() {
         let context = context(&interrupt, 1);
         let stopped = TrainedModel::fit(&library(true), &all(), &groups(), &config, &context);
-        assert!(matches!(stopped.err(), Some(LearnError::Interrupted(_))), "{}", config.head);
+        assert!(matches!(stopped.err(), Some(LearnError::Interrupted(_))), "{name}");
     }
 }
 

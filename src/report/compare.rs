@@ -1,17 +1,20 @@
 //! Several runs on the same titles: which is better, and whether it could be chance.
 //!
-//! in: run folders with an evaluation
+//! in: run folders with an evaluation, or another program's with the same two files: what is read
+//! of `evaluation.json` is its title, split digest and genres, the scores are `held-out.jsonl`
 //! out: figures with intervals, and the differences to the first with paired tests
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     ReportError,
     ablation::Tested,
     held_out::{self, HeldOutTable},
-    read_metrics,
 };
 use crate::{
     base::Seed,
@@ -95,6 +98,36 @@ fn refuse(message: String) -> ReportError {
     ReportError::NotComparable { message }
 }
 
+/// What is read of `evaluation.json`.
+#[derive(Deserialize)]
+struct Heading {
+    title: String,
+    provenance: HeadingSplit,
+    genres: Vec<HeadingGenre>,
+}
+
+#[derive(Deserialize)]
+struct HeadingSplit {
+    split_digest: String,
+}
+
+#[derive(Deserialize)]
+struct HeadingGenre {
+    name: String,
+}
+
+impl Heading {
+    fn read(path: &Path) -> Result<Self, ReportError> {
+        let text = fs::read_to_string(path).map_err(|source| ReportError::File {
+            path: path.to_owned(),
+            action: "read",
+            source,
+        })?;
+        serde_json::from_str(&text)
+            .map_err(|source| ReportError::Json { path: path.to_owned(), source })
+    }
+}
+
 struct Run {
     folder: PathBuf,
     name: String,
@@ -105,12 +138,12 @@ struct Run {
 
 impl Run {
     fn read(folder: &Path) -> Result<Self, ReportError> {
-        let report = read_metrics(&folder.join(EVALUATION))?;
-        let genres: Vec<String> = report.genres.iter().map(|genre| genre.name.clone()).collect();
+        let heading = Heading::read(&folder.join(EVALUATION))?;
+        let genres: Vec<String> = heading.genres.into_iter().map(|genre| genre.name).collect();
         Ok(Self {
             folder: folder.to_owned(),
-            name: report.title,
-            split_digest: report.provenance.split_digest,
+            name: heading.title,
+            split_digest: heading.provenance.split_digest,
             held_out: held_out::read(folder, &genres)?,
             genres,
         })

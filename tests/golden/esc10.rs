@@ -3,8 +3,6 @@
 //! source: Piczak 2015, "ESC: Dataset for environmental sound classification" (random forest on
 //! MFCC and zero crossings: 72.7 %)
 
-use std::path::{Path, PathBuf};
-
 use cinetag::{
     base::{DeviceChoice, Seed},
     encode::{EncoderContext, Input, Opened, Want, registry},
@@ -12,6 +10,8 @@ use cinetag::{
     media::{DecodeRequest, Limits, decode},
 };
 use serde_json::json;
+
+use super::catalog::shared;
 
 const NUM_CLASSES: usize = 10;
 const NUM_COEFFS: usize = 20;
@@ -25,15 +25,7 @@ struct Clip {
 }
 
 fn clips() -> Option<Vec<Clip>> {
-    let root = std::env::var_os("CINETAG_SHARED_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
-    let folder = root.join("audio_esc10");
-    if !folder.is_dir() {
-        println!("{} is not there: ESC-10 is not tested", folder.display());
-        return None;
-    }
+    let folder = shared("audio_esc10")?;
     let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
     let settings = json!({ "num_coeffs": NUM_COEFFS });
     let Ok(Opened::Encoder(encoder)) = registry::find("audio").unwrap().open(&settings, &context)

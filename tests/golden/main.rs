@@ -4,8 +4,8 @@
 
 mod catalog;
 mod cut_lists;
-mod leaks;
 mod esc10;
+mod leaks;
 mod librosa_mfcc;
 mod networks;
 mod pictures;

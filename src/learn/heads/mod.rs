@@ -223,3 +223,26 @@ pub struct TrainingLog {
     /// Seconds that fitting took.
     pub seconds: f64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../docs/heads.md");
+
+    #[test]
+    fn the_page_on_heads_has_each_head_and_each_setting() {
+        let rows: Vec<String> =
+            registry().iter().map(|kind| format!("| `{}` | {} |", kind.name, kind.about)).collect();
+        assert!(PAGE.contains(&rows.join("\n")), "docs/heads.md must have\n{}", rows.join("\n"));
+        let config = LearnConfig { precision: Some(0.5), ..LearnConfig::default() };
+        let mut settings = vec![serde_json::to_value(config).unwrap()];
+        while let Some(table) = settings.pop() {
+            for (name, value) in table.as_object().unwrap() {
+                let named = PAGE.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == name);
+                assert!(named, "docs/heads.md does not speak of `{name}`");
+                settings.extend(value.is_object().then(|| value.clone()));
+            }
+        }
+    }
+}

@@ -2,11 +2,11 @@
 
 use super::folds::HeldOut;
 use crate::learn::{
-    LearnConfig, LearnError,
+    LearnConfig, LearnError, TrainedModel,
     dataset::Dataset,
     heads::{FitContext, TrainingLog},
     model::{ModelPrediction, ModelSpec},
-    train::bagged,
+    train::{bagged, jobs},
 };
 
 /// The outcome: held-out predictions and how they came about.
@@ -62,13 +62,22 @@ pub fn cross_validate(
     let flat: Vec<_> = plans.iter().flatten().collect();
     let mut members = bagged::fit_members(data, &flat, config, context)?.into_iter();
 
+    let models: Vec<TrainedModel> = plans
+        .iter()
+        .map(|plans| {
+            let members = members.by_ref().take(plans.len()).collect();
+            bagged::assemble(data, plans, members, config)
+        })
+        .collect();
+    let predictions = jobs::run(models.len(), context.device, |k| {
+        context.interrupt.check()?;
+        models[k].predict(data, &held_out.folds[k].test)
+    })?;
+
     let mut outcome = CrossValidation::default();
     let mut titles: Vec<(usize, u32)> = Vec::new();
-    for (fold, plans) in held_out.folds.iter().zip(&plans) {
-        context.interrupt.check()?;
-        let members = members.by_ref().take(plans.len()).collect();
-        let model = bagged::assemble(data, plans, members, config)?;
-        outcome.prediction.append(model.predict(data, &fold.test)?);
+    for ((fold, model), prediction) in held_out.folds.iter().zip(&models).zip(predictions) {
+        outcome.prediction.append(prediction);
         titles.extend(fold.test.iter().map(|&title| (title, fold.name)));
         outcome.folds.push(FoldOutcome {
             fold: fold.name,

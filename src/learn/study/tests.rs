@@ -23,7 +23,7 @@ fn folds() -> Vec<Option<u32>> {
 }
 
 fn short() -> LearnConfig {
-    LearnConfig { epochs: 3, ..config() }
+    LearnConfig { epochs: 3, ..config("late-fusion") }
 }
 
 fn variant(modalities: Vec<usize>, config: LearnConfig, views: Vec<View>) -> Variant {
@@ -77,7 +77,8 @@ fn a_subset_of_the_modalities_is_scored_as_if_it_were_all_that_there_is() {
     let store = CellStore::new(folder.path());
     let views =
         vec![View::Whole, View::Only(vec![0, 1, 2]), View::Only(vec![0]), View::Dropped(1.0)];
-    let variants = [variant(vec![0, 1, 2], LearnConfig { epochs: 12, ..config() }, views)];
+    let config = LearnConfig { epochs: 12, ..config("late-fusion") };
+    let variants = [variant(vec![0, 1, 2], config, views)];
     let interrupt = Interrupt::default();
     let found = run_grid(&data, &folds(), &groups(), &variants, 1, &store, &context(&interrupt, 3))
         .unwrap();
@@ -93,9 +94,9 @@ fn masks_beat_zeros_where_inputs_are_dropped() {
     let data = library(true);
     let folder = tempfile::tempdir().unwrap();
     let store = CellStore::new(folder.path());
-    let aware = variant(vec![0, 1, 2], config(), vec![View::Dropped(0.5)]);
+    let aware = variant(vec![0, 1, 2], config("late-fusion"), vec![View::Dropped(0.5)]);
     let zeros = Variant {
-        config: LearnConfig { modality_dropout: 0.0, ..config() },
+        config: LearnConfig { modality_dropout: 0.0, ..config("late-fusion") },
         filling: Filling::Zeros,
         ..aware.clone()
     };

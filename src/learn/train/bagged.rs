@@ -86,8 +86,15 @@ pub fn plan(
     Ok(members.collect())
 }
 
-/// Fits the members of several plans at once, in their order. `context.seed` is not used: each
-/// member has its own.
+/// A fitted member and what it says of the titles that it never saw.
+pub struct Member {
+    head: Box<dyn FittedHead>,
+    /// Of the plan's `valid`.
+    held_out: Prediction,
+}
+
+/// Fits the members of several plans at once, in their order, and has each score its held-out
+/// titles. `context.seed` is not used: each member has its own.
 ///
 /// # Errors
 /// That of the first member that failed.
@@ -96,37 +103,38 @@ pub fn fit_members(
     plans: &[&MemberPlan],
     config: &LearnConfig,
     context: &FitContext<'_>,
-) -> Result<Vec<Box<dyn FittedHead>>, LearnError> {
+) -> Result<Vec<Member>, LearnError> {
     let kind = heads::find(&config.head)?;
     let head = (kind.build)(config);
     context.progress.begin("training", Some((plans.len() * config.epochs) as u64));
     let members = jobs::run(plans.len(), context.device, |idx| {
         let plan = plans[idx];
         let context = FitContext { seed: plan.seed, inner_folds: &plan.inner_folds, ..*context };
-        head.fit(data, &plan.train, &plan.valid, &context)
+        let head = head.fit(data, &plan.train, &plan.valid, &context)?;
+        Ok(Member { held_out: head.predict(data, &plan.valid)?, head })
     });
     context.progress.end();
     members
 }
 
 /// Fits calibration and thresholds on the members' out-of-fold scores.
-///
-/// # Errors
-/// A device error.
+#[must_use]
 pub fn assemble(
     data: &Dataset,
     plans: &[MemberPlan],
-    members: Vec<Box<dyn FittedHead>>,
+    members: Vec<Member>,
     config: &LearnConfig,
-) -> Result<TrainedModel, LearnError> {
+) -> TrainedModel {
     let mut labels = Vec::new();
     let mut held_out = Prediction {
         num_genres: data.num_genres(),
         num_modalities: data.modalities.len(),
         ..Prediction::default()
     };
-    for (plan, member) in plans.iter().zip(&members) {
-        let part = member.predict(data, &plan.valid)?;
+    let mut heads = Vec::with_capacity(members.len());
+    for (plan, member) in plans.iter().zip(members) {
+        let part = member.held_out;
+        heads.push(member.head);
         labels.extend(plan.valid.iter().flat_map(|&title| data.labels_of(title)).copied());
         held_out.logits.extend(part.logits);
         held_out.unimodal.extend(part.unimodal);
@@ -153,13 +161,13 @@ pub fn assemble(
         head: config.head.clone(),
         genres: data.genres.clone(),
         modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),
-        num_members: members.len(),
+        num_members: heads.len(),
         num_titles: plans.iter().map(|plan| plan.valid.len()).sum(),
         fused,
         unimodal,
         config: config.clone(),
     };
-    Ok(TrainedModel::new(spec, members))
+    TrainedModel::new(spec, heads)
 }
 
 fn fit_decisions(

@@ -110,7 +110,7 @@ impl Stage for Settings {
         publish_bytes(&scores, lines.as_bytes()).map_err(PipelineError::file(&scores))?;
         let card = context.file(CARD);
         publish_bytes(&card, figures(&report).as_bytes()).map_err(PipelineError::file(&card))?;
-        Ok(Outcome { summary: summary(&report), outputs: vec![path, scores, card], skipped: 0 })
+        Ok(Outcome { summary: summary(&context.pipeline.learn.head, &report), outputs: vec![path, scores, card], skipped: 0 })
     }
 }
 
@@ -368,13 +368,13 @@ fn held_out_titles(data: &Dataset, fusion: &CrossValidation) -> Vec<HeldOutTitle
 }
 
 /// In a sentence and a few rows.
-fn summary(report: &EvaluationReport) -> String {
+fn summary(head: &str, report: &EvaluationReport) -> String {
     let row = |name: &str, micro: f64, macro_f1: f64, map: f64| {
         format!("\n{name:<16} micro F1 {micro:.3}  macro F1 {macro_f1:.3}  mAP {map:.3}")
     };
     let fusion = &report.fusion;
     let mut text = format!("held out, {} titles, {} folds", fusion.num_titles, report.folds.len());
-    text += &row("late fusion", fusion.micro.f1, fusion.macro_avg.f1, fusion.map);
+    text += &row(head, fusion.micro.f1, fusion.macro_avg.f1, fusion.map);
     for alone in &report.alone {
         let all = &alone.all;
         text += &row(
