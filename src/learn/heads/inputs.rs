@@ -1,6 +1,8 @@
 //! What a head's branch is fed: a modality's rows scaled, its words weighed, or its records as
 //! numbers, as fitted on the training titles.
 
+use std::path::Path;
+
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -128,18 +130,23 @@ impl BranchInput {
         Self::scaled(Transform::Words(words), table, train)
     }
 
-    /// Learns word vectors on the training titles.
+    /// Learns word vectors on the training titles, or takes them from the file `glove`.
     ///
     /// # Errors
-    /// The modality is no text.
+    /// The modality is no text; the file cannot be read or is no file of vectors.
     pub fn fit_word_vectors(
         table: &ModalityTable,
         train: &[usize],
         settings: &Word2vecSettings,
+        glove: Option<&Path>,
         seed: Seed,
     ) -> Result<Self, LearnError> {
         let there = train.iter().filter(|&&title| table.present(title));
-        let words = WordVectors::fit(there.map(|&title| table.words(title)), settings, seed);
+        let texts = there.map(|&title| table.words(title));
+        let words = match glove {
+            None => WordVectors::learned(texts, settings, seed),
+            Some(path) => WordVectors::from_file(texts, path)?,
+        };
         Self::scaled(Transform::WordVectors(words), table, train)
     }
 

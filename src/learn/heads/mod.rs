@@ -235,7 +235,11 @@ mod tests {
         let rows: Vec<String> =
             registry().iter().map(|kind| format!("| `{}` | {} |", kind.name, kind.about)).collect();
         assert!(PAGE.contains(&rows.join("\n")), "docs/heads.md must have\n{}", rows.join("\n"));
-        let config = LearnConfig { precision: Some(0.5), ..LearnConfig::default() };
+        let config = LearnConfig {
+            precision: Some(0.5),
+            glove: Some("vectors.txt".into()),
+            ..LearnConfig::default()
+        };
         let mut settings = vec![serde_json::to_value(config).unwrap()];
         while let Some(table) = settings.pop() {
             for (name, value) in table.as_object().unwrap() {

@@ -27,7 +27,7 @@ pub struct View {
 /// head cannot take as many terms.
 ///
 /// # Errors
-/// None for data whose tables belong together.
+/// A file of word vectors that cannot be read; else none for data whose tables belong together.
 pub fn fit(
     data: &Dataset,
     train: &[usize],
@@ -44,9 +44,10 @@ pub fn fit(
                 TextView::Embedding => BranchInput::fit(table, train, config.min_support)?,
                 TextView::TfIdf => BranchInput::fit_words(table, train, tfidf)?,
                 TextView::Sequence => BranchInput::fit_sequence(table, train, &config.sequence),
-                TextView::Word2vec => {
+                TextView::Word2vec | TextView::Glove => {
+                    let path = config.glove.as_deref().filter(|_| *kind == TextView::Glove);
                     let seed = seed.derive(&table.name);
-                    BranchInput::fit_word_vectors(table, train, &config.word2vec, seed)?
+                    BranchInput::fit_word_vectors(table, train, &config.word2vec, path, seed)?
                 }
             };
             views.push(View { modality, input });

@@ -112,6 +112,8 @@ impl CellStore {
 /// One cell to be computed.
 pub(super) struct Cell<'a> {
     pub(super) variant: &'a Variant,
+    /// Of the file of word vectors, where one is looked at.
+    pub(super) glove: Option<&'a Digest>,
     pub(super) seed: Seed,
     pub(super) train: &'a [usize],
     pub(super) test: &'a [usize],
@@ -130,11 +132,13 @@ impl Study<'_> {
         let titles = |titles: &[usize]| -> Vec<u8> {
             titles.iter().flat_map(|&title| (title as u64).to_le_bytes()).collect()
         };
+        let glove = cell.glove.map_or(&[][..], |digest| digest.as_bytes());
         DigestBuilder::new()
             .part("cell 1")
             .part(env!("CARGO_PKG_VERSION"))
             .part(self.data_digest.as_bytes())
             .part(canonical_json(&variant))
+            .part(glove)
             .part(cell.seed.0.to_le_bytes())
             .part(titles(self.groups))
             .part(titles(cell.train))

@@ -11,7 +11,7 @@ use super::cells::{Cell, CellResult, CellStore, Study, Variant};
 use crate::{
     base::Seed,
     learn::{
-        LearnConfig, LearnError, dataset::Dataset, heads::FitContext, study::folds::HeldOut,
+        LearnConfig, LearnError, dataset::Dataset, heads::FitContext, study::folds::{Fold, HeldOut},
         train::jobs,
     },
 };
@@ -75,19 +75,21 @@ pub fn run_grid(
     context: &FitContext<'_>,
 ) -> Result<GridResult, LearnError> {
     let held_out = HeldOut::of(data, folds, groups)?;
+    let mut gloves = Vec::with_capacity(variants.len());
     for variant in variants {
         variant.config.validate()?;
+        gloves.push(variant.config.glove_digest()?);
     }
     let seeds: Vec<Seed> =
         (0..num_seeds).map(|k| context.seed.derive(&format!("study {k}"))).collect();
     let study = Study { data, data_digest: data.digest(), groups };
     // Variants come with the dearest first: no thread is left with a long fit at the end.
     let mut cells = Vec::new();
-    for variant in variants {
+    for (variant, glove) in variants.iter().zip(&gloves) {
         for &seed in &seeds {
-            for fold in &held_out.folds {
-                let seed = seed.derive(&format!("fold {}", fold.name));
-                cells.push(Cell { variant, seed, train: &fold.train, test: &fold.test });
+            for Fold { name, train, test } in &held_out.folds {
+                let seed = seed.derive(&format!("fold {name}"));
+                cells.push(Cell { variant, glove: glove.as_ref(), seed, train, test });
             }
         }
     }

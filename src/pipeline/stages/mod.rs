@@ -172,13 +172,17 @@ impl<'a> Context<'a> {
 
     /// What fitting depends on besides features and folds.
     pub(super) fn learn_inputs(&self) -> Result<BTreeMap<String, Value>, PipelineError> {
-        Ok(BTreeMap::from([
+        let mut inputs = BTreeMap::from([
             ("catalog".to_owned(), self.catalog_input()?),
             ("learn settings".to_owned(), to_json(&self.pipeline.learn)),
             ("seed".to_owned(), to_json(&self.pipeline.run.seed)),
             ("device".to_owned(), to_json(&self.pipeline.run.device)),
             ("modalities".to_owned(), self.modalities()?.description()),
-        ]))
+        ]);
+        if let Some(digest) = self.pipeline.learn.glove_digest()? {
+            inputs.insert("word vectors".to_owned(), to_json(&digest));
+        }
+        Ok(inputs)
     }
 
     /// Everything a stage's result depends on, by name.
