@@ -243,7 +243,8 @@ mod tests {
         let mut settings = vec![serde_json::to_value(config).unwrap()];
         while let Some(table) = settings.pop() {
             for (name, value) in table.as_object().unwrap() {
-                let named = PAGE.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == name);
+                let named =
+                    PAGE.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == name);
                 assert!(named, "docs/heads.md does not speak of `{name}`");
                 settings.extend(value.is_object().then(|| value.clone()));
             }

@@ -11,7 +11,10 @@ use super::cells::{Cell, CellResult, CellStore, Study, Variant};
 use crate::{
     base::Seed,
     learn::{
-        LearnConfig, LearnError, dataset::Dataset, heads::FitContext, study::folds::{Fold, HeldOut},
+        LearnConfig, LearnError,
+        dataset::Dataset,
+        heads::FitContext,
+        study::folds::{Fold, HeldOut},
         train::jobs,
     },
 };

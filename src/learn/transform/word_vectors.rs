@@ -57,7 +57,10 @@ impl Vocabulary {
 
     fn idf(&self) -> Vec<f32> {
         let all = 1.0 + self.texts.len() as f64;
-        self.counts.values().map(|&(_, with)| (all / (1.0 + with as f64)).ln() as f32 + 1.0).collect()
+        self.counts
+            .values()
+            .map(|&(_, with)| (all / (1.0 + with as f64)).ln() as f32 + 1.0)
+            .collect()
     }
 
     fn corpus(&self) -> Corpus {
@@ -258,7 +261,10 @@ mod tests {
     #[test]
     fn a_file_that_is_none_is_refused_by_line() {
         for (lines, word) in [
-            ("moon 1 2\nwolf 1 2 3\n", "vectors.txt:2: the vector of \"wolf\" must be 2 numbers, got 3"),
+            (
+                "moon 1 2\nwolf 1 2 3\n",
+                "vectors.txt:2: the vector of \"wolf\" must be 2 numbers, got 3",
+            ),
             ("moon 1 2\nwolf 1 inf\n", "vectors.txt:2: the vector of \"wolf\" must be numbers"),
             ("unicorn 1 2\n", "no word of the training texts"),
         ] {

@@ -110,7 +110,11 @@ impl Stage for Settings {
         publish_bytes(&scores, lines.as_bytes()).map_err(PipelineError::file(&scores))?;
         let card = context.file(CARD);
         publish_bytes(&card, figures(&report).as_bytes()).map_err(PipelineError::file(&card))?;
-        Ok(Outcome { summary: summary(&context.pipeline.learn.head, &report), outputs: vec![path, scores, card], skipped: 0 })
+        Ok(Outcome {
+            summary: summary(&context.pipeline.learn.head, &report),
+            outputs: vec![path, scores, card],
+            skipped: 0,
+        })
     }
 }
 
