@@ -10,6 +10,7 @@ use crate::{
     eval::Headline,
     learn::{
         LearnConfig, LearnError, TrainedModel,
+        config::TextView,
         dataset::{Content, Dataset},
         heads,
         laws::{NUM_TITLES, config, context, groups, library},
@@ -94,9 +95,11 @@ fn masks_beat_zeros_where_inputs_are_dropped() {
     let data = library(true);
     let folder = tempfile::tempdir().unwrap();
     let store = CellStore::new(folder.path());
-    let aware = variant(vec![0, 1, 2], config("late-fusion"), vec![View::Dropped(0.5)]);
+    // Features alone: of a text that is not there even an empty one says that it is not.
+    let config = LearnConfig { text_views: vec![TextView::Embedding], ..config("late-fusion") };
+    let aware = variant(vec![0, 1, 2], config.clone(), vec![View::Dropped(0.5)]);
     let zeros = Variant {
-        config: LearnConfig { modality_dropout: 0.0, ..config("late-fusion") },
+        config: LearnConfig { modality_dropout: 0.0, ..config },
         filling: Filling::Zeros,
         ..aware.clone()
     };

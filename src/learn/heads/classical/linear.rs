@@ -136,18 +136,20 @@ mod tests {
     fn both_part_what_can_be_parted_and_weights_move_the_plane() {
         let x = Design::dense(4, vec![-2.0, -1.0, 1.0, 2.0]);
         let labels = [false, false, true, true];
-        let fits = |weights: [f32; 4]| {
-            [
-                Linear::logistic(&x, &labels, &weights, 1.0),
-                Linear::support_vectors(&x, &labels, &weights, 1.0, Seed(1)),
-            ]
-        };
-        for (even, heavy) in fits([1.0; 4]).iter().zip(&fits([1.0, 1.0, 5.0, 5.0])) {
-            let scores: Vec<f32> = (0..4).map(|row| even.score(&x, row)).collect();
-            assert!(scores[1] < 0.0 && scores[2] > 0.0, "{scores:?}");
-            assert!((scores[0] + scores[3]).abs() < 1e-3, "{scores:?}");
-            // The plane moves away from what weighs more.
-            assert!(heavy.bias() > even.bias() + 0.1, "{} {}", heavy.bias(), even.bias());
+        let (even, heavy) = ([1.0; 4], [1.0, 1.0, 5.0, 5.0]);
+        let logistic = |weights: &[f32; 4]| Linear::logistic(&x, &labels, weights, 1.0);
+        let scores: Vec<f32> = (0..4).map(|row| logistic(&even).score(&x, row)).collect();
+        assert!(scores[1] < 0.0 && scores[2] > 0.0, "{scores:?}");
+        assert!((scores[0] + scores[3]).abs() < 1e-3, "{scores:?}");
+        // The plane moves away from what weighs more.
+        assert!(logistic(&heavy).bias() > logistic(&even).bias() + 0.1);
+
+        // By hand: the outer rows lie beyond the margin. Even: w + 4 (w - 1) = 0. Heavy: the
+        // gradient is none where 13 w + 8 b = 12 and 8 w + 13 b = 8.
+        for (weights, w, b) in [(even, 0.8, 0.0), (heavy, 92.0 / 105.0, 8.0 / 105.0)] {
+            let svm = Linear::support_vectors(&x, &labels, &weights, 1.0, Seed(1));
+            let off = (svm.weights()[0] - w).abs().max((svm.bias() - b).abs());
+            assert!(off < 1e-4, "{svm:?}, by hand {w} and {b}");
         }
     }
 }
