@@ -42,7 +42,7 @@ fn configs() -> Vec<(String, LearnConfig)> {
     ] {
         let sequence = SequenceSettings { kind, embedding: 8, ..SequenceSettings::default() };
         let text_views = vec![TextView::Sequence];
-        let config = LearnConfig { sequence, text_views, ..config("late-fusion") };
+        let config = LearnConfig { text_views, sequence, ..config("late-fusion") };
         configs.push((format!("{kind:?}"), config));
     }
     let mut add = |name: &str, config: LearnConfig| configs.push((name.to_owned(), config));
@@ -58,7 +58,7 @@ fn configs() -> Vec<(String, LearnConfig)> {
     let resampling = Resampling::Oversampling;
     add("focal", LearnConfig { loss, class_weights, resampling, ..config("late-fusion") });
     let (loss, pooling, ema) = (LossKind::Asymmetric, Pooling::Mean, 0.9);
-    add("asymmetric", LearnConfig { loss, pooling, ema, ..config("gated-fusion") });
+    add("asymmetric", LearnConfig { pooling, loss, ema, ..config("gated-fusion") });
     configs
 }
 

@@ -62,16 +62,18 @@ fn a_forest_on_cepstral_statistics_knows_the_sounds() {
             Design::dense(clips.len(), clips.iter().flat_map(|c| c.row.clone()).collect())
         };
         let (binned, probe) = (Binned::new(&design(&train)), design(&test));
-        let mut scores = vec![[0.0_f32; NUM_CLASSES]; test.len()];
-        for class in 0..NUM_CLASSES {
+        let of_class = |class: usize| -> Vec<f32> {
             let labels: Vec<bool> = train.iter().map(|c| c.class == class).collect();
             let weights = vec![1.0; labels.len()];
             let seed = Seed(1).derive(&format!("class {class}"));
             let forest = Trees::forest(&binned, &labels, &weights, &settings, seed);
-            each_row(&probe, |row, values| scores[row][class] = forest.score(values));
-        }
-        for (clip, scores) in test.iter().zip(&scores) {
-            let best = (0..NUM_CLASSES).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+            let mut scores = Vec::with_capacity(test.len());
+            each_row(&probe, |_, values| scores.push(forest.score(values)));
+            scores
+        };
+        let scores: Vec<Vec<f32>> = (0..NUM_CLASSES).map(of_class).collect();
+        for (row, clip) in test.iter().enumerate() {
+            let best = (0..NUM_CLASSES).max_by(|&a, &b| scores[a][row].total_cmp(&scores[b][row]));
             num_right += usize::from(best == Some(clip.class));
         }
     }

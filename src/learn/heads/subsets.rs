@@ -153,7 +153,9 @@ mod tests {
     fn contributions_are_shapleys() {
         let table = |present: [bool; 3]| {
             let mut ragged = Ragged::new(1);
-            present.iter().for_each(|&there| ragged.push(if there { &[0.0] } else { &[] }, &[]));
+            for there in present {
+                ragged.push(if there { &[0.0] } else { &[] }, &[]);
+            }
             ModalityTable::new("m", Content::Rows(ragged))
         };
         let data = Dataset {
