@@ -45,7 +45,6 @@ pub(super) fn find(
         && folder.is_dir()
         && !args.writes_nfo_in_place()
         && let Some(inside) = catalog_inside(folder, trained)
-        && Library::read(&paths, folder)?.0.titles.is_empty()
     {
         console.say(format!("{}: the folder's catalog", inside.display()));
         catalog = Some(inside.clone());
