@@ -9,6 +9,7 @@ mod content;
 mod decode;
 mod delimited;
 mod error;
+pub mod export;
 mod genres;
 mod ids;
 pub mod import;
@@ -38,7 +39,7 @@ pub use paths::from_paths;
 pub use problem::{Problem, ProblemKind, Severity};
 use row::Row;
 pub use spec::{
-    CatalogSpec, Columns, Format, GenreSpec, MetadataColumns, Separator, VocabularySpec,
+    CatalogSpec, Columns, Format, GenreSpec, MetadataColumns, Need, Separator, VocabularySpec,
 };
 pub use split::Folds;
 pub use summary::{Availability, CatalogSummary, GenreSupport, check};

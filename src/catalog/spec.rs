@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::{source::SOURCES, vocabularies::CrosswalkSpec};
+use super::{Title, source::SOURCES, vocabularies::CrosswalkSpec};
 
 /// A catalog file and what its columns mean.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,43 @@ pub struct CatalogSpec {
     /// How genres are read and which count.
     #[serde(default)]
     pub genres: GenreSpec,
+    /// Sentences of a plot that say what genre the film is are left out, so that a model learns
+    /// what happens in a film and not what it is called.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drop_naming_sentences: bool,
+    /// Titles that lack one of these are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+}
+
+/// What a title may be asked to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Need {
+    /// A year of release.
+    Year,
+    /// A plot.
+    Plot,
+    /// A poster that is stated; whether the file is there is not looked at.
+    Poster,
+    /// A trailer that is stated.
+    Trailer,
+    /// A genre that counts.
+    Genres,
+}
+
+impl Need {
+    /// Whether a title has it.
+    #[must_use]
+    pub fn is_met(self, title: &Title) -> bool {
+        match self {
+            Self::Year => title.year.is_some(),
+            Self::Plot => title.plot.is_some(),
+            Self::Poster => title.poster.is_some(),
+            Self::Trailer => title.trailer.is_some(),
+            Self::Genres => !title.genres.is_empty(),
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -62,6 +99,8 @@ impl CatalogSpec {
             columns: Columns::default(),
             metadata: MetadataColumns::default(),
             genres: GenreSpec::default(),
+            drop_naming_sentences: false,
+            needs: Vec::new(),
         }
     }
 

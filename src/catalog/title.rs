@@ -138,6 +138,15 @@ pub struct Record {
     pub categories: Vec<Vec<String>>,
 }
 
+impl Record {
+    /// How many columns are stated.
+    #[must_use]
+    pub fn num_stated(&self) -> usize {
+        self.numbers.iter().flatten().count()
+            + self.categories.iter().filter(|values| !values.is_empty()).count()
+    }
+}
+
 /// Names of a [`Record`]'s columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordSchema {

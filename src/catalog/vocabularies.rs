@@ -28,7 +28,7 @@ macro_rules! shipped {
     };
 }
 
-shipped!("ebucore", "lcgft", "mm-imdb", "tmdb", "trailers12k");
+shipped!("ebucore", "lcgft", "mm-imdb", "tmdb", "trailers12k", "wikipedia");
 
 /// The vocabulary through which all crosswalks go.
 const HUB: &str = "imdb";

@@ -62,6 +62,20 @@ pub fn for_precision(scores: &[f64], labels: &[bool], precision: f64) -> Option<
     })
 }
 
+/// The lowest threshold whose decisions are wrong at most half as often as the genre given to
+/// every title would be: of a genre that every second film has, three in four must be right; of a
+/// rare one, one in two. By the count of [`for_precision`]; `None` where there is no such
+/// threshold, so that the scores know hardly more than the prior.
+///
+/// # Panics
+/// The lengths differ.
+#[must_use]
+pub fn half_the_error_of_the_prior(scores: &[f64], labels: &[bool]) -> Option<f64> {
+    let positives = labels.iter().filter(|&&l| l).count() as f64;
+    let prior = positives / labels.len().max(1) as f64;
+    for_precision(scores, labels, f64::midpoint(1.0, prior))
+}
+
 /// The threshold with the best F1: half-way between the lowest score that is decided and the
 /// next one below; the lowest score itself where everything is decided. Of equally good ones,
 /// the highest.
@@ -234,6 +248,20 @@ mod tests {
         let labels = Array2::from_shape_vec((4, 1), labels.to_vec()).unwrap();
         let never = AtPrecision::fit(table.view(), labels.view(), 0.9);
         assert_eq!((never.thresholds.clone(), never.or_never()), (vec![None], vec![NEVER]));
+    }
+
+    #[test]
+    fn a_tag_halves_the_error_of_naming_the_genre_blindly_or_is_none() {
+        // Every second title: three in four must be right, and one wrong one is added.
+        let scores: Vec<f64> = (0..8).map(|k| 1.0 - f64::from(k) / 10.0).collect();
+        let perfect = [true, true, true, true, false, false, false, false];
+        assert_eq!(half_the_error_of_the_prior(&scores, &perfect), Some(scores[3]));
+        let blind = [true, false, true, false, true, false, true, false];
+        assert_eq!(half_the_error_of_the_prior(&scores, &blind), None);
+        // One in eight: one in two would do, and the one right decision is counted with a wrong.
+        let rare = [false, true, false, false, false, false, false, false];
+        assert_eq!(half_the_error_of_the_prior(&scores, &rare), None);
+        assert_eq!(half_the_error_of_the_prior(&[], &[]), None);
     }
 
     #[test]

@@ -91,10 +91,19 @@ fn plot(shown: &[bool], rng: &mut ChaCha8Rng) -> String {
     words.join(" ")
 }
 
+/// [`library`] with nothing missing.
+fn whole_library(planted: bool) -> Dataset {
+    library_with(planted, 1.0)
+}
+
 /// Three modalities: a text with one row a title; one to four rows of which one carries the
 /// signal; records.
 /// A third of the titles misses each. With `planted` false, features know nothing of the labels.
 pub(super) fn library(planted: bool) -> Dataset {
+    library_with(planted, 0.67)
+}
+
+fn library_with(planted: bool, present_frac: f64) -> Dataset {
     let mut rng = Seed(11).rng("library");
     let mut speech = Seed(11).rng("words");
     let mut single = Ragged::new(6);
@@ -111,11 +120,11 @@ pub(super) fn library(planted: bool) -> Dataset {
             (0..NUM_GENRES).map(|_| rng.random_bool(0.5)).collect()
         };
         labels.extend(own);
-        let mut present: Vec<bool> = (0..3).map(|_| rng.random_bool(0.67)).collect();
+        let mut present: Vec<bool> = (0..3).map(|_| rng.random_bool(present_frac)).collect();
         if !present.contains(&true) {
             present[title % 3] = true;
         }
-        if title == BLANK_TITLE {
+        if title == BLANK_TITLE && present_frac < 1.0 {
             present.fill(false);
         }
         let mut row = |dim: usize, signal: f32| -> Vec<f32> {
@@ -186,6 +195,46 @@ fn assert_same(a: &ModelPrediction, b: &ModelPrediction, what: &str) {
     near(&a.contributions, &b.contributions, "contributions");
     near(&a.unimodal, &b.unimodal, "unimodal");
     near(&a.attention.concat().concat(), &b.attention.concat().concat(), "attention");
+}
+
+#[test]
+fn a_title_that_lacks_modalities_is_judged_by_what_titles_like_it_were_right_about() {
+    let interrupt = Interrupt::default();
+    let all: Vec<usize> = (0..NUM_TITLES).collect();
+    let fit = |data: &Dataset, abstain: bool| {
+        let config = LearnConfig { abstain, ..config() };
+        TrainedModel::fit(data, &all, &all, &config, &context(&interrupt, 3)).unwrap()
+    };
+    let planted = whole_library(true);
+    let model = fit(&planted, true);
+    assert_eq!(model.spec().partial.len(), 6, "every set of modalities but none and all");
+    assert!(fit(&planted, false).spec().partial.is_empty());
+
+    let first_alone = planted.masked(|_, m| m == 0);
+    let prediction = model.predict(&first_alone, &all).unwrap();
+    let decisions = model.spec().decisions_for(&[true, false, false]);
+    assert_ne!(decisions, &model.spec().fused);
+    let (mut right, mut decided) = (0, 0);
+    for t in 0..NUM_TITLES {
+        for g in 0..NUM_GENRES {
+            let at = t * NUM_GENRES + g;
+            let probability = f64::from(prediction.probability[at]);
+            assert_eq!(prediction.decision[at], probability >= decisions.thresholds[g]);
+            decided += usize::from(prediction.decision[at]);
+            right += usize::from(prediction.decision[at] && planted.labels_of(t)[g]);
+        }
+        let parts = &prediction.contributions[prediction.parts_of(t)][..3];
+        let sum: f32 = parts.iter().fold(prediction.bias[t * NUM_GENRES], |sum, part| sum + part);
+        assert_eq!(sum, prediction.logit[t * NUM_GENRES], "parts still sum to the whole");
+    }
+    assert!(decided > 0 && right * 10 >= decided * 7, "{right} of {decided}");
+
+    // What knows nothing says nothing, though every title has a nearest genre.
+    let noise = whole_library(false);
+    let model = fit(&noise, true);
+    let prediction = model.predict(&noise.masked(|_, m| m == 0), &all).unwrap();
+    let num_tags = prediction.decision.iter().filter(|&&decided| decided).count();
+    assert!(num_tags * 20 <= NUM_TITLES, "{num_tags} guesses are presented as tags");
 }
 
 #[test]

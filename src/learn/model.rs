@@ -42,7 +42,22 @@ pub struct Decisions {
     pub at_precision: Vec<AtPrecision>,
 }
 
+/// How scores of titles that have some of the modalities and lack all others become decisions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartialDecisions {
+    /// `[modalities]`: those that they have.
+    pub present: Vec<bool>,
+    /// Fitted out of fold with all other modalities masked.
+    pub decisions: Decisions,
+}
+
 impl Decisions {
+    /// The thresholds for the lowest precision known that is not below `precision`.
+    #[must_use]
+    pub fn at(&self, precision: f64) -> Option<&AtPrecision> {
+        self.at_precision.iter().find(|at| at.precision >= precision - 1e-9)
+    }
+
     /// Log-odds of the calibrated probability of genre `genre`, from log-odds after Platt scaling.
     fn bent(&self, genre: usize, platt_logit: f64) -> f64 {
         match self.isotonic.get(genre) {
@@ -72,8 +87,25 @@ pub struct ModelSpec {
     pub fused: Decisions,
     /// `[modalities]`: for each modality alone, from its own out-of-fold scores.
     pub unimodal: Vec<Decisions>,
+    /// For titles that lack modalities, where the training asked for it
+    /// ([`LearnConfig::abstain`]); what is not listed is judged as `fused`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partial: Vec<PartialDecisions>,
     /// How it was trained.
     pub config: LearnConfig,
+}
+
+impl ModelSpec {
+    /// How a title with these modalities is decided on; `present` `[modalities]`.
+    #[must_use]
+    pub fn decisions_for(&self, present: &[bool]) -> &Decisions {
+        self.partial_for(present).unwrap_or(&self.fused)
+    }
+
+    fn partial_for(&self, present: &[bool]) -> Option<&Decisions> {
+        let partial = self.partial.iter().find(|partial| partial.present == present);
+        partial.map(|partial| &partial.decisions)
+    }
 }
 
 /// A model that can score.
@@ -255,6 +287,13 @@ impl TrainedModel {
             }
         }
 
+        let present = |row: &usize| -> Vec<bool> {
+            data.modalities.iter().map(|table| table.present(*row)).collect()
+        };
+        let present: Vec<Vec<bool>> = rows.iter().map(present).collect();
+        let decisions_of: Vec<&Decisions> =
+            present.iter().map(|present| self.spec.decisions_for(present)).collect();
+
         let mut logit = vec![0.0_f32; raw_logits.len()];
         let mut bias = vec![0.0_f32; raw_logits.len()];
         for at in 0..raw_logits.len() {
@@ -263,24 +302,31 @@ impl TrainedModel {
                 logit[at] = bias[at];
                 continue;
             }
-            let platt = self.spec.fused.platt[at % genres];
+            let decisions = decisions_of[at / genres];
+            let platt = decisions.platt[at % genres];
             let parts = &mut contributions[at * modalities..(at + 1) * modalities];
             for part in parts.iter_mut() {
                 *part *= platt.a as f32;
             }
             let sum = |bias: f32| parts.iter().fold(bias, |sum, part| sum + part);
             bias[at] = platt.b as f32;
-            if !self.spec.fused.isotonic.is_empty() {
+            if !decisions.isotonic.is_empty() {
                 let straight = f64::from(sum(bias[at]));
-                bias[at] += (self.spec.fused.bent(at % genres, straight) - straight) as f32;
+                bias[at] += (decisions.bent(at % genres, straight) - straight) as f32;
             }
             logit[at] = sum(bias[at]);
         }
         let probability: Vec<f32> = logit.iter().map(|&z| sigmoid(f64::from(z)) as f32).collect();
         let mut decision = self.decide(&self.spec.fused, |at| probability[at], rows.len())?;
         for (title, scored) in scored.iter().enumerate() {
+            let own = title * genres..(title + 1) * genres;
             if !scored {
-                decision[title * genres..(title + 1) * genres].fill(false);
+                decision[own].fill(false);
+            } else if let Some(partial) = self.spec.partial_for(&present[title]) {
+                // No nearest genre here: what is not likely enough is no tag.
+                for (g, at) in own.enumerate() {
+                    decision[at] = f64::from(probability[at]) >= partial.thresholds[g];
+                }
             }
         }
 
@@ -381,7 +427,9 @@ impl TrainedModel {
         };
         if spec.unimodal.len() != spec.modalities.len()
             || spec.num_members == 0
+            || spec.partial.iter().any(|partial| partial.present.len() != spec.modalities.len())
             || !spec.unimodal.iter().chain([&spec.fused]).all(fits)
+            || !spec.partial.iter().all(|partial| fits(&partial.decisions))
         {
             return Err(failed("its parts do not fit together".into()));
         }

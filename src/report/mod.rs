@@ -149,6 +149,13 @@ fn publish(folder: &Path, name: &str, text: &str) -> Result<PathBuf, ReportError
     }
 }
 
+/// How often genres occur together, as an SVG file. `counts` `[genres, genres]`: titles that have
+/// both; those with one on the diagonal.
+#[must_use]
+pub fn co_occurrence_svg(genres: &[String], counts: &[Vec<u64>]) -> String {
+    svg::co_occurrence_alone(genres, counts)
+}
+
 /// The text of `metrics.json`: the report without its [`Circumstances`].
 ///
 /// # Errors

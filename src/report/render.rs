@@ -18,6 +18,7 @@ const ABLATION_MARKDOWN: &str = include_str!("../../assets/report/ablation.md.ji
 /// The self-contained page.
 pub(super) fn html(report: &EvaluationReport) -> Result<String, ReportError> {
     let environment = environment()?;
+    let genres: Vec<String> = report.genres.iter().map(|genre| genre.name.clone()).collect();
     let safe = |svg: String| Value::from_safe_string(svg);
     let (loss, map) = svg::training(&report.training);
     let curves: Vec<Value> = report
@@ -36,7 +37,7 @@ pub(super) fn html(report: &EvaluationReport) -> Result<String, ReportError> {
     let plots = context! {
         curves,
         reliability => safe(svg::reliability(&report.reliability, report.uncalibrated.as_ref())),
-        co_occurrence => safe(svg::co_occurrence(report)),
+        co_occurrence => safe(svg::co_occurrence(&genres, &report.co_occurrence)),
         training_loss => safe(loss),
         training_map => safe(map),
         style => safe(STYLE.to_owned()),

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use super::model::{EvaluationReport, GenreReport, Reliability, TrainingCurve};
+use super::model::{GenreReport, Reliability, TrainingCurve};
 
 /// Where a plot's data stand inside its picture, px.
 struct Frame {
@@ -170,10 +170,23 @@ pub(super) fn reliability(reliability: &Reliability, before: Option<&Reliability
     picture("chart", (320.0, 300.0), "Observed share against stated probability", &inside)
 }
 
+/// What stands in the page's style sheet, for pictures that stand alone.
+const ALONE: &str = "text{font:9px system-ui,sans-serif;fill:#555}.mid{text-anchor:middle}\
+    .end{text-anchor:end}.name{font-size:11px;fill:#222}.value{fill:#222}.strong{fill:#fff}\
+    .cell{fill:#2563eb}.cell.own{fill:#e5e5e5}";
+
+/// [`co_occurrence`] as a file of its own. `counts` `[genres, genres]`: titles that have both.
+pub(super) fn co_occurrence_alone(genres: &[String], counts: &[Vec<u64>]) -> String {
+    let inside = co_occurrence(genres, counts);
+    let (tag, rest) = inside.split_once('>').unwrap_or((&inside, ""));
+    let tag = tag.replacen("<svg", r#"<svg xmlns="http://www.w3.org/2000/svg""#, 1);
+    format!("{tag}><style>{ALONE}</style>{rest}\n")
+}
+
 /// Of the titles with the row's genre, the share that also has the column's.
-pub(super) fn co_occurrence(report: &EvaluationReport) -> String {
+pub(super) fn co_occurrence(genres: &[String], counts: &[Vec<u64>]) -> String {
     const CELL: f64 = 25.0;
-    let names: Vec<String> = report.genres.iter().map(|genre| shortened(&genre.name, 18)).collect();
+    let names: Vec<String> = genres.iter().map(|genre| shortened(genre, 18)).collect();
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0) as f64;
     let (left, top) = (10.0 + 6.4 * longest, 14.0 + 5.2 * longest);
     let side = CELL * names.len() as f64;
@@ -188,7 +201,7 @@ pub(super) fn co_occurrence(report: &EvaluationReport) -> String {
             escape(name)
         );
     }
-    for (row, counts) in report.co_occurrence.iter().enumerate() {
+    for (row, counts) in counts.iter().enumerate() {
         let support = counts[row].max(1) as f64;
         for (column, &count) in counts.iter().enumerate() {
             let (x, y) = (left + column as f64 * CELL, top + row as f64 * CELL);
@@ -196,9 +209,9 @@ pub(super) fn co_occurrence(report: &EvaluationReport) -> String {
             let own = row == column;
             let class = if own { "cell own" } else { "cell" };
             let tip = if own {
-                format!("{}: {count} titles", report.genres[row].name)
+                format!("{}: {count} titles", genres[row])
             } else {
-                let (a, b) = (&report.genres[row].name, &report.genres[column].name);
+                let (a, b) = (&genres[row], &genres[column]);
                 format!("{count} of the {} titles with {a} also have {b}", counts[row])
             };
             let opacity = if own { 1.0 } else { share.min(1.0) };

@@ -348,3 +348,13 @@ fn an_unwritable_folder_is_an_error_with_a_hint() {
     assert!(matches!(error, ReportError::File { action: "written", .. }));
     assert!(error.hint().is_some());
 }
+
+#[test]
+fn the_plot_of_genres_together_stands_alone_as_a_file() {
+    let genres = ["Drama", "Western & <Italian>"].map(str::to_owned);
+    let svg = super::co_occurrence_svg(&genres, &[vec![4, 1], vec![1, 2]]);
+    assert!(svg.starts_with(r#"<svg xmlns="http://www.w3.org/2000/svg""#), "{svg}");
+    assert!(svg.trim_end().ends_with("</svg>") && svg.matches("<style>").count() == 1);
+    assert!(svg.contains("1 of the 4 titles with Drama also have Western &amp; &lt;Italian&gt;"));
+    assert_eq!(svg.matches("<rect").count(), 4);
+}

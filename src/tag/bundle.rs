@@ -17,7 +17,10 @@ use crate::{
     base::{DeviceChoice, Digest},
     catalog::{CatalogSpec, Vocabulary},
     encode::EncoderContext,
-    learn::TrainedModel,
+    learn::{
+        TrainedModel,
+        dataset::{Content, Dataset},
+    },
 };
 
 /// Version of the bundle's layout.
@@ -45,8 +48,28 @@ pub struct BundleConfig {
     pub trained_on: TrainedOn,
     /// What whoever uses it must know.
     pub notes: Vec<String>,
+    /// Terms and limits.
+    #[serde(default)]
+    pub about: About,
     /// Digests of the model's files, by name.
     pub files: BTreeMap<String, Digest>,
+}
+
+/// Under which terms a bundle may be used and what it is good for. Empty where its maker said
+/// nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct About {
+    /// Under which terms it may be used, in a sentence or two.
+    pub terms: String,
+    /// Whose data it was trained on, as their terms want it said.
+    pub attribution: String,
+    /// What the data are, in a sentence or two.
+    pub data: String,
+    /// What it is meant for.
+    pub intended_use: String,
+    /// What it does not know or cannot do, a sentence each.
+    pub limits: Vec<String>,
 }
 
 /// A modality of a bundle.
@@ -58,6 +81,16 @@ pub struct BundleModality {
     pub settings: Value,
     /// An encoder's fingerprint, or a record's columns: what must be the same when tagging.
     pub made_by: Value,
+    /// Of a record's columns so many are stated by 99 in 100 of the titles trained on. A title
+    /// that states fewer is tagged without the record: what was learned of whole rows says little
+    /// about a year alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub min_stated: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// What a bundle was trained on.
@@ -195,6 +228,28 @@ impl Bundle {
     #[must_use]
     pub fn model_name(&self) -> String {
         format!("{}@{}", self.config.name, self.digest.short())
+    }
+
+    /// The titles as the model may see them, and `[titles]` the records that state too little to
+    /// be seen, by modality.
+    pub(super) fn shown(&self, data: Dataset) -> (Dataset, Vec<Vec<String>>) {
+        let mut thin = vec![Vec::new(); data.num_titles()];
+        for table in &data.modalities {
+            let own = self.config.modalities.iter().find(|own| own.name == table.name);
+            let (Some(own), Content::Records { rows, .. }) = (own, &table.content) else {
+                continue;
+            };
+            for (names, row) in thin.iter_mut().zip(rows) {
+                if row.as_ref().is_some_and(|row| row.num_stated() < own.min_stated) {
+                    names.push(own.name.clone());
+                }
+            }
+        }
+        if thin.iter().all(Vec::is_empty) {
+            return (data, thin);
+        }
+        let shown = data.masked(|title, m| !thin[title].contains(&data.modalities[m].name));
+        (shown, thin)
     }
 
     /// Opens the encoders that it was trained on.

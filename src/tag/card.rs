@@ -22,6 +22,18 @@ pub fn model_card(config: &BundleConfig, model: &TrainedModel, figures: Option<&
     for note in &config.notes {
         let _ = writeln!(card, "> {note}\n");
     }
+    let about = &config.about;
+    let mut section = |heading: &str, text: &str| {
+        if !text.is_empty() {
+            let _ = writeln!(card, "## {heading}\n\n{text}\n");
+        }
+    };
+    section("Terms", &about.terms);
+    section("Attribution", &about.attribution);
+    section("Intended use", &about.intended_use);
+    let limits: Vec<String> = about.limits.iter().map(|limit| format!("- {limit}")).collect();
+    section("What it does not know", &limits.join("\n"));
+    section("The data", &about.data);
     let _ = writeln!(
         card,
         "## Trained on\n\n{} labelled titles of `{}` (SHA-256 {}), seed {}, {} members.\n",
@@ -44,8 +56,12 @@ pub fn model_card(config: &BundleConfig, model: &TrainedModel, figures: Option<&
         }
     };
     let _ = writeln!(card, "## Encoders\n");
-    for BundleModality { name, made_by, .. } in &config.modalities {
-        let _ = writeln!(card, "- {name}: {made_by}");
+    for BundleModality { name, made_by, min_stated, .. } in &config.modalities {
+        let least = match min_stated {
+            0 => String::new(),
+            least => format!(", not looked at where fewer than {least} columns are stated"),
+        };
+        let _ = writeln!(card, "- {name}: {made_by}{least}");
     }
     let _ = writeln!(
         card,

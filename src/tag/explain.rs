@@ -65,6 +65,7 @@ pub fn explain(
     })?;
     let vocabulary = &bundle.config.genres;
     let data = modalities.table(std::slice::from_ref(title), vocabulary, store, digests)?;
+    let (data, _) = bundle.shown(data);
     let mut words: BTreeMap<String, Vec<WordEffect>> = BTreeMap::new();
     for (m, open) in modalities.encoders().iter().enumerate() {
         let Some(SourceKind::Text(text)) = open.modality.source(title) else { continue };

@@ -13,13 +13,14 @@ pub mod format;
 mod library;
 mod modalities;
 mod predict;
+mod shipped;
 pub mod sidecar;
 mod sinks;
 #[cfg(test)]
 mod testing;
 mod titles;
 
-pub use bundle::{Bundle, BundleConfig, BundleModality, TrainedOn};
+pub use bundle::{About, Bundle, BundleConfig, BundleModality, TrainedOn};
 pub use card::model_card;
 pub use choice::Choice;
 pub use error::TagError;
@@ -27,5 +28,6 @@ pub use explain::{Explanation, WordEffect, explain};
 pub use library::Library;
 pub use modalities::OpenModalities;
 pub use predict::{GenreScore, Moment, Tagger, TitleTags};
+pub use shipped::{SHIPPED, ShippedBundle};
 pub use sinks::{TableSink, TagSink};
 pub use titles::{TagJob, TagSummary, tag_titles};

@@ -32,6 +32,10 @@ pub struct TitleTags {
     pub year: Option<i32>,
     /// The genres decided on, most probable first. Empty where nothing could be looked at.
     pub genres: Vec<String>,
+    /// Genres that the bundle would give but for a precision that was asked for: for a person to
+    /// decide. Most probable first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub doubtful: Vec<String>,
     /// Every genre, most probable first; empty where nothing could be looked at.
     pub scores: Vec<GenreScore>,
     /// By modality: the moments that weighed most.
@@ -56,7 +60,7 @@ pub struct GenreScore {
     pub genre: String,
     /// Calibrated probability.
     pub probability: f32,
-    /// The genre's threshold.
+    /// The genre's threshold for a title that shows as much; above 1 where it is never a tag.
     pub threshold: f64,
     /// Whether it is a tag.
     pub decision: bool,
@@ -111,9 +115,10 @@ impl<'a> Tagger<'a> {
         digests: &SourceDigests,
     ) -> Result<Vec<TitleTags>, TagError> {
         let data = self.modalities.table(titles, &self.bundle.config.genres, store, digests)?;
+        let (data, thin) = self.bundle.shown(data);
         let rows: Vec<usize> = (0..titles.len()).collect();
         let prediction = self.bundle.model.predict(&data, &rows)?;
-        let missing = self.missing(titles, &data, store, digests)?;
+        let missing = self.missing(titles, &data, &thin, store, digests)?;
         Ok(titles
             .iter()
             .zip(missing)
@@ -131,8 +136,13 @@ impl<'a> Tagger<'a> {
         missing: BTreeMap<String, String>,
     ) -> TitleTags {
         let mut scores: Vec<GenreScore> = Vec::new();
+        let mut doubtful = Vec::new();
         if prediction.scored[idx] {
             let num_modalities = prediction.num_modalities;
+            let present: Vec<bool> =
+                data.modalities.iter().map(|table| table.present(idx)).collect();
+            let decisions = self.bundle.model.spec().decisions_for(&present);
+            let thresholds = self.choice.thresholds(decisions);
             for (genre_idx, at) in prediction.genres_of(idx).enumerate() {
                 let contributions = data
                     .modalities
@@ -143,23 +153,33 @@ impl<'a> Tagger<'a> {
                         (modality.name.clone(), prediction.contributions[at * num_modalities + m])
                     })
                     .collect();
+                let (probability, threshold) = (prediction.probability[at], thresholds[genre_idx]);
+                let decision = match self.choice.precision {
+                    None => prediction.decision[at],
+                    Some(_) => f64::from(probability) >= threshold,
+                };
+                if prediction.decision[at] && !decision {
+                    doubtful.push((probability, data.genres[genre_idx].clone()));
+                }
                 scores.push(GenreScore {
                     genre: data.genres[genre_idx].clone(),
-                    probability: prediction.probability[at],
-                    threshold: self.bundle.model.spec().fused.thresholds[genre_idx],
-                    decision: prediction.decision[at],
+                    probability,
+                    threshold,
+                    decision,
                     base: prediction.bias[at],
                     contributions,
                 });
             }
             scores.sort_by(|a, b| b.probability.total_cmp(&a.probability));
             self.choice.apply(&mut scores);
+            doubtful.sort_by(|a, b| b.0.total_cmp(&a.0));
         }
         TitleTags {
             id: title.id.clone(),
             title: title.name.clone(),
             year: title.year,
             genres: scores.iter().filter(|s| s.decision).map(|s| s.genre.clone()).collect(),
+            doubtful: doubtful.into_iter().map(|(_, genre)| genre).collect(),
             scores,
             moments: moments(idx, data, prediction),
             missing,
@@ -174,6 +194,7 @@ impl<'a> Tagger<'a> {
         &self,
         titles: &[Title],
         data: &Dataset,
+        thin: &[Vec<String>],
         store: &FeatureStore,
         digests: &SourceDigests,
     ) -> Result<Vec<BTreeMap<String, String>>, TagError> {
@@ -192,7 +213,9 @@ impl<'a> Tagger<'a> {
                     let colon = if failure.detail.is_empty() { "" } else { ": " };
                     Some(format!("{}{colon}{}", failure.code, failure.detail))
                 });
-                let reason = failure.unwrap_or_else(|| "not given".to_owned());
+                let is_thin = thin[idx].contains(&table.name);
+                let why = if is_thin { "too little is stated" } else { "not given" };
+                let reason = failure.unwrap_or_else(|| why.to_owned());
                 missing[idx].insert(table.name.clone(), reason);
             }
         }

@@ -31,7 +31,7 @@ pub trait TagSink {
 /// One file about many titles.
 pub struct TableSink<'a> {
     writer: Box<dyn TagWriter + 'a>,
-    only_untagged: bool,
+    only_open: bool,
 }
 
 impl TableSink<'static> {
@@ -62,13 +62,14 @@ impl<'a> TableSink<'a> {
         let writer = format
             .table(out, &bundle.model.spec().modalities)
             .ok_or_else(|| TagError::NoTable { format: format.name() })?;
-        Ok(Self { writer, only_untagged: false })
+        Ok(Self { writer, only_open: false })
     }
 
-    /// Only titles without any tag: those that a person should look at.
+    /// Only titles that a person should look at: those without any tag, and those with a doubtful
+    /// one.
     #[must_use]
-    pub fn only_untagged(self) -> Self {
-        Self { only_untagged: true, ..self }
+    pub fn only_open(self) -> Self {
+        Self { only_open: true, ..self }
     }
 
     /// Ends the file.
@@ -82,7 +83,8 @@ impl<'a> TableSink<'a> {
 
 impl TagSink for TableSink<'_> {
     fn write(&mut self, _idx: usize, tagged: Tagged<'_>, _inputs: Digest) -> Result<(), TagError> {
-        if self.only_untagged && !tagged.tags.genres.is_empty() {
+        let is_settled = !tagged.tags.genres.is_empty() && tagged.tags.doubtful.is_empty();
+        if self.only_open && is_settled {
             return Ok(());
         }
         Ok(self.writer.write(tagged)?)

@@ -41,6 +41,7 @@ pub(super) fn tags_of(genres: &[&str]) -> TitleTags {
         title: title.name,
         year: title.year,
         genres: genres.iter().map(|&genre| genre.to_owned()).collect(),
+        doubtful: Vec::new(),
         scores,
         moments: BTreeMap::from([(
             "eyes".to_owned(),

@@ -44,6 +44,8 @@ pub struct TagSummary {
     pub num_unscored: usize,
     /// Of them, those that have no tag.
     pub num_untagged: usize,
+    /// Of them, those that have a doubtful genre.
+    pub num_doubtful: usize,
     /// Titles that no sink wanted.
     pub num_unchanged: usize,
     /// Tags given.
@@ -125,6 +127,7 @@ fn tag_chunk(
         summary.num_titles += 1;
         summary.num_unscored += usize::from(tags.scores.is_empty());
         summary.num_untagged += usize::from(tags.genres.is_empty());
+        summary.num_doubtful += usize::from(!tags.doubtful.is_empty());
         summary.num_tags += tags.genres.len();
         let tagged = Tagged { title: wanted.title, tags: &tags };
         for (sink, _) in sinks.iter_mut().zip(&wanted.by).filter(|(_, wants)| **wants) {

@@ -49,7 +49,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustfft", &["encode"]),
     ("realfft", &["encode"]),
     ("csv", &["catalog", "report", "tag"]),
-    ("parquet", &["catalog"]),
+    ("parquet", &["catalog", "tag"]),
     ("tar", &["catalog"]),
     ("whatlang", &["catalog"]),
     ("quick_xml", &["catalog", "tag"]),
@@ -64,10 +64,16 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
 ];
 
-/// Readers of what others wrote: in their formats and columns some words are also names of
+/// Readers of what others wrote, and what is written for others: in their formats and columns some words are also names of
 /// modalities.
-const FOREIGN_WORDS: &[&str] =
-    &["catalog/clean", "catalog/import", "catalog/library.rs", "catalog/nfo.rs", "catalog/source"];
+const FOREIGN_WORDS: &[&str] = &[
+    "catalog/clean",
+    "catalog/export",
+    "catalog/import",
+    "catalog/library.rs",
+    "catalog/nfo.rs",
+    "catalog/source",
+];
 
 struct Source {
     path: PathBuf,

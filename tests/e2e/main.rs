@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
 mod archive;
+mod shipped;
 
 use std::{
     fmt::Write as _,
@@ -385,7 +386,7 @@ fn lay_out_the_readmes_folder(folder: &Path, library: &Path) {
 
 #[test]
 fn the_commands_of_the_readme_run() {
-    if !weights_are_here(WEIGHTS) {
+    if !weights_are_here(&[WEIGHTS, &["efficientnet-lite2"]].concat()) {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();

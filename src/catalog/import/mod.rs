@@ -23,8 +23,10 @@ use std::{
 
 use check_ids::IdCheck;
 pub use decisions::{Decisions, Doubtful, Input, Joined};
+pub(super) use join::name_key;
 use join::{Index, Keys};
-use record::record;
+pub(super) use parquet_file::write as write_parquet;
+pub(super) use record::record;
 
 use super::{
     CatalogError, CatalogSpec, CatalogSummary, Row,

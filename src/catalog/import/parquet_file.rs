@@ -37,7 +37,7 @@ enum Kind {
 type Object = Map<String, Value>;
 
 /// Writes the Parquet file of a JSON Lines file.
-pub(super) fn write(jsonl: &Path, parquet: &Path) -> Result<(), CatalogError> {
+pub(in crate::catalog) fn write(jsonl: &Path, parquet: &Path) -> Result<(), CatalogError> {
     let failed = |source: io::Error| CatalogError::File {
         path: parquet.to_owned(),
         action: "written",

@@ -9,4 +9,4 @@ mod duplicates;
 mod naming;
 
 pub use duplicates::{NearDuplicate, TornGroup, near_duplicates, torn_groups};
-pub use naming::{GenreWords, names_own_genre};
+pub use naming::{GenreWords, names_own_genre, sentences};

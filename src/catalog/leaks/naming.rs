@@ -83,6 +83,37 @@ impl GenreWords {
         };
         (0..self.forms.len()).filter(|&genre| named(&self.forms[genre])).collect()
     }
+
+    /// The text without the sentences that say what genre the film is; `None` where nothing is
+    /// left. A text without such a sentence is given as it is.
+    #[must_use]
+    pub fn without_naming(&self, text: &str) -> Option<String> {
+        if self.named_in(text).is_empty() {
+            return Some(text.to_owned());
+        }
+        let silent = |sentence: &&str| self.named_in(sentence).is_empty();
+        let left: Vec<&str> = sentences(text).into_iter().filter(silent).collect();
+        (!left.is_empty()).then(|| left.join(" "))
+    }
+}
+
+/// Sentences of a text: they end at a full stop, a question mark or an exclamation mark before a
+/// blank, and at the end of a line.
+#[must_use]
+pub fn sentences(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut begin = 0;
+    let mut last = ' ';
+    for (at, c) in text.char_indices() {
+        if c == '\n' || (c.is_whitespace() && ['.', '!', '?'].contains(&last)) {
+            found.push(text[begin..at].trim());
+            begin = at;
+        }
+        last = c;
+    }
+    found.push(text[begin..].trim());
+    found.retain(|sentence| !sentence.is_empty());
+    found
 }
 
 /// `[titles]`: whether the plot names one of the title's own genres.
@@ -166,6 +197,22 @@ pub(super) mod tests {
         ] {
             assert_eq!(words.named_in(text), named, "{text}");
         }
+    }
+
+    #[test]
+    fn sentences_end_where_they_end() {
+        let text = "One. Two! 3.5 is it?\nThree";
+        assert_eq!(sentences(text), ["One.", "Two!", "3.5 is it?", "Three"]);
+        assert!(sentences(" \n ").is_empty());
+    }
+
+    #[test]
+    fn sentences_that_name_a_genre_are_left_out_and_no_others() {
+        let words = GenreWords::new(&vocabulary());
+        let text = "It is a 1982 horror film. A door opens.  It was shot in Ohio.";
+        assert_eq!(words.without_naming(text).unwrap(), "A door opens. It was shot in Ohio.");
+        assert_eq!(words.without_naming("A  door.").as_deref(), Some("A  door."));
+        assert_eq!(words.without_naming("It is a 1982 war film."), None);
     }
 
     #[test]

@@ -30,6 +30,7 @@ use super::{
     delimited::DelimitedReader,
     genres::{Fate, GenreCounter},
     jsonl::JsonlReader,
+    leaks::GenreWords,
     problem::{nearest, shown},
     row::{Malformed, Row},
     source::{self, Intake, Source},
@@ -364,6 +365,37 @@ impl<'a> Loader<'a> {
         self.problems.extend(notes);
     }
 
+    /// Leaves out the titles that lack what every title needs, and says how many.
+    fn apply_needs(&mut self) -> Result<(), CatalogError> {
+        let num_before = self.titles.len();
+        let needs = &self.spec.needs;
+        self.titles.retain(|title| needs.iter().all(|need| need.is_met(title)));
+        let num_left_out = num_before - self.titles.len();
+        if num_left_out == 0 {
+            return Ok(());
+        }
+        let path = self.spec.path.clone();
+        if self.titles.is_empty() {
+            return Err(CatalogError::NoTitles {
+                path,
+                reason: "; each lacks what `catalog.needs` names".to_owned(),
+                hint: "take what the catalog does not have out of `catalog.needs`".to_owned(),
+            });
+        }
+        self.problems.push(Problem {
+            severity: Severity::Note,
+            kind: ProblemKind::LeftOut,
+            file: path,
+            line: None,
+            column: None,
+            field: None,
+            value: None,
+            message: format!("{num_left_out} titles lack what `catalog.needs` names"),
+            hint: "they are left out; clear `catalog.needs` to keep them".to_owned(),
+        });
+        Ok(())
+    }
+
     fn finish(mut self) -> Result<(Catalog, Vec<Problem>), CatalogError> {
         if self.titles.is_empty() {
             let (reason, hint) = match self.problems.iter().find(|p| p.severity == Severity::Error)
@@ -399,6 +431,14 @@ impl<'a> Loader<'a> {
             let is_lost = unknown && title.genres.is_empty();
             title.labelled = !stated.is_empty() && !is_lost;
         }
+        if self.spec.drop_naming_sentences {
+            let words = GenreWords::new(&vocabulary);
+            for title in &mut self.titles {
+                let plot = title.plot.take();
+                title.plot = plot.and_then(|plot| words.without_naming(&plot));
+            }
+        }
+        self.apply_needs()?;
         // By line; what belongs to no line comes last.
         self.problems.sort_by_key(|p| (p.line.unwrap_or(u64::MAX), p.column));
         Ok((Catalog { titles: self.titles, vocabulary }, self.problems))

@@ -267,7 +267,26 @@ impl Loader<'_> {
 mod tests {
     use std::fs;
 
-    use crate::catalog::{CatalogSpec, ProblemKind, load};
+    use crate::catalog::{CatalogSpec, Need, ProblemKind, load};
+
+    #[test]
+    fn plots_lose_what_names_a_genre_and_titles_that_lack_a_plot_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("films.csv");
+        let text = "id,plot,genres\na,It is a war film. A door opens.,War\nb,,War\n\
+                    c,It is a war film.,War\nd,A lock.,\n";
+        fs::write(&path, text).unwrap();
+        let spec = CatalogSpec { drop_naming_sentences: true, ..CatalogSpec::new(&path) };
+        let needy = CatalogSpec { needs: vec![Need::Plot, Need::Genres], ..spec.clone() };
+        let (catalog, problems) = load(&needy).unwrap();
+        let plots: Vec<_> = catalog.titles.iter().map(|title| title.plot.as_deref()).collect();
+        assert_eq!(plots, [Some("A door opens.")]);
+        let said: Vec<_> = problems.iter().filter(|p| p.kind == ProblemKind::LeftOut).collect();
+        assert!(said.len() == 1 && said[0].message.starts_with("3 titles"), "{problems:?}");
+        assert_eq!(load(&spec).unwrap().0.titles.len(), 4, "who needs nothing loses nothing");
+        let nobody = CatalogSpec { needs: vec![Need::Trailer], ..spec };
+        assert!(load(&nobody).unwrap_err().to_string().contains("catalog.needs"));
+    }
 
     #[test]
     fn files_are_looked_for_beside_the_catalog_then_in_the_usual_folder() {

@@ -1,6 +1,7 @@
 //! `cinetag catalog`: a catalog made, looked at and passed on before anything is computed.
 
 mod check;
+mod export;
 mod import;
 
 use super::{Console, Failure};
@@ -12,6 +13,8 @@ pub(super) enum Command {
     Check(check::Args),
     /// Make one checked catalog of data as others publish and keep it
     Import(import::Args),
+    /// Write the titles cleaned and annotated, with splits and a data set card
+    Export(export::Args),
     /// The kinds of sources that can be imported, or read with `catalog.format`
     Sources,
 }
@@ -20,6 +23,7 @@ pub(super) fn run(command: &Command, console: &Console) -> Result<u8, Failure> {
     match command {
         Command::Check(args) => check::run(args, console),
         Command::Import(args) => import::run(args, console),
+        Command::Export(args) => export::run(args, console),
         Command::Sources => {
             let width = SOURCES.iter().map(|source| source.name().len()).max().unwrap_or(0);
             for source in SOURCES {

@@ -15,7 +15,7 @@ use crate::{
     extract::{ExtractReport, ExtractSettings},
     store::FeatureStore,
     tag::{
-        Bundle, Choice, TableSink, TagError, TagJob, TagSink, TagSummary,
+        Bundle, Choice, SHIPPED, ShippedBundle, TableSink, TagError, TagJob, TagSink, TagSummary,
         format::{TagFormat, registry},
         sidecar::{RunHeader, SidecarReport, SidecarWriter},
         tag_titles,
@@ -34,14 +34,15 @@ pub(super) struct Args {
     /// catalog (.csv, .tsv, .jsonl); - reads a list of paths from standard input
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// The bundle
-    #[arg(long, value_name = "DIR", required = true)]
+    /// The bundle: a folder, or the name of one that the program brings along (films-research)
+    /// [default: the first of these that fits what the titles have]
+    #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
     /// File of the tags; standard output where nothing else is asked for
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// How tags are written: jsonl, csv, xlsx, json-ld, pbcore; as sidecars also nfo, ebucore,
-    /// mmif [default: by the file's name, else jsonl; sidecars: nfo]
+    /// How tags are written: jsonl, csv, xlsx, parquet, json-ld, pbcore; as sidecars also nfo,
+    /// ebucore, mmif [default: by the file's name, else jsonl; sidecars: nfo]
     #[arg(long, value_parser = format)]
     format: Option<Format>,
     /// Write sidecars beside the films: genres into the NFO files that are there
@@ -56,12 +57,17 @@ pub(super) struct Args {
     /// Write a contact sheet (index.html) of what would be tagged, and nothing else
     #[arg(long, value_name = "DIR", conflicts_with_all = ["in_place", "sidecars", "out"])]
     review: Option<PathBuf>,
-    /// File of the titles that got no tag, for a person to look at
+    /// File of the titles for a person to look at: those that got no tag, and with --precision
+    /// those with a genre that is likely, but not as likely as that
     #[arg(long, value_name = "FILE")]
     untagged: Option<PathBuf>,
     /// No tag that is less probable than this, 0 to 1
     #[arg(long, value_name = "P", value_parser = probability)]
     min_probability: Option<f32>,
+    /// Tags are to be right at least this often, 0 to 1: thresholds that reached it on titles
+    /// held out; a genre that cannot be told so surely is left to a person
+    #[arg(long, value_name = "P", value_parser = share)]
+    precision: Option<f64>,
     /// No more tags than this for a title: the most probable ones
     #[arg(long, value_name = "N")]
     top: Option<usize>,
@@ -97,6 +103,11 @@ fn probability(text: &str) -> Result<f32, String> {
     number.ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
 impl Args {
     /// Where sidecars are written, if they are: beside the films, or in a tree of their own.
     fn writes_sidecars(&self) -> bool {
@@ -127,12 +138,16 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
             "add --in-place, or --sidecars DIR",
         ));
     }
-    let folder = args.bundle.clone().unwrap_or_default();
-    let bundle = Bundle::load(&folder, args.device)?;
-    for note in &bundle.config.notes {
-        console.say(format!("note: {note}"));
-    }
-    let found = titles::find(args, &bundle.config.catalog, console)?;
+    let (bundle, found) = bundle_and_titles(args, console)?;
+    let choice =
+        Choice { min_probability: args.min_probability, top: args.top, precision: args.precision };
+    choice.check(&bundle.model.spec().fused).map_err(|known| {
+        let asked = args.precision.unwrap_or_default();
+        Failure::usage(
+            format!("--precision {asked} is more than {} can promise", bundle.config.name),
+            known,
+        )
+    })?;
     let context = EncoderContext { device: args.device, weights_dir: None };
     let modalities = bundle.open_modalities(&context)?;
     let store = match &args.store {
@@ -151,7 +166,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
             max_failed_frac: 1.0,
             ..ExtractSettings::default()
         },
-        choice: &Choice { min_probability: args.min_probability, top: args.top },
+        choice: &choice,
         tagged_at: Some(now),
     };
 
@@ -164,7 +179,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         table = Some(Table { draft: None, sink: TableSink::new(out, format, &bundle)? });
     }
     let mut untagged = match &args.untagged {
-        Some(path) => Some(Table::begin(path, args.format_of(path), &bundle)?.only_untagged()),
+        Some(path) => Some(Table::begin(path, args.format_of(path), &bundle)?.only_open()),
         None => None,
     };
     let mut tell = |difference: String| console.data(difference);
@@ -209,6 +224,46 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     Ok(if summary.num_skipped + num_failed > 0 { SKIPPED } else { 0 })
 }
 
+/// The bundle that is named, or the first that fits; and the titles.
+fn bundle_and_titles(args: &Args, console: &Console) -> Result<(Bundle, titles::Found), Failure> {
+    let shipped = |path: &std::path::Path| {
+        if path.exists() { None } else { ShippedBundle::find(path.to_str()?) }
+    };
+    let (bundle, found) = if let Some(path) = &args.bundle {
+        let bundle = match shipped(path) {
+            Some(shipped) => shipped.load(args.device)?,
+            None => Bundle::load(path, args.device)?,
+        };
+        let found = titles::find(args, std::slice::from_ref(&bundle.config.catalog), console)?;
+        (bundle, found)
+    } else {
+        let configs = SHIPPED.iter().map(ShippedBundle::config);
+        let columns = configs.map(|config| config.map(|config| config.catalog));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let found = titles::find(args, &columns, console)?;
+        let fitting = ShippedBundle::for_titles(&found.library.titles)?.ok_or_else(|| {
+            Failure::usage("the program was built without bundles", "give one with --bundle")
+        })?;
+        let bundle = fitting.load(args.device)?;
+        console.say(format!(
+            "bundle: {}, which comes with cinetag (--bundle takes another: {}, or a folder)",
+            bundle.model_name(),
+            ShippedBundle::names().join(", ")
+        ));
+        (bundle, found)
+    };
+    let about = &bundle.config.about;
+    for (what, text) in [("terms", &about.terms), ("attribution", &about.attribution)] {
+        if !text.is_empty() {
+            console.say(format!("{what}: {text}"));
+        }
+    }
+    for note in &bundle.config.notes {
+        console.say(format!("note: {note}"));
+    }
+    Ok((bundle, found))
+}
+
 /// A file of tags in the making.
 struct Table {
     draft: Option<Draft>,
@@ -227,8 +282,8 @@ impl Table {
         Ok(Self { draft: Some(draft), sink })
     }
 
-    fn only_untagged(self) -> Self {
-        Self { sink: self.sink.only_untagged(), ..self }
+    fn only_open(self) -> Self {
+        Self { sink: self.sink.only_open(), ..self }
     }
 
     fn finish(self) -> Result<(), TagError> {
@@ -274,6 +329,13 @@ fn say(summary: &TagSummary, console: &Console) {
         console.say(format!(
             "{} titles have nothing that could be looked at; `missing` says why",
             summary.num_unscored
+        ));
+    }
+    if summary.num_doubtful > 0 {
+        console.say(format!(
+            "{} titles have genres that are likely, but not as likely as asked for: `doubtful` \
+             names them (--untagged FILE lists these titles)",
+            summary.num_doubtful
         ));
     }
     let num_unsure = summary.num_untagged - summary.num_unscored;

@@ -7,7 +7,7 @@ use std::{
 
 use super::Console;
 use crate::{
-    base::Digest,
+    base::{Digest, Progress as _},
     catalog::Title,
     encode::{SourceKind, Want},
     media::{
@@ -15,7 +15,7 @@ use crate::{
         save::{SaveError, write_picture},
     },
     report::{ContactSheet, SheetFrame, SheetGenre, SheetMissing, SheetText, SheetTitle},
-    tag::{Moment, TagError, TagJob, TagSink, TitleTags, format::Tagged},
+    tag::{self, Moment, TagError, TagJob, TagSink, TitleTags, WordEffect, format::Tagged},
 };
 
 /// Genres that came close and are shown in grey.
@@ -44,13 +44,26 @@ impl<'a> Review<'a> {
             ..ContactSheet::default()
         };
         let seen = std::mem::take(&mut self.seen);
+        let digests = self.job.store.sources().map_err(TagError::from)?;
+        console.begin("contact sheet", Some(seen.len() as u64));
         for (title, tags) in &seen {
             console.interrupt.check()?;
             let time = tags.tagged_at.map_or_else(String::new, |time| format!(", {time}"));
             sheet.given_by = format!("cinetag {}, model {}{time}", tags.version, tags.model);
             let pictures = self.pictures(title, tags)?;
-            sheet.titles.push(sheet_title(title, tags, &sheet.modalities, pictures));
+            let words = if tags.genres.is_empty() {
+                BTreeMap::new()
+            } else {
+                let TagJob { bundle, modalities, store, .. } = self.job;
+                tag::explain(title, bundle, modalities, store, &digests)?.words
+            };
+            let plot = marked(title.plot.as_deref().unwrap_or_default(), &tags.genres, &words);
+            sheet
+                .titles
+                .push(SheetTitle { plot, ..sheet_title(title, tags, &sheet.modalities, pictures) });
+            console.advance(1);
         }
+        console.end();
         sheet.write(&self.folder).map_err(crate::pipeline::PipelineError::from)?;
         Ok(self.folder.join("index.html"))
     }
@@ -121,6 +134,31 @@ fn save_error(error: SaveError) -> super::Failure {
     std::io::Error::other(error).into()
 }
 
+/// The text with the words marked that speak for a tag: those without which it would be less
+/// probable. Words side by side that speak for the same make one piece.
+fn marked(
+    text: &str,
+    tags: &[String],
+    words: &BTreeMap<String, Vec<WordEffect>>,
+) -> Vec<SheetText> {
+    let mut pieces: Vec<SheetText> = Vec::new();
+    for (position, word) in text.split_whitespace().enumerate() {
+        let speaks = |tag: &&String| {
+            let effects = words.get(*tag).into_iter().flatten();
+            effects.into_iter().any(|effect| effect.position == position && effect.log_odds > 0.0)
+        };
+        let speaks_for: Vec<String> = tags.iter().filter(speaks).cloned().collect();
+        match pieces.last_mut() {
+            Some(piece) if piece.speaks_for == speaks_for => {
+                piece.text.push(' ');
+                piece.text.push_str(word);
+            }
+            _ => pieces.push(SheetText { text: word.to_owned(), speaks_for }),
+        }
+    }
+    pieces
+}
+
 fn sheet_title(
     title: &Title,
     tags: &TitleTags,
@@ -159,11 +197,7 @@ fn sheet_title(
         frames: frames.collect(),
         poster: pictures.poster,
         genres,
-        plot: title
-            .plot
-            .iter()
-            .map(|plot| SheetText { text: plot.clone(), speaks_for: Vec::new() })
-            .collect(),
+        plot: Vec::new(),
         missing: tags
             .missing
             .iter()
@@ -172,5 +206,29 @@ fn sheet_title(
                 reason: reason.clone(),
             })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_marked_with_the_tags_that_they_speak_for() {
+        let effect =
+            |position: usize, log_odds: f32| WordEffect { word: String::new(), position, log_odds };
+        let words = BTreeMap::from([
+            ("War".to_owned(), vec![effect(1, 0.4), effect(2, 0.3), effect(3, -0.5)]),
+            ("Crime".to_owned(), vec![effect(2, 0.1)]),
+            ("Drama".to_owned(), vec![effect(0, 2.0)]),
+        ]);
+        let tags = ["War", "Crime"].map(str::to_owned);
+        let pieces: Vec<_> = marked("A  general robs\nbanks today", &tags, &words)
+            .into_iter()
+            .map(|piece| (piece.text, piece.speaks_for.join(" ")))
+            .collect();
+        let expected = [("A", ""), ("general", "War"), ("robs", "War Crime"), ("banks today", "")];
+        assert_eq!(pieces, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
+        assert!(marked("", &tags, &words).is_empty());
     }
 }

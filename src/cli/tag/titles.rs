@@ -8,7 +8,7 @@ use std::{
 
 use super::{Args, Console, Failure};
 use crate::{
-    catalog::{self, CatalogSpec, Format},
+    catalog::{self, CatalogSpec, Format, GenreSpec},
     tag::{Library, sidecar},
 };
 
@@ -24,7 +24,7 @@ pub(super) struct Found {
 /// The titles to tag.
 pub(super) fn find(
     args: &Args,
-    trained: &CatalogSpec,
+    trained: &[CatalogSpec],
     console: &Console,
 ) -> Result<Found, Failure> {
     let mut paths = expand(&args.paths)?;
@@ -40,7 +40,16 @@ pub(super) fn find(
         }
     }
     let is_catalog = |path: &&PathBuf| path.is_file() && Format::of_path(path).is_some();
-    let catalog = paths.iter().find(is_catalog).cloned();
+    let mut catalog = paths.iter().find(is_catalog).cloned();
+    if let ([folder], None) = (&paths[..], &catalog)
+        && folder.is_dir()
+        && !args.writes_nfo_in_place()
+        && let Some(inside) = catalog_inside(folder, trained)
+    {
+        console.say(format!("{}: the folder's catalog", inside.display()));
+        catalog = Some(inside.clone());
+        paths = vec![inside];
+    }
     let root = match &catalog {
         Some(catalog) => folder_of(catalog).to_owned(),
         None => common_folder(&paths),
@@ -142,23 +151,51 @@ fn no_library() -> Failure {
 
 fn of_catalog(
     path: &Path,
-    trained: &CatalogSpec,
+    trained: &[CatalogSpec],
     console: &Console,
 ) -> Result<Vec<catalog::Title>, Failure> {
-    // The training catalog's column names where they fit, else the default ones.
-    let as_trained = CatalogSpec { path: path.to_owned(), ..trained.clone() };
-    let loaded = catalog::load(&as_trained).or_else(|_| {
-        tracing::info!(
-            "the columns are not called as in the training catalog; trying the default names"
-        );
-        catalog::load(&CatalogSpec { metadata: trained.metadata.clone(), ..CatalogSpec::new(path) })
-            .or_else(|_| catalog::load(&CatalogSpec::new(path)))
-    });
-    let (catalog, problems) = loaded?;
+    let (catalog, problems) = load(path, trained)?;
     for problem in &problems {
         console.say(problem.to_string());
     }
     Ok(catalog.titles)
+}
+
+/// The training catalog's column names where they fit, else the default ones. Which genres a
+/// title has by its catalog is not looked at.
+fn load(
+    path: &Path,
+    trained: &[CatalogSpec],
+) -> Result<(catalog::Catalog, Vec<catalog::Problem>), catalog::CatalogError> {
+    let genres = GenreSpec::default();
+    for trained in trained {
+        let as_trained =
+            CatalogSpec { path: path.to_owned(), genres: genres.clone(), ..trained.clone() };
+        let named = CatalogSpec { metadata: trained.metadata.clone(), ..CatalogSpec::new(path) };
+        for spec in [as_trained, named] {
+            if let Ok(loaded) = catalog::load(&spec) {
+                return Ok(loaded);
+            }
+        }
+    }
+    catalog::load(&CatalogSpec::new(path))
+}
+
+/// The one catalog that lies in a folder and whose titles have posters or trailers that are
+/// there. Any other table (such as tags that were written there) is none.
+fn catalog_inside(folder: &Path, trained: &[CatalogSpec]) -> Option<PathBuf> {
+    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    let mut fitting = entries.filter(|path| {
+        let is_there = |file: &Option<PathBuf>| file.as_ref().is_some_and(|file| file.is_file());
+        path.is_file()
+            && Format::of_path(path).is_some()
+            && load(path, trained).is_ok_and(|(catalog, _)| {
+                let mut titles = catalog.titles.iter();
+                titles.any(|title| is_there(&title.poster) || is_there(&title.trailer))
+            })
+    });
+    let first = fitting.next()?;
+    fitting.next().is_none().then_some(first)
 }
 
 fn folder_of(path: &Path) -> &Path {

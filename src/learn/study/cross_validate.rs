@@ -20,6 +20,20 @@ pub struct CrossValidation {
     pub prediction: ModelPrediction,
     /// One per fold, ascending.
     pub folds: Vec<FoldOutcome>,
+    /// What held-out titles are tagged with when they show less than they have; where the models
+    /// have decisions for that.
+    pub partial: Vec<PartialOutcome>,
+}
+
+/// Held-out titles seen through some of their modalities only.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PartialOutcome {
+    /// `[modalities]`: what was shown.
+    pub present: Vec<bool>,
+    /// Titles that have all of these (indices into the data's titles), fold by fold.
+    pub titles: Vec<usize>,
+    /// `[titles, genres]` of the above.
+    pub decision: Vec<bool>,
 }
 
 /// One fold's model.
@@ -68,7 +82,7 @@ pub fn cross_validate(
             let members = members.by_ref().take(plans.len()).collect();
             bagged::assemble(data, plans, members, config)
         })
-        .collect();
+        .collect::<Result<_, _>>()?;
     let predictions = jobs::run(models.len(), context.device, |k| {
         context.interrupt.check()?;
         models[k].predict(data, &held_out.folds[k].test)
@@ -78,6 +92,23 @@ pub fn cross_validate(
     let mut titles: Vec<(usize, u32)> = Vec::new();
     for ((fold, model), prediction) in held_out.folds.iter().zip(&models).zip(predictions) {
         outcome.prediction.append(prediction);
+        for partial in &model.spec().partial {
+            let has_all = |title: usize| {
+                let tables = data.modalities.iter().zip(&partial.present);
+                tables.into_iter().all(|(table, &shown)| !shown || table.present(title))
+            };
+            let shown: Vec<usize> = fold.test.iter().copied().filter(|&t| has_all(t)).collect();
+            let masked = data.masked(|_, m| partial.present[m]);
+            let decision = model.predict(&masked, &shown)?.decision;
+            let known = outcome.partial.iter_mut().find(|known| known.present == partial.present);
+            if let Some(known) = known {
+                known.titles.extend(shown);
+                known.decision.extend(decision);
+            } else {
+                let present = partial.present.clone();
+                outcome.partial.push(PartialOutcome { present, titles: shown, decision });
+            }
+        }
         titles.extend(fold.test.iter().map(|&title| (title, fold.name)));
         outcome.folds.push(FoldOutcome {
             fold: fold.name,

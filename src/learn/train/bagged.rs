@@ -11,16 +11,21 @@ use crate::{
     eval::{
         AtPrecision, Isotonic,
         calibration::{apply_platt, fit_platt},
-        thresholds::{USUAL_PRECISIONS, fit_thresholds},
+        thresholds::{NEVER, USUAL_PRECISIONS, fit_thresholds, half_the_error_of_the_prior},
     },
     learn::{
         LearnConfig, LearnError, TrainedModel,
         config::Calibration,
         dataset::Dataset,
         heads::{self, FitContext, FittedHead, Prediction},
-        model::{Decisions, ModelSpec},
+        model::{Decisions, ModelSpec, PartialDecisions},
     },
 };
+
+/// Fewer out-of-fold titles than this say nothing about thresholds of their own.
+const MIN_PARTIAL_TITLES: usize = 200;
+/// Up to so many modalities every set of them is looked at; beyond, their number explodes.
+const MAX_MODALITIES_OF_ALL_VIEWS: usize = 4;
 
 /// What one member is fitted on.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,7 +153,7 @@ pub fn assemble(
             Array2::from_shape_fn((titles.len(), genres), |(t, g)| score(titles[t] * genres + g));
         let labels =
             Array2::from_shape_fn((titles.len(), genres), |(t, g)| labels[titles[t] * genres + g]);
-        fit_decisions(scores.view(), labels.view(), config)
+        fit_decisions(scores.view(), labels.view(), config, false)
     };
     let fused = fit(&|at| f64::from(held_out.logits[at]), &|t| held_out.scored[t]);
     let unimodal = (0..modalities)
@@ -165,15 +170,71 @@ pub fn assemble(
         num_titles: plans.iter().map(|plan| plan.valid.len()).sum(),
         fused,
         unimodal,
+        partial: if config.abstain {
+            fit_partial(data, plans, &members, config)?
+        } else {
+            Vec::new()
+        },
         config: config.clone(),
     };
     TrainedModel::new(spec, heads)
 }
 
+/// Decisions for every set of modalities that a title may be left with, from the members'
+/// out-of-fold scores of the titles that have them, all other modalities masked.
+fn fit_partial(
+    data: &Dataset,
+    plans: &[MemberPlan],
+    members: &[Box<dyn FittedHead>],
+    config: &LearnConfig,
+) -> Result<Vec<PartialDecisions>, LearnError> {
+    let (genres, modalities) = (data.num_genres(), data.modalities.len());
+    let mut partial = Vec::new();
+    for present in partial_views(modalities) {
+        let has_all =
+            |t: usize| (0..modalities).all(|m| !present[m] || data.modalities[m].present(t));
+        let masked = data.masked(|t, m| present[m] && has_all(t));
+        let (mut scores, mut labels) = (Vec::new(), Vec::new());
+        for (plan, member) in plans.iter().zip(members) {
+            let titles: Vec<usize> = plan.valid.iter().copied().filter(|&t| has_all(t)).collect();
+            scores.extend(member.predict(&masked, &titles)?.logits.into_iter().map(f64::from));
+            labels.extend(titles.iter().flat_map(|&t| data.labels_of(t)).copied());
+        }
+        let num_titles = labels.len() / genres;
+        if num_titles < MIN_PARTIAL_TITLES {
+            continue;
+        }
+        let shape = (num_titles, genres);
+        let (Ok(scores), Ok(labels)) =
+            (Array2::from_shape_vec(shape, scores), Array2::from_shape_vec(shape, labels))
+        else {
+            continue;
+        };
+        let decisions = fit_decisions(scores.view(), labels.view(), config, true);
+        partial.push(PartialDecisions { present, decisions });
+    }
+    Ok(partial)
+}
+
+/// `[views][modalities]`: sets of modalities that lack some; where there are many modalities only
+/// each by itself.
+fn partial_views(num_modalities: usize) -> Vec<Vec<bool>> {
+    let masks: Vec<usize> = if num_modalities <= MAX_MODALITIES_OF_ALL_VIEWS {
+        (1..(1 << num_modalities) - 1).collect()
+    } else {
+        (0..num_modalities).map(|m| 1 << m).collect()
+    };
+    let bits = |mask: usize| (0..num_modalities).map(|m| mask >> m & 1 == 1).collect();
+    masks.into_iter().map(bits).collect()
+}
+
+/// With `abstain` a genre's threshold is at least that at which a tag is wrong half as often as
+/// the genre named blindly would be.
 fn fit_decisions(
     scores: ArrayView2<'_, f64>,
     labels: ArrayView2<'_, bool>,
     config: &LearnConfig,
+    abstain: bool,
 ) -> Decisions {
     let platt = fit_platt(scores, labels);
     let mut probabilities = apply_platt(scores, &platt);
@@ -188,11 +249,22 @@ fn fit_decisions(
         }
     }
     let probabilities = probabilities.view();
-    let thresholds = match config.precision {
+    let mut thresholds = match config.precision {
         None => fit_thresholds(probabilities, labels, config.threshold_shrinkage),
         Some(precision) => AtPrecision::fit(probabilities, labels, precision).or_never(),
     };
-    let at_precision =
+    let mut at_precision: Vec<AtPrecision> =
         USUAL_PRECISIONS.iter().map(|&p| AtPrecision::fit(probabilities, labels, p)).collect();
+    if abstain {
+        for (g, threshold) in thresholds.iter_mut().enumerate() {
+            let (scores, labels) = (probabilities.column(g).to_vec(), labels.column(g).to_vec());
+            let least = half_the_error_of_the_prior(&scores, &labels);
+            *threshold = threshold.max(least.unwrap_or(NEVER));
+            for at in &mut at_precision {
+                let own = at.thresholds[g].zip(least);
+                at.thresholds[g] = own.map(|(own, least)| own.max(least));
+            }
+        }
+    }
     Decisions { platt, isotonic, thresholds, at_precision }
 }

@@ -7,10 +7,13 @@ use serde_json::Value;
 
 use super::{Context, Outcome, Stage, evaluate, to_json};
 use crate::{
-    catalog,
-    learn::TrainedModel,
+    catalog::{self, CatalogSpec, Record},
+    learn::{
+        TrainedModel,
+        dataset::{Content, Dataset},
+    },
     pipeline::{Lock, PipelineError, table::Table},
-    tag::{Bundle, BundleConfig, BundleModality, TrainedOn, model_card},
+    tag::{About, Bundle, BundleConfig, BundleModality, TrainedOn, model_card},
 };
 
 /// Where the bundle goes.
@@ -23,6 +26,9 @@ pub struct Settings {
     /// What whoever uses the bundle must know: terms of the data, what it cannot do.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Terms, attribution, intended use and limits, for the bundle and its card.
+    #[serde(default)]
+    pub about: About,
 }
 
 fn bundle() -> PathBuf {
@@ -68,9 +74,10 @@ impl Stage for Settings {
                     name: name.to_owned(),
                     settings: pipeline.modality.get(name).cloned().unwrap_or_default(),
                     made_by: description.get(name).cloned().unwrap_or_default(),
+                    min_stated: min_stated(&table.data, name, &train),
                 })
                 .collect(),
-            catalog: pipeline.catalog.clone(),
+            catalog: for_tagging(&pipeline.catalog),
             trained_on: TrainedOn {
                 catalog: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 catalog_sha256: catalog::digest(path).map_err(PipelineError::file(path))?,
@@ -79,6 +86,7 @@ impl Stage for Settings {
                 learn: to_json(&pipeline.learn),
             },
             notes: self.notes.clone(),
+            about: self.about.clone(),
             files: BTreeMap::new(),
         };
         let figures = fs::read_to_string(context.file(evaluate::CARD)).ok();
@@ -95,5 +103,57 @@ impl Stage for Settings {
             outputs,
             skipped: 0,
         })
+    }
+}
+
+/// Of a record's columns so many are stated by 99 in 100 of the titles trained on; 0 for what is
+/// no record.
+fn min_stated(data: &Dataset, name: &str, train: &[usize]) -> usize {
+    let table = data.modalities.iter().find(|table| table.name == name);
+    let Some(Content::Records { rows, .. }) = table.map(|table| &table.content) else { return 0 };
+    let stated = train.iter().filter_map(|&title| rows[title].as_ref().map(Record::num_stated));
+    let mut stated: Vec<usize> = stated.collect();
+    stated.sort_unstable();
+    stated.get(stated.len() / 100).copied().unwrap_or(0)
+}
+
+/// How columns are called; nothing that only training needs, and no path of this machine.
+fn for_tagging(trained: &CatalogSpec) -> CatalogSpec {
+    CatalogSpec {
+        path: trained.path.file_name().map(PathBuf::from).unwrap_or_default(),
+        drop_naming_sentences: false,
+        needs: Vec::new(),
+        ..trained.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{base::TitleId, catalog::RecordSchema, learn::dataset::ModalityTable};
+
+    #[test]
+    fn one_title_in_a_hundred_may_state_less() {
+        let record = |num_stated: usize| {
+            Some(Record {
+                numbers: vec![(num_stated > 0).then_some(1.0)],
+                categories: vec![vec!["x".to_owned(); num_stated.saturating_sub(1).min(1)]],
+            })
+        };
+        let rows: Vec<_> = (0..201)
+            .map(|t| if t == 7 { None } else { record(if t < 2 { 1 } else { 2 }) })
+            .collect();
+        let schema = RecordSchema { numbers: vec!["a".into()], categories: vec!["b".into()] };
+        let table = ModalityTable::new("columns", Content::Records { schema, rows });
+        let data = Dataset {
+            titles: (0..201).map(|t| TitleId::new(&t.to_string())).collect(),
+            genres: Vec::new(),
+            labels: Vec::new(),
+            modalities: vec![table],
+        };
+        let all: Vec<usize> = (0..201).collect();
+        assert_eq!(min_stated(&data, "columns", &all), 2, "two of two hundred are too few");
+        assert_eq!(min_stated(&data, "columns", &all[..100]), 1, "of a hundred they are not");
+        assert_eq!((min_stated(&data, "other", &all), min_stated(&data, "columns", &[])), (0, 0));
     }
 }

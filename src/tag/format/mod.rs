@@ -11,6 +11,7 @@ mod json_ld;
 mod jsonl;
 mod mmif;
 mod nfo;
+mod parquet;
 mod pbcore;
 pub mod registry;
 mod table;

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use super::{
     TagFormat, csv::Csv, ebucore::EbuCore, json_ld::JsonLd, jsonl::Jsonl, mmif::Mmif, nfo::Nfo,
-    pbcore::PbCore, xlsx::Xlsx,
+    parquet::Parquet, pbcore::PbCore, xlsx::Xlsx,
 };
 
 /// Every format there is; the first is the default of tables.
 pub const FORMATS: &[&dyn TagFormat] =
-    &[&Jsonl, &Csv, &Xlsx, &JsonLd, &PbCore, &EbuCore, &Mmif, &Nfo];
+    &[&Jsonl, &Csv, &Xlsx, &Parquet, &JsonLd, &PbCore, &EbuCore, &Mmif, &Nfo];
 
 /// The format of sidecars where none is named: what media centres read.
 pub const SIDECAR: &dyn TagFormat = &Nfo;

@@ -13,13 +13,41 @@ pub(super) enum Cell {
     Empty,
 }
 
-/// The names of the columns; each modality of the model has one for its contribution.
+/// What the cells of a column are, unless they are empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Single,
+    Double,
+    Yes,
+}
+
+/// The columns; each modality of the model has one for its contribution.
+pub(super) fn columns(modalities: &[String]) -> Vec<(String, Kind)> {
+    let first = [
+        ("id", Kind::Text),
+        ("title", Kind::Text),
+        ("genre", Kind::Text),
+        ("probability", Kind::Single),
+        ("threshold", Kind::Double),
+        ("decision", Kind::Yes),
+    ];
+    let contributions =
+        modalities.iter().map(|name| (format!("contribution_{name}"), Kind::Single));
+    let last = [
+        ("base", Kind::Single),
+        ("moments", Kind::Text),
+        ("model", Kind::Text),
+        ("version", Kind::Text),
+        ("tagged_at", Kind::Text),
+    ];
+    let owned = |(name, kind): (&str, Kind)| (name.to_owned(), kind);
+    first.map(owned).into_iter().chain(contributions).chain(last.map(owned)).collect()
+}
+
+/// The names of the columns.
 pub(super) fn header(modalities: &[String]) -> Vec<String> {
-    let first = ["id", "title", "genre", "probability", "threshold", "decision"];
-    let contributions = modalities.iter().map(|name| format!("contribution_{name}"));
-    let last = ["base", "moments", "model", "version", "tagged_at"];
-    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    owned(&first).into_iter().chain(contributions).chain(owned(&last)).collect()
+    columns(modalities).into_iter().map(|(name, _)| name).collect()
 }
 
 /// A row for each genre that has a score.

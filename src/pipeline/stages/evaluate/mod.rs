@@ -1,8 +1,9 @@
 //! `kind = "evaluate"`: cross-validates the head over the folds.
 
+mod card;
 mod leaks;
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3};
 use serde::{Deserialize, Serialize};
@@ -109,7 +110,8 @@ impl Stage for Settings {
         let lines = held_out::lines(&held_out_titles(&table.data, &fusion));
         publish_bytes(&scores, lines.as_bytes()).map_err(PipelineError::file(&scores))?;
         let card = context.file(CARD);
-        publish_bytes(&card, figures(&report).as_bytes()).map_err(PipelineError::file(&card))?;
+        let figures = card::figures(&report, &table.data, &fusion);
+        publish_bytes(&card, figures.as_bytes()).map_err(PipelineError::file(&card))?;
         Ok(Outcome {
             summary: summary(&context.pipeline.learn.head, &report),
             outputs: vec![path, scores, card],
@@ -256,14 +258,17 @@ fn repeats(
 /// What each fold's thresholds for the usual precisions give on its held-out titles.
 fn operating_points(data: &Dataset, fusion: &CrossValidation) -> Vec<OperatingPoint> {
     let genres = data.num_genres();
-    let fold_at = |t: usize| {
-        fusion.folds.iter().find(|fold| fold.fold == fusion.fold_of[t]).map(|fold| &fold.spec.fused)
+    let decisions_of = |t: usize| {
+        let own = fusion.folds.iter().find(|fold| fold.fold == fusion.fold_of[t])?;
+        let title = fusion.titles[t];
+        let present: Vec<bool> = data.modalities.iter().map(|table| table.present(title)).collect();
+        Some(own.spec.decisions_for(&present))
     };
     let point = |k: usize, &asked: &f64| {
         let mut counts = Counts::default();
         let mut num_abstained = 0;
         for (t, &title) in fusion.titles.iter().enumerate() {
-            let Some(decisions) = fold_at(t) else { continue };
+            let Some(decisions) = decisions_of(t) else { continue };
             let Some(at) = decisions.at_precision.get(k) else { continue };
             let mut abstains = false;
             for (g, &labelled) in data.labels_of(title).iter().enumerate() {
@@ -386,38 +391,6 @@ fn summary(head: &str, report: &EvaluationReport) -> String {
             all.micro_f1.value,
             all.macro_f1.value,
             all.map.value,
-        );
-    }
-    text
-}
-
-/// Markdown tables for the model card.
-fn figures(report: &EvaluationReport) -> String {
-    let fusion = &report.fusion;
-    let mut text = format!(
-        "{} titles, split digest {}: micro F1 {:.3}, macro F1 {:.3}, weighted F1 {:.3}, samples F1 \
-         {:.3}, mAP {:.3}.\n\n| genre | titles | precision | recall | F1 | AP |\n\
-         | --- | ---: | ---: | ---: | ---: | ---: |\n",
-        fusion.num_titles,
-        &report.provenance.split_digest[..16.min(report.provenance.split_digest.len())],
-        fusion.micro.f1,
-        fusion.macro_avg.f1,
-        fusion.weighted.f1,
-        fusion.samples.f1,
-        fusion.map,
-    );
-    for genre in &report.genres {
-        let m = &genre.metrics;
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "| {} | {} | {:.2} | {:.2} | {:.2} | {:.2} |",
-            genre.name,
-            m.support,
-            m.precision,
-            m.recall,
-            m.f1,
-            m.ap.unwrap_or(f64::NAN)
         );
     }
     text

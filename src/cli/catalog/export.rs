@@ -1,0 +1,47 @@
+//! `cinetag catalog export`: the data set as others can use it, with annotations, splits and its card.
+
+use std::path::PathBuf;
+
+use super::spec_of;
+use crate::{
+    base::{Seed, publish_bytes},
+    catalog::{self, export},
+    cli::{Console, Failure},
+    pipeline::Override,
+    report,
+};
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Args {
+    /// A pipeline file (its [catalog] is taken), or a catalog with the default column names
+    path: PathBuf,
+    /// With a pipeline: set a value of it, such as catalog.path=films.csv; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<Override>,
+    /// Folder for titles.jsonl, titles.csv, titles.parquet, splits.csv and README.md
+    #[arg(long)]
+    out: PathBuf,
+    /// Number of folds; the catalog's own are kept where it has them
+    #[arg(long, default_value_t = 5)]
+    folds: u32,
+    /// Seed of the folds
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
+    let spec = spec_of(&args.path, &args.set)?;
+    let (catalog, problems) = catalog::load(&spec)?;
+    let exported =
+        export::export(&spec, &catalog, problems, &args.out, args.folds, Seed(args.seed))?;
+    let plot = report::co_occurrence_svg(catalog.vocabulary.names(), &exported.co_occurrence);
+    publish_bytes(&args.out.join(export::CO_OCCURRENCE_FILE), plot.as_bytes())?;
+    console.data(format!(
+        "{} titles, {} with genres, in {} folds: {}",
+        exported.num_titles,
+        exported.num_labelled,
+        exported.num_folds,
+        args.out.join(export::CARD_FILE).display()
+    ));
+    Ok(0)
+}
