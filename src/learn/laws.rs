@@ -202,7 +202,7 @@ fn a_title_that_lacks_modalities_is_judged_by_what_titles_like_it_were_right_abo
     let interrupt = Interrupt::default();
     let all: Vec<usize> = (0..NUM_TITLES).collect();
     let fit = |data: &Dataset, abstain: bool| {
-        let config = LearnConfig { abstain, ..config() };
+        let config = LearnConfig { abstain, ..config("late-fusion") };
         TrainedModel::fit(data, &all, &all, &config, &context(&interrupt, 3)).unwrap()
     };
     let planted = whole_library(true);

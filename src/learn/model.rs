@@ -234,7 +234,7 @@ impl TrainedModel {
         let plans = bagged::plan(data, train, groups, config, context.seed)?;
         let members =
             bagged::fit_members(data, &plans.iter().collect::<Vec<_>>(), config, context)?;
-        Ok(bagged::assemble(data, &plans, members, config))
+        bagged::assemble(data, &plans, members, config)
     }
 
     /// What it is.

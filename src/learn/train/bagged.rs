@@ -123,13 +123,15 @@ pub fn fit_members(
 }
 
 /// Fits calibration and thresholds on the members' out-of-fold scores.
-#[must_use]
+///
+/// # Errors
+/// A device error.
 pub fn assemble(
     data: &Dataset,
     plans: &[MemberPlan],
     members: Vec<Member>,
     config: &LearnConfig,
-) -> TrainedModel {
+) -> Result<TrainedModel, LearnError> {
     let mut labels = Vec::new();
     let mut held_out = Prediction {
         num_genres: data.num_genres(),
@@ -171,13 +173,13 @@ pub fn assemble(
         fused,
         unimodal,
         partial: if config.abstain {
-            fit_partial(data, plans, &members, config)?
+            fit_partial(data, plans, &heads, config)?
         } else {
             Vec::new()
         },
         config: config.clone(),
     };
-    TrainedModel::new(spec, heads)
+    Ok(TrainedModel::new(spec, heads))
 }
 
 /// Decisions for every set of modalities that a title may be left with, from the members'
