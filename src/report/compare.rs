@@ -4,10 +4,7 @@
 //! of `evaluation.json` is its title, split digest and genres, the scores are `held-out.jsonl`
 //! out: figures with intervals, and the differences to the first with paired tests
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -116,18 +113,6 @@ struct HeadingGenre {
     name: String,
 }
 
-impl Heading {
-    fn read(path: &Path) -> Result<Self, ReportError> {
-        let text = fs::read_to_string(path).map_err(|source| ReportError::File {
-            path: path.to_owned(),
-            action: "read",
-            source,
-        })?;
-        serde_json::from_str(&text)
-            .map_err(|source| ReportError::Json { path: path.to_owned(), source })
-    }
-}
-
 struct Run {
     folder: PathBuf,
     name: String,
@@ -138,7 +123,7 @@ struct Run {
 
 impl Run {
     fn read(folder: &Path) -> Result<Self, ReportError> {
-        let heading = Heading::read(&folder.join(EVALUATION))?;
+        let heading = super::read_json::<Heading>(&folder.join(EVALUATION))?;
         let genres: Vec<String> = heading.genres.into_iter().map(|genre| genre.name).collect();
         Ok(Self {
             folder: folder.to_owned(),

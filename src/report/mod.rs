@@ -171,6 +171,11 @@ pub fn metrics_json(report: &EvaluationReport) -> Result<String, ReportError> {
 /// # Errors
 /// The file cannot be read or is of another version.
 pub fn read_metrics(path: &Path) -> Result<EvaluationReport, ReportError> {
+    read_json(path)
+}
+
+/// What a JSON file of an evaluation says.
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ReportError> {
     let text = fs::read_to_string(path).map_err(|source| ReportError::File {
         path: path.to_owned(),
         action: "read",
