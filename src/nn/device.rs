@@ -39,7 +39,7 @@ pub fn name(device: &Device) -> String {
 /// Which vector instructions the processor's kernels use, for `cinetag doctor`.
 #[must_use]
 pub fn cpu_kernels() -> &'static str {
-    super::kernels::Isa::detect().name()
+    kernels::Isa::detect().name()
 }
 
 fn open(choice: DeviceChoice) -> Result<Device, NnError> {

@@ -9,7 +9,6 @@ pub mod attention_pool;
 pub mod device;
 pub mod efficientnet_lite;
 mod error;
-pub mod kernels;
 pub mod pth;
 pub mod sentence_bert;
 mod state_dict;

@@ -12,6 +12,7 @@ use std::{
 /// Rooms with their floors; a room imports from lower floors only.
 const FLOORS: &[(&str, u32)] = &[
     ("base", 0),
+    ("kernels", 0),
     ("catalog", 1),
     ("eval", 1),
     ("media", 1),
@@ -38,8 +39,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("seccompiler", &["media"]),
     ("nix", &["media"]),
     ("hdf5", &["store"]),
-    ("candle_core", &["nn", "learn"]),
-    ("candle_nn", &["nn", "learn"]),
+    ("kernels", &["encode", "media", "nn"]),
+    ("candle_core", &["kernels", "nn", "learn"]),
+    ("candle_nn", &["kernels", "nn", "learn"]),
     ("candle_transformers", &["nn"]),
     ("postcard", &["learn"]),
     ("tokenizers", &["nn"]),
@@ -55,7 +57,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("quick_xml", &["catalog", "tag"]),
     ("encoding_rs", &["catalog", "tag"]),
     ("rust_xlsxwriter", &["tag"]),
-    ("similar", &["tag"]),
+    ("diffy", &["tag"]),
     ("glob", &["cli"]),
     ("plotters", &["report"]),
     ("minijinja", &["report"]),

@@ -15,6 +15,7 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use kernels::Isa;
 use rayon::prelude::*;
 
 pub use architecture::{DIM, UnknownVariant, Variant};
@@ -24,7 +25,7 @@ use self::{
     fused::{FusedNet, Scratch},
     plain::PlainNet,
 };
-use super::{NnError, kernels::Isa};
+use super::NnError;
 
 /// A loaded network; `embed` may be called from many threads.
 pub struct EfficientNetLite {

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Result, Tensor};
 use candle_transformers::models::bert::Config;
 
-use crate::nn::kernels::{Aligned, Clamp, Isa, PackedMatrix, Rows, gelu, layer_norm, softmax};
+use kernels::{Aligned, Clamp, Isa, PackedMatrix, Rows, gelu, layer_norm, softmax};
 
 /// Tokens whose widest activations are held in cache together.
 const CHUNK_TOKENS: usize = 128;

@@ -15,6 +15,7 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config, HiddenAct};
+use kernels::Isa;
 use tokenizers::Tokenizer;
 
 pub use windows::TextWindow;
@@ -23,7 +24,7 @@ use self::{
     fused::{FusedBert, Scratch},
     windows::cut,
 };
-use super::{ModelFiles, NnError, kernels::Isa};
+use super::{ModelFiles, NnError};
 
 /// A loaded encoder; `embed` may be called from many threads.
 pub struct SentenceBert {

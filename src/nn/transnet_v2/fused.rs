@@ -10,15 +10,13 @@
 use std::{collections::HashMap, ops::Range};
 
 use candle_core::{Result, Tensor};
+use kernels::{Aligned, Clamp, Isa, PackedMatrix, Rows};
 
 use super::{
     architecture::{Architecture, BATCH_NORM_EPS, DILATIONS, LAYERS_PER_STAGE},
     similarity::{histograms, neighbours, normalize_rows},
 };
-use crate::nn::{
-    kernels::{Aligned, Clamp, Isa, PackedMatrix, Rows},
-    state_dict::StateDict,
-};
+use crate::nn::state_dict::StateDict;
 
 /// Floats that a product's left side may take: a megabyte, so that large weights are read for
 /// many rows at once.

@@ -16,6 +16,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
+use kernels::Isa;
 
 use self::{
     architecture::Architecture,
@@ -23,7 +24,7 @@ use self::{
     plain::PlainNet,
     windows::{STEP, counting, windows},
 };
-use super::{NnError, kernels::Isa};
+use super::NnError;
 
 /// Rows of a frame.
 pub const HEIGHT_PX: usize = 27;

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use similar::TextDiff;
+use diffy::DiffOptions;
 
 use super::{
     Existing, Memory, RunHeader, Update,
@@ -198,9 +198,10 @@ fn difference(path: &Path, old: Option<&[u8]>, new: &[u8]) -> String {
     let (before, after) = (xml_text::decode(old.unwrap_or_default()), xml_text::decode(new));
     let name = path.display().to_string();
     let from = if old.is_some() { name.as_str() } else { "/dev/null" };
-    TextDiff::from_lines(&before, &after)
-        .unified_diff()
-        .context_radius(2)
-        .header(from, &name)
+    DiffOptions::new()
+        .set_context_len(2)
+        .set_original_filename(from.to_owned())
+        .set_modified_filename(name.clone())
+        .create_patch(&before, &after)
         .to_string()
 }

@@ -8,7 +8,7 @@ use super::{Aligned, Isa, on_isa, simd::Simd};
 
 /// Kernels of all channels with their biases.
 #[derive(Clone)]
-pub(crate) struct Depthwise {
+pub struct Depthwise {
     isa: Isa,
     kernel: usize,
     stride: usize,
@@ -21,7 +21,7 @@ pub(crate) struct Depthwise {
 
 /// How much is computed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct DepthwiseShape {
+pub struct DepthwiseShape {
     /// Columns of the padded input.
     pub columns_in: usize,
     /// Columns of the output.
@@ -35,13 +35,7 @@ impl Depthwise {
     ///
     /// # Panics
     /// Where lengths do not fit, or for another kernel than 3 or 5 or another stride than 1 or 2.
-    pub(crate) fn new(
-        isa: Isa,
-        kernel: usize,
-        stride: usize,
-        weight: &[f32],
-        bias: &[f32],
-    ) -> Self {
+    pub fn new(isa: Isa, kernel: usize, stride: usize, weight: &[f32], bias: &[f32]) -> Self {
         assert!(matches!(kernel, 3 | 5) && matches!(stride, 1 | 2));
         let (channels, taps) = (bias.len(), kernel * kernel);
         assert_eq!(weight.len(), channels * taps);
@@ -56,15 +50,18 @@ impl Depthwise {
         Self { isa, kernel, stride, channels, weight: packed, bias: aligned }
     }
 
-    pub(crate) fn channels(&self) -> usize {
+    /// Channels of input and output.
+    pub fn channels(&self) -> usize {
         self.channels
     }
 
-    pub(crate) fn kernel(&self) -> usize {
+    /// Rows and columns of the kernel.
+    pub fn kernel(&self) -> usize {
         self.kernel
     }
 
-    pub(crate) fn stride(&self) -> usize {
+    /// Step of rows and columns.
+    pub fn stride(&self) -> usize {
         self.stride
     }
 
@@ -73,7 +70,7 @@ impl Depthwise {
     ///
     /// # Panics
     /// Where a slice is too short.
-    pub(crate) fn apply(&self, shape: DepthwiseShape, input: &[f32], out: &mut [f32]) {
+    pub fn apply(&self, shape: DepthwiseShape, input: &[f32], out: &mut [f32]) {
         let reach = |count: usize| (count - 1) * self.stride + self.kernel;
         if shape.rows_out == 0 || shape.columns_out == 0 {
             return;

@@ -10,7 +10,7 @@ use super::{Isa, on_isa, simd::Simd};
 ///
 /// # Panics
 /// Where lengths do not fit each other.
-pub(crate) fn layer_norm(isa: Isa, rows: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32) {
+pub fn layer_norm(isa: Isa, rows: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32) {
     let width = gamma.len();
     assert!(width > 0 && beta.len() == width && rows.len().is_multiple_of(width));
     let num_rows = rows.len() / width;
@@ -24,14 +24,14 @@ pub(crate) fn layer_norm(isa: Isa, rows: &mut [f32], gamma: &[f32], beta: &[f32]
 ///
 /// # Panics
 /// Where the length is no multiple of `width`.
-pub(crate) fn softmax(isa: Isa, rows: &mut [f32], width: usize) {
+pub fn softmax(isa: Isa, rows: &mut [f32], width: usize) {
     assert!(width > 0 && rows.len().is_multiple_of(width));
     // SAFETY: the lengths were checked just now.
     unsafe { run_softmax(isa, rows.as_mut_ptr(), rows.len() / width, width) }
 }
 
 /// `x · Φ(x)` of each number, in place: the exact GELU, not its approximation by tanh.
-pub(crate) fn gelu(isa: Isa, numbers: &mut [f32]) {
+pub fn gelu(isa: Isa, numbers: &mut [f32]) {
     // SAFETY: pointer and length are those of a slice.
     unsafe { run_gelu(isa, numbers.as_mut_ptr(), numbers.len()) }
 }

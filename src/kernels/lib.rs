@@ -14,11 +14,11 @@ mod matmul;
 mod simd;
 mod transformer;
 
-pub(crate) use aligned::Aligned;
-pub(crate) use depthwise::{Depthwise, DepthwiseShape};
+pub use aligned::Aligned;
+pub use depthwise::{Depthwise, DepthwiseShape};
 pub use isa::Isa;
-pub(crate) use matmul::{Clamp, PackedMatrix, Rows};
-pub(crate) use transformer::{gelu, layer_norm, softmax};
+pub use matmul::{Clamp, PackedMatrix, Rows};
+pub use transformer::{gelu, layer_norm, softmax};
 
 /// Defines `$name`, which runs the generic kernel `$kernel::<S>` compiled for the instruction
 /// set that is asked for.
@@ -27,29 +27,29 @@ pub(crate) use transformer::{gelu, layer_norm, softmax};
 /// As the kernel's own; the processor must have the set (as all of `Isa::available()`).
 macro_rules! on_isa {
     ($name:ident = $kernel:ident($($arg:ident: $kind:ty),* $(,)?)) => {
-        unsafe fn $name(isa: $crate::nn::kernels::Isa, $($arg: $kind),*) {
+        unsafe fn $name(isa: $crate::Isa, $($arg: $kind),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,fma")]
             unsafe fn avx512($($arg: $kind),*) {
                 // SAFETY: the caller's.
-                unsafe { $kernel::<$crate::nn::kernels::simd::Avx512>($($arg),*) }
+                unsafe { $kernel::<$crate::simd::Avx512>($($arg),*) }
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             unsafe fn avx2($($arg: $kind),*) {
                 // SAFETY: the caller's.
-                unsafe { $kernel::<$crate::nn::kernels::simd::Avx2>($($arg),*) }
+                unsafe { $kernel::<$crate::simd::Avx2>($($arg),*) }
             }
             // SAFETY: the caller's, and the processor has the set.
             unsafe {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
-                    $crate::nn::kernels::Isa::Amx | $crate::nn::kernels::Isa::Avx512 => {
+                    $crate::Isa::Amx | $crate::Isa::Avx512 => {
                         avx512($($arg),*)
                     }
                     #[cfg(target_arch = "x86_64")]
-                    $crate::nn::kernels::Isa::Avx2 => avx2($($arg),*),
-                    _ => $kernel::<$crate::nn::kernels::simd::Portable>($($arg),*),
+                    $crate::Isa::Avx2 => avx2($($arg),*),
+                    _ => $kernel::<$crate::simd::Portable>($($arg),*),
                 }
             }
         }

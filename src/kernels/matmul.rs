@@ -22,7 +22,7 @@ const MIN_TILE_DEPTH: usize = 64;
 
 /// A matrix `[depth, width]` with a bias, packed for one instruction set.
 #[derive(Clone)]
-pub(crate) struct PackedMatrix {
+pub struct PackedMatrix {
     isa: Isa,
     depth: usize,
     width: usize,
@@ -35,27 +35,33 @@ pub(crate) struct PackedMatrix {
 
 /// Results are held between the two; infinities leave them as they are.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Clamp {
+pub struct Clamp {
+    /// The least that is kept.
     pub low: f32,
+    /// The most that is kept.
     pub high: f32,
 }
 
 impl Clamp {
-    pub(crate) const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY };
-    pub(crate) const RELU6: Self = Self { low: 0.0, high: 6.0 };
+    /// Everything stays.
+    pub const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY };
+    /// `ReLU6`.
+    pub const RELU6: Self = Self { low: 0.0, high: 6.0 };
 }
 
 /// Where the rows of the result go: after each `run` rows, `gap` rows are left out. So an
 /// image can be written into the middle of a padded one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rows {
+pub struct Rows {
+    /// Rows that follow each other.
     pub run: usize,
+    /// Rows left out after them.
     pub gap: usize,
 }
 
 impl Rows {
     /// One after the other.
-    pub(crate) const DENSE: Self = Self { run: usize::MAX, gap: 0 };
+    pub const DENSE: Self = Self { run: usize::MAX, gap: 0 };
 
     pub(super) fn position(self, row: usize) -> usize {
         row + row / self.run * self.gap
@@ -87,7 +93,7 @@ impl PackedMatrix {
     ///
     /// # Panics
     /// Where lengths do not fit each other.
-    pub(crate) fn from_rows(isa: Isa, weight: &[f32], bias: &[f32]) -> Self {
+    pub fn from_rows(isa: Isa, weight: &[f32], bias: &[f32]) -> Self {
         let width = bias.len();
         let depth = weight.len() / width;
         assert_eq!(weight.len(), width * depth, "[width, depth]");
@@ -99,14 +105,14 @@ impl PackedMatrix {
 
     /// Room for a matrix without bias. One that begins shallower than the tiles like is for
     /// vectors, whatever shape it takes later: packing it again and again is quicker so.
-    pub(crate) fn empty(isa: Isa, depth: usize, width: usize) -> Self {
+    pub fn empty(isa: Isa, depth: usize, width: usize) -> Self {
         let isa = if isa == Isa::Amx && depth < MIN_TILE_DEPTH { Isa::Avx512 } else { isa };
         let (panels, bias) = packed_lens(isa, depth, width);
         Self { isa, depth, width, panels: Aligned::zeros(panels), bias: Aligned::zeros(bias) }
     }
 
     /// Takes another shape, for scratch that is packed anew again and again; no bias.
-    pub(crate) fn reshape(&mut self, depth: usize, width: usize) {
+    pub fn reshape(&mut self, depth: usize, width: usize) {
         let (panels, bias) = packed_lens(self.isa, depth, width);
         (self.depth, self.width) = (depth, width);
         self.panels.at_least(panels);
@@ -114,7 +120,7 @@ impl PackedMatrix {
     }
 
     /// Fills the matrix with `element(k, n)`.
-    pub(crate) fn pack(&mut self, element: impl Fn(usize, usize) -> f32) {
+    pub fn pack(&mut self, element: impl Fn(usize, usize) -> f32) {
         #[cfg(target_arch = "x86_64")]
         if self.isa == Isa::Amx {
             amx::pack(self.depth, self.width, self.panels.as_mut_slice(), element);
@@ -135,11 +141,13 @@ impl PackedMatrix {
         }
     }
 
-    pub(crate) fn width(&self) -> usize {
+    /// Columns of the result.
+    pub fn width(&self) -> usize {
         self.width
     }
 
-    pub(crate) fn depth(&self) -> usize {
+    /// Numbers in a row of the left side.
+    pub fn depth(&self) -> usize {
         self.depth
     }
 
@@ -151,7 +159,7 @@ impl PackedMatrix {
     /// # Panics
     /// Where a slice is too short.
     #[allow(clippy::too_many_arguments)]
-    pub(crate) fn multiply(
+    pub fn multiply(
         &self,
         num_rows: usize,
         left: &[f32],
@@ -455,12 +463,15 @@ unsafe fn step<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Seed;
     use candle_core::{Device, Tensor};
     use proptest::prelude::*;
+    use rand::SeedableRng as _;
+    use rand_chacha::ChaCha8Rng;
 
     fn numbers(count: usize, name: &str) -> Vec<f32> {
-        let mut rng = Seed(7).rng(name);
+        let mut rng = ChaCha8Rng::seed_from_u64(
+            name.bytes().fold(7, |seed, byte| seed * 31 + u64::from(byte)),
+        );
         (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
     }
 
