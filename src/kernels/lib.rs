@@ -1,9 +1,10 @@
-//! Inner loops for the processor: matrix product, depthwise convolution and the passes of a
-//! transformer, vectorised by hand and chosen at run time by what the processor can do.
+//! Inner loops for the processor: matrix product, depthwise convolution, the passes of a
+//! transformer, resampling and sums, vectorised by hand and chosen at run time by what the
+//! processor can do.
 //!
-//! All of them work on one picture or one text on one thread, so a result depends neither on
-//! the batch nor on the number of threads; parallelism is over pictures and texts.
-//! reference: candle's plain operators (property tests over shapes).
+//! All of them work on one picture, text or sound on one thread, so a result depends neither on
+//! the batch nor on the number of threads; parallelism is over titles.
+//! reference: candle's plain operators, or the formula in double precision (property tests).
 
 mod aligned;
 #[cfg(target_arch = "x86_64")]
@@ -11,13 +12,17 @@ mod amx;
 mod depthwise;
 mod isa;
 mod matmul;
+mod resample;
 mod simd;
+mod sums;
 mod transformer;
 
 pub use aligned::Aligned;
 pub use depthwise::{Depthwise, DepthwiseShape};
 pub use isa::Isa;
 pub use matmul::{Clamp, PackedMatrix, Rows};
+pub use resample::Resampler;
+pub use sums::{dot, sum};
 pub use transformer::{gelu, layer_norm, softmax};
 
 /// Defines `$name`, which runs the generic kernel `$kernel::<S>` compiled for the instruction

@@ -7,6 +7,7 @@
 
 mod bars;
 mod choose;
+mod colour;
 mod container;
 mod cpu;
 mod crop;

@@ -2,10 +2,10 @@
 //!
 //! in: a frame of any size and pixel format; out: 8-bit sRGB, `[side, side, 3]`, and its luma
 //! thumbnail. Bars are cropped, of interlaced frames one field is taken, and one pass of
-//! swscale does the rest of the cropping, scaling and the change of colours: bicubic, accurate
-//! rounding, full chroma. Colours follow the matrix and range that the frame states; where it
-//! states none, BT.601 as in FFmpeg's own scaler. High dynamic range and BT.2020 are scaled in
-//! 16 bits and mapped afterwards (`tone`).
+//! swscale does the rest of the cropping and scaling: bicubic, accurate rounding, full chroma.
+//! Colours are changed afterwards (`colour`) by the matrix and range that the frame states;
+//! where it states none, BT.601 as in FFmpeg's own scaler. High dynamic range and BT.2020 are
+//! scaled in 16 bits and mapped afterwards (`tone`).
 
 use std::ffi::c_int;
 
@@ -14,6 +14,7 @@ use ffmpeg_next::{ffi, format::Pixel, frame, software::scaling};
 
 use super::{
     bars::Bars,
+    colour::{self, Matrix},
     container::ratio,
     crop,
     geometry::{Rect, Turn, black_square, paste, place},
@@ -36,17 +37,43 @@ struct Source {
 }
 
 impl Source {
-    /// What swscale gives.
-    fn target(&self) -> Pixel {
-        if self.light.is_some() { Pixel::RGB48LE } else { Pixel::RGB24 }
+    /// What becomes of the colours.
+    fn colours(&self) -> Colours {
+        match self.light {
+            Some(light) => Colours::Mapped(ToneMap::new(light)),
+            None if colour::has_differences(self.format) => {
+                Colours::Planar(Matrix::new(self.space, self.is_full_range))
+            }
+            None => Colours::Rgb,
+        }
     }
 }
 
-/// A scaler with the mapping of its colours, where they need one.
+/// What swscale gives, and how it becomes 8-bit sRGB.
+enum Colours {
+    /// Luma and colour differences.
+    Planar(Matrix),
+    /// 16 bits a colour of another light.
+    Mapped(ToneMap),
+    /// Nothing is left to do: RGB, gray, palettes.
+    Rgb,
+}
+
+impl Colours {
+    fn target(&self) -> Pixel {
+        match self {
+            Self::Planar(_) => colour::PLANAR,
+            Self::Mapped(_) => Pixel::RGB48LE,
+            Self::Rgb => Pixel::RGB24,
+        }
+    }
+}
+
+/// A scaler with what is done to its colours.
 struct Converter {
     made_for: Source,
     scaler: scaling::Context,
-    tone: Option<ToneMap>,
+    colours: Colours,
 }
 
 /// Scales frames; keeps the scaler while the frames stay alike.
@@ -102,20 +129,25 @@ impl SquareScaler {
         let source = source_of(frame, placement.into);
         let converter = match &mut self.converter {
             Some(converter) if converter.made_for == source => converter,
-            slot => slot.insert(Converter {
-                made_for: source,
-                scaler: make_scaler(&source)?,
-                tone: source.light.map(ToneMap::new),
-            }),
+            slot => {
+                let colours = source.colours();
+                let scaler = make_scaler(&source, &colours)?;
+                slot.insert(Converter { made_for: source, scaler, colours })
+            }
         };
         let mut scaled = frame::Video::empty();
         converter.scaler.run(frame, &mut scaled)?;
         let mut square = black_square(self.side_px);
-        match &converter.tone {
-            None => paste(&mut square, placement.into, scaled.data(0), scaled.stride(0)),
-            Some(tone) => {
-                let rgb = tone.map_rows(&scaled);
-                paste(&mut square, placement.into, &rgb, placement.into.width as usize * 3);
+        let rgb_stride = placement.into.width as usize * 3;
+        match &converter.colours {
+            Colours::Planar(matrix) => {
+                paste(&mut square, placement.into, &matrix.rgb(&scaled), rgb_stride);
+            }
+            Colours::Mapped(tone) => {
+                paste(&mut square, placement.into, &tone.map_rows(&scaled), rgb_stride);
+            }
+            Colours::Rgb => {
+                paste(&mut square, placement.into, scaled.data(0), scaled.stride(0));
             }
         }
         let thumbnail = Thumbnail::of(&square, placement.into);
@@ -147,7 +179,7 @@ fn source_of(frame: &frame::Video, into: Rect) -> Source {
     }
 }
 
-fn make_scaler(source: &Source) -> Result<scaling::Context, ffmpeg::Error> {
+fn make_scaler(source: &Source, colours: &Colours) -> Result<scaling::Context, ffmpeg::Error> {
     let flags = scaling::Flags::BICUBIC
         | scaling::Flags::ACCURATE_RND
         | scaling::Flags::FULL_CHR_H_INT
@@ -158,7 +190,7 @@ fn make_scaler(source: &Source) -> Result<scaling::Context, ffmpeg::Error> {
         source.format,
         source.width,
         source.height,
-        source.target(),
+        colours.target(),
         width,
         height,
         flags,
@@ -168,13 +200,17 @@ fn make_scaler(source: &Source) -> Result<scaling::Context, ffmpeg::Error> {
     // have no colour matrix (RGB, gray) refuse the call and need none.
     unsafe {
         let table = ffi::sws_getCoefficients(source.space);
-        let rgb = ffi::sws_getCoefficients(ffi::SWS_CS_DEFAULT);
+        let range = c_int::from(source.is_full_range);
+        let (to_table, to_range) = match colours {
+            Colours::Planar(_) => (table, range), // nothing but the size changes
+            _ => (ffi::sws_getCoefficients(ffi::SWS_CS_DEFAULT), 1),
+        };
         ffi::sws_setColorspaceDetails(
             scaler.as_mut_ptr(),
             table,
-            c_int::from(source.is_full_range),
-            rgb,
-            1,
+            range,
+            to_table,
+            to_range,
             0,
             1 << 16,
             1 << 16,

@@ -9,8 +9,10 @@
 //! FFmpeg's otherwise. If symphonia stumbles over a packet, the sound is decoded anew by
 //! FFmpeg from the packets that were kept for this (all, up to [`MAX_REPLAY_BYTES`]; later it
 //! goes on from there). Both leave out the encoder's delay and padding in the same way.
-//! swresample mixes and resamples: its standard downmix, normalised so that no channel
-//! arrangement can clip (stereo is the mean of both; 5.1 as in ATSC A/52, LFE left out).
+//! swresample mixes: its standard downmix, normalised so that no channel arrangement can clip
+//! (stereo is the mean of both; 5.1 as in ATSC A/52, LFE left out). The rate is changed by
+//! [`kernels::Resampler`], a third of swresample's work; where the two rates have no ratio of
+//! small numbers, by swresample too.
 //! Samples that are not finite become silence and are reported.
 
 use std::ffi::c_int;
@@ -22,6 +24,8 @@ use ffmpeg_next::{
     frame,
     software::resampling,
 };
+
+use kernels::{Isa, Resampler};
 
 use super::{
     container::StreamFacts,
@@ -329,10 +333,13 @@ struct Input {
     rate_hz: u32,
 }
 
-/// swresample, from one kind of input to mono.
+/// From one kind of input to mono at the rate asked for.
 struct Mixer {
     input: Input,
-    resampler: resampling::Context,
+    downmix: resampling::Context,
+    /// What changes the rate of the mix; swresample's own, or no change, where absent.
+    resampler: Option<Resampler>,
+    mix: Vec<f32>,
 }
 
 impl Mixer {
@@ -344,17 +351,22 @@ impl Mixer {
         let mut options = Dictionary::new();
         // Without it floats are mixed by sums that exceed 1.
         options.set("rematrix_maxval", "1.0");
-        let resampler = resampling::Context::get_with(
+        let resampler = if input.rate_hz == rate_hz {
+            None
+        } else {
+            Resampler::new(Isa::detect(), input.rate_hz, rate_hz)
+        };
+        let downmix = resampling::Context::get_with(
             input.format,
             input.layout,
             input.rate_hz,
             Sample::F32(sample::Type::Planar),
             ChannelLayout::MONO,
-            rate_hz,
+            if resampler.is_some() { input.rate_hz } else { rate_hz },
             options,
         )
         .map_err(libav::failure)?;
-        Ok(Self { input, resampler })
+        Ok(Self { input, downmix, resampler, mix: Vec::new() })
     }
 
     fn run(
@@ -363,39 +375,53 @@ impl Mixer {
         num_samples: usize,
         mono: &mut Vec<f32>,
     ) -> Result<(), ffmpeg::Error> {
-        self.convert(planes.as_mut_ptr(), num_samples as c_int, mono)
-    }
-
-    /// What the resampler still holds.
-    fn flush(&mut self, mono: &mut Vec<f32>) -> Result<(), ffmpeg::Error> {
-        self.convert(std::ptr::null_mut(), 0, mono)
-    }
-
-    fn convert(
-        &mut self,
-        planes: *mut *const u8,
-        num_samples: c_int,
-        mono: &mut Vec<f32>,
-    ) -> Result<(), ffmpeg::Error> {
-        #[allow(unsafe_code)]
-        // SAFETY: `planes` is null or holds as many planes as the input has; the output has
-        // room for as many samples as the resampler says that it may write.
-        unsafe {
-            let context = self.resampler.as_mut_ptr();
-            let most = ffi::swr_get_out_samples(context, num_samples);
-            if most < 0 {
-                return Err(ffmpeg::Error::from(most));
-            }
-            mono.reserve(most as usize);
-            let mut out = mono.as_mut_ptr().add(mono.len()).cast::<u8>();
-            let written = ffi::swr_convert(context, &raw mut out, most, planes, num_samples);
-            if written < 0 {
-                return Err(ffmpeg::Error::from(written));
-            }
-            mono.set_len(mono.len() + written as usize);
-        }
+        let Some(resampler) = &mut self.resampler else {
+            return convert(&mut self.downmix, planes.as_mut_ptr(), num_samples as c_int, mono);
+        };
+        self.mix.clear();
+        convert(&mut self.downmix, planes.as_mut_ptr(), num_samples as c_int, &mut self.mix)?;
+        resampler.push(&self.mix, mono);
         Ok(())
     }
+
+    /// What is still held back.
+    fn flush(&mut self, mono: &mut Vec<f32>) -> Result<(), ffmpeg::Error> {
+        let Some(resampler) = &mut self.resampler else {
+            return convert(&mut self.downmix, std::ptr::null_mut(), 0, mono);
+        };
+        self.mix.clear();
+        convert(&mut self.downmix, std::ptr::null_mut(), 0, &mut self.mix)?;
+        resampler.push(&self.mix, mono);
+        resampler.finish(mono);
+        Ok(())
+    }
+}
+
+/// Sends samples through swresample, or asks for what it holds, and appends what comes out.
+fn convert(
+    downmix: &mut resampling::Context,
+    planes: *mut *const u8,
+    num_samples: c_int,
+    mono: &mut Vec<f32>,
+) -> Result<(), ffmpeg::Error> {
+    #[allow(unsafe_code)]
+    // SAFETY: `planes` is null or holds as many planes as the input has; the output has
+    // room for as many samples as the resampler says that it may write.
+    unsafe {
+        let context = downmix.as_mut_ptr();
+        let most = ffi::swr_get_out_samples(context, num_samples);
+        if most < 0 {
+            return Err(ffmpeg::Error::from(most));
+        }
+        mono.reserve(most as usize);
+        let mut out = mono.as_mut_ptr().add(mono.len()).cast::<u8>();
+        let written = ffi::swr_convert(context, &raw mut out, most, planes, num_samples);
+        if written < 0 {
+            return Err(ffmpeg::Error::from(written));
+        }
+        mono.set_len(mono.len() + written as usize);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

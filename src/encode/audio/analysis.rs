@@ -13,7 +13,7 @@ use std::ops::Range;
 use super::{
     Settings,
     delta::{Order, delta},
-    descriptors::{self, Descriptors, FLUX, describe, flux_db},
+    descriptors::{self, Describer, Descriptors, FLUX, flux_db},
     mfcc::{Dct, MelBank, Scratch, Spectrum},
 };
 
@@ -82,6 +82,7 @@ impl Analysis {
         let mut state = State {
             scratch: self.spectrum.scratch(),
             power: Vec::with_capacity(self.spectrum.num_bins()),
+            describer: Describer::new(self.spectrum.num_bins(), self.bin_hz),
             previous: None,
         };
         self.windows(samples.len())
@@ -96,7 +97,7 @@ impl Analysis {
             self.spectrum.power(samples, frame_idx, &mut state.scratch, &mut state.power);
             mels.push(self.mels.decibels(&state.power));
             let (_, inside) = self.spectrum.frame(samples, frame_idx);
-            described.push(describe(inside, self.spectrum.fft_len(), &state.power, self.bin_hz));
+            described.push(state.describer.describe(inside, self.spectrum.fft_len(), &state.power));
         }
         let loudest = mels.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
         let floor_db = loudest - self.top_db;
@@ -129,6 +130,7 @@ impl Analysis {
 struct State {
     scratch: Scratch,
     power: Vec<f32>,
+    describer: Describer,
     /// Decibels of the frame before, `[mels]`.
     previous: Option<Vec<f32>>,
 }

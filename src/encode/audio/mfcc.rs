@@ -10,6 +10,7 @@
 
 use std::{f64::consts::PI, sync::Arc};
 
+use kernels::{Isa, dot};
 use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +133,7 @@ impl Spectrum {
 
 /// Triangular filters of equal area, evenly spaced on a mel scale.
 pub(super) struct MelBank {
+    isa: Isa,
     /// First frequency bin and weights of each filter.
     filters: Vec<(usize, Vec<f32>)>,
 }
@@ -164,14 +166,13 @@ impl MelBank {
                 (first, (first..=last).map(weight).collect())
             })
             .collect();
-        Self { filters }
+        Self { isa: Isa::detect(), filters }
     }
 
     /// Decibels of each mel from the power of each frequency, `[mels]`, none below −100.
     pub(super) fn decibels(&self, power: &[f32]) -> Vec<f32> {
         let band = |(first, weights): &(usize, Vec<f32>)| {
-            let sum: f32 = weights.iter().zip(&power[*first..]).map(|(w, p)| w * p).sum();
-            decibels_from_power(sum)
+            decibels_from_power(dot(self.isa, weights, &power[*first..]))
         };
         self.filters.iter().map(band).collect()
     }
@@ -184,11 +185,12 @@ impl MelBank {
 
 /// 10·log10 with librosa's floor.
 pub(super) fn decibels_from_power(power: f32) -> f32 {
-    (10.0 * f64::from(power.max(POWER_FLOOR)).log10()) as f32
+    10.0 * power.max(POWER_FLOOR).log10()
 }
 
 /// The first coefficients of an orthonormal DCT-II.
 pub(super) struct Dct {
+    isa: Isa,
     /// `[coeffs, mels]`
     basis: Vec<Vec<f32>>,
 }
@@ -202,7 +204,7 @@ impl Dct {
                 .map(|i| (scale * (PI * k as f64 * (2 * i + 1) as f64 / (2.0 * n)).cos()) as f32)
                 .collect()
         };
-        Self { basis: (0..num_coeffs).map(row).collect() }
+        Self { isa: Isa::detect(), basis: (0..num_coeffs).map(row).collect() }
     }
 
     pub(super) fn num_coeffs(&self) -> usize {
@@ -211,7 +213,7 @@ impl Dct {
 
     /// Coefficients of one frame's decibels, `[coeffs]`.
     pub(super) fn coefficients(&self, decibels: &[f32]) -> impl Iterator<Item = f32> {
-        self.basis.iter().map(move |row| row.iter().zip(decibels).map(|(a, b)| a * b).sum())
+        self.basis.iter().map(|row| dot(self.isa, row, decibels))
     }
 }
 

@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// Raised whenever the same settings give other numbers.
-const ALGORITHM_VERSION: u32 = 1;
+const ALGORITHM_VERSION: u32 = 2;
 const NAME: &str = "audio";
 
 const MFCC_STATISTICS: [Statistic; 2] = [Mean, Std];

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Raised whenever the same settings and weights give other numbers.
-const ALGORITHM_VERSION: u32 = 2;
+const ALGORITHM_VERSION: u32 = 3;
 const NAME: &str = "frames";
 
 /// The trailer's keyframes.
