@@ -79,7 +79,7 @@ impl Cleaner {
             {
                 why_missing.insert(*column, reason);
             }
-            *self.done.columns.entry(name.to_string()).or_default() += 1;
+            count(&mut self.done.columns, name);
         }
         for column in EXPECTED {
             let reason = match why_missing.get(column) {
@@ -87,8 +87,12 @@ impl Cleaner {
                 None if row.get(column).is_none() => "the sources state none",
                 None => continue,
             };
-            let of_column = self.done.missing.entry(column.to_owned()).or_default();
-            *of_column.entry(reason.to_owned()).or_default() += 1;
+            if !self.done.missing.contains_key(column) {
+                self.done.missing.insert(column.to_owned(), BTreeMap::new());
+            }
+            if let Some(of_column) = self.done.missing.get_mut(column) {
+                count(of_column, reason);
+            }
         }
         self.tell_language(row)
     }
@@ -102,6 +106,16 @@ impl Cleaner {
 
     pub(super) fn finish(self) -> Cleaning {
         self.done
+    }
+}
+
+/// One more of a name; only the first takes a text of its own.
+fn count(counts: &mut BTreeMap<String, usize>, name: &str) {
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(name.to_owned(), 1);
+        }
     }
 }
 

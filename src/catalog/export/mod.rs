@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use super::{
     Catalog, CatalogError, CatalogSpec, Folds, Problem, Title,
     clean::Cleaner,
-    import::{record, write_parquet},
+    import::{Columns, record, write_parquet},
     split::stratified_group_folds,
 };
 use crate::base::{Seed, publish_bytes, publish_file};
@@ -69,15 +69,18 @@ pub fn export(
     let notes = annotate::annotate(catalog);
     let mut cleaner = Cleaner::default();
     let mut records = Vec::with_capacity(catalog.titles.len());
+    let mut columns = Columns::default();
     for (title, notes) in catalog.titles.iter().zip(&notes) {
         let mut row = record(&cleaner.clean(annotate::row_of(title, catalog)));
         notes.write(&mut row);
+        columns.see(&row);
         records.push(row);
     }
     let cleaning = cleaner.finish();
     write_jsonl(&records, &out.join(format!("{TITLES}.jsonl")))?;
     write_csv(&records, &out.join(format!("{TITLES}.csv")))?;
-    write_parquet(&out.join(format!("{TITLES}.jsonl")), &out.join(format!("{TITLES}.parquet")))?;
+    let parquet = out.join(format!("{TITLES}.parquet"));
+    write_parquet(&columns, &out.join(format!("{TITLES}.jsonl")), &parquet)?;
     write_splits(catalog, &folds, &out.join(SPLITS_FILE))?;
     let co_occurrence = co_occurrence(catalog);
     let card = card::Card { spec, catalog, problems, folds: &folds, cleaning, notes: &notes };

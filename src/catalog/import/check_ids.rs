@@ -18,13 +18,16 @@ pub(super) struct IdCheck {
 impl IdCheck {
     /// A row whose ids have the form of their site.
     pub(super) fn check(&mut self, mut row: Row) -> Row {
-        let title = row.get("id").map_or_else(String::new, |cell| cell.clone().into_text());
+        let title = row.get("id").map(|cell| cell.clone().into_text()).unwrap_or_default();
         row.cells.retain(|(name, cell)| {
+            if **name != *IMDB && !NUMBERS.contains(&&**name) {
+                return true;
+            }
             let id = cell.clone().into_text();
-            let is_id = match &**name {
-                IMDB => imdb_id_in(&id).as_ref() == Some(&id),
-                name if NUMBERS.contains(&name) => id.parse::<u32>().is_ok(),
-                _ => return true,
+            let is_id = if **name == *IMDB {
+                imdb_id_in(&id).as_ref() == Some(&id)
+            } else {
+                id.parse::<u32>().is_ok()
             };
             if !is_id {
                 self.doubt(&format!("`{name}` is no such id and is not used"), &title, &id);

@@ -12,27 +12,30 @@ mod decisions;
 mod join;
 mod parquet_file;
 mod record;
+mod titles;
 
 use std::{
-    collections::{BTreeMap, HashSet},
     fs::{self, File},
-    io::{self, BufWriter, Write},
+    io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread,
 };
 
-use check_ids::IdCheck;
 pub use decisions::{Decisions, Doubtful, Input, Joined};
 pub(super) use join::name_key;
 use join::{Index, Keys};
-pub(super) use parquet_file::write as write_parquet;
+pub(super) use parquet_file::{Columns, write as write_parquet};
 pub(super) use record::record;
+use titles::Titles;
 
 use super::{
     CatalogError, CatalogSpec, CatalogSummary, Row,
-    clean::Cleaner,
     load::load_without_fields,
-    source::{Intake, LeftOut, Source},
+    source::{Intake, Source},
 };
 use crate::base::{Draft, publish_bytes};
 
@@ -44,6 +47,9 @@ pub const PARQUET_FILE: &str = "catalog.parquet";
 pub const DECISIONS_FILE: &str = "decisions.json";
 /// Folder of media that had to be unpacked.
 const MEDIA_FOLDER: &str = "media";
+/// Rows that go to the writer at once, and how many times so many may wait.
+const ROWS_PER_BATCH: usize = 1024;
+const MAX_WAITING: usize = 8;
 
 /// A source, and where it lies.
 pub struct Origin {
@@ -65,37 +71,24 @@ pub fn import(first: &Origin, others: &[Origin], out: &Path) -> Result<Decisions
     let path = out.join(CATALOG_FILE);
     let draft = Draft::begin(&path).map_err(written(&path))?;
     let file = File::create(draft.path()).map_err(written(&path))?;
-    let mut file = BufWriter::with_capacity(1 << 20, file);
-    let mut cleaner = Cleaner::default();
-    let mut seen = HashSet::new();
-    let mut failed: io::Result<()> = Ok(());
-    let mut ids = IdCheck::default();
-    let mut left_out: BTreeMap<String, LeftOut> = BTreeMap::new();
-    read(first, out, &mut decisions.input, |row| {
-        let Some(id) = row.get("id").map(|cell| cell.clone().into_text()) else {
-            left_out.entry("it has no id".to_owned()).or_default().count("");
-            return;
-        };
-        // Of an id that comes twice the first is kept.
-        if !seen.insert(id.clone()) {
-            left_out.entry("its id stood before".to_owned()).or_default().count(&id);
-            return;
-        }
-        let mut row = ids.check(row);
-        for (index, joined) in indices.iter().zip(&mut decisions.joins) {
-            row = index.join(row, joined);
-        }
-        let row = cleaner.clean(row);
-        decisions.num_titles += 1;
-        if failed.is_ok() {
-            failed = serde_json::to_writer(&mut file, &record(&row)).map_err(io::Error::from);
-            failed = std::mem::replace(&mut failed, Ok(())).and_then(|()| file.write_all(b"\n"));
-        }
+    let mut titles = Titles::new(file, &indices, &mut decisions.joins);
+    // Rows are read on one thread and written on another.
+    let (sender, receiver) = sync_channel::<Vec<Row>>(MAX_WAITING);
+    let taken = thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            receiver.into_iter().flatten().for_each(|row| titles.take(row));
+            titles.finish()
+        });
+        let mut batch = Batch { rows: Vec::new(), sender };
+        let read = read(first, out, &mut decisions.input, |row| batch.push(row));
+        drop(batch);
+        let taken = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        read.map(|()| taken)
     })?;
-    failed.and_then(|()| file.flush()).map_err(written(&path))?;
-    drop(file);
-    decisions.input.left_out.append(&mut left_out);
-    decisions.doubted_ids = ids.doubted;
+    taken.written.map_err(written(&path))?;
+    decisions.input.left_out.extend(taken.left_out);
+    decisions.doubted_ids = taken.doubted_ids;
+    decisions.num_titles = taken.num_titles;
     if decisions.num_titles == 0 {
         let reason =
             decisions.input.problems.first().map(|problem| format!("; {}", problem.message));
@@ -106,15 +99,43 @@ pub fn import(first: &Origin, others: &[Origin], out: &Path) -> Result<Decisions
         });
     }
     draft.publish().map_err(written(&path))?;
-    decisions.cleaning = cleaner.finish();
+    decisions.cleaning = taken.cleaning;
 
     let parquet = out.join(PARQUET_FILE);
-    parquet_file::write(&path, &parquet)?;
-    decisions.check(&path, checked(&path)?);
+    let (written_parquet, summary) =
+        rayon::join(|| parquet_file::write(&taken.columns, &path, &parquet), || checked(&path));
+    written_parquet?;
+    decisions.check(&path, summary?);
     let text = serde_json::to_vec_pretty(&decisions).unwrap_or_default();
     let decisions_path = out.join(DECISIONS_FILE);
     publish_bytes(&decisions_path, &text).map_err(written(&decisions_path))?;
     Ok(decisions)
+}
+
+/// Rows on their way to the writer.
+struct Batch {
+    rows: Vec<Row>,
+    sender: SyncSender<Vec<Row>>,
+}
+
+impl Batch {
+    fn push(&mut self, row: Row) {
+        self.rows.push(row);
+        if self.rows.len() == ROWS_PER_BATCH {
+            self.send();
+        }
+    }
+
+    fn send(&mut self) {
+        // A writer that is gone has panicked; that is told where it is joined.
+        let _ = self.sender.send(std::mem::take(&mut self.rows));
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.send();
+    }
 }
 
 fn written(path: &Path) -> impl FnOnce(io::Error) -> CatalogError {

@@ -4,7 +4,7 @@
 //! source: Apache Parquet, "Nested encoding", "Logical types" (LIST with three levels)
 
 use std::{
-    collections::BTreeMap,
+    collections::HashMap,
     fs::File,
     io::{self, BufRead, BufReader},
     path::Path,
@@ -36,16 +36,52 @@ enum Kind {
 
 type Object = Map<String, Value>;
 
-/// Writes the Parquet file of a JSON Lines file.
-pub(in crate::catalog) fn write(jsonl: &Path, parquet: &Path) -> Result<(), CatalogError> {
+/// Columns in the order of their first appearance, collected row by row.
+#[derive(Default)]
+pub(in crate::catalog) struct Columns {
+    place: HashMap<String, usize>,
+    all: Vec<(String, Kind)>,
+}
+
+impl Columns {
+    /// Learns from one more row.
+    pub(in crate::catalog) fn see(&mut self, row: &Object) {
+        for (name, value) in row {
+            let kind = match value {
+                Value::Array(_) => Kind::List,
+                Value::Number(_) if name == "year" || name == "fold" => Kind::Whole,
+                Value::Number(_) => Kind::Number,
+                _ => Kind::Text,
+            };
+            match self.place.get(name) {
+                None => {
+                    self.place.insert(name.clone(), self.all.len());
+                    self.all.push((name.clone(), kind));
+                }
+                // What is not of one kind everywhere is text, or a list where some are lists.
+                Some(&idx) if self.all[idx].1 != kind => {
+                    let is_list = kind == Kind::List || self.all[idx].1 == Kind::List;
+                    self.all[idx].1 = if is_list { Kind::List } else { Kind::Text };
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// Writes the Parquet file of a JSON Lines file with these columns.
+pub(in crate::catalog) fn write(
+    columns: &Columns,
+    jsonl: &Path,
+    parquet: &Path,
+) -> Result<(), CatalogError> {
     let failed = |source: io::Error| CatalogError::File {
         path: parquet.to_owned(),
         action: "written",
         source,
     };
-    let columns = columns(jsonl).map_err(failed)?;
     publish_file(parquet, |temporary| {
-        let schema = schema(&columns).map_err(other)?;
+        let schema = schema(&columns.all).map_err(other)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_created_by("cinetag".to_owned())
@@ -53,16 +89,16 @@ pub(in crate::catalog) fn write(jsonl: &Path, parquet: &Path) -> Result<(), Cata
         let file = File::create(temporary)?;
         let mut writer =
             SerializedFileWriter::new(file, schema, Arc::new(properties)).map_err(other)?;
-        let mut rows = Vec::with_capacity(ROWS_PER_GROUP);
+        let mut group = Group::new(columns);
         for row in objects(jsonl)? {
-            rows.push(row?);
-            if rows.len() == ROWS_PER_GROUP {
-                write_group(&mut writer, &columns, &rows).map_err(other)?;
-                rows.clear();
+            group.push(columns, &row?);
+            if group.num_rows == ROWS_PER_GROUP {
+                group.write(&mut writer).map_err(other)?;
+                group = Group::new(columns);
             }
         }
-        if !rows.is_empty() {
-            write_group(&mut writer, &columns, &rows).map_err(other)?;
+        if group.num_rows > 0 {
+            group.write(&mut writer).map_err(other)?;
         }
         writer.close().map(|_| ()).map_err(other)
     })
@@ -76,35 +112,6 @@ fn other(error: ParquetError) -> io::Error {
 fn objects(jsonl: &Path) -> io::Result<impl Iterator<Item = io::Result<Object>>> {
     let lines = BufReader::with_capacity(1 << 20, File::open(jsonl)?).lines();
     Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
-}
-
-/// All columns in the order of their first appearance.
-fn columns(jsonl: &Path) -> io::Result<Vec<(String, Kind)>> {
-    let mut place: BTreeMap<String, usize> = BTreeMap::new();
-    let mut columns: Vec<(String, Kind)> = Vec::new();
-    for row in objects(jsonl)? {
-        for (name, value) in row? {
-            let kind = match value {
-                Value::Array(_) => Kind::List,
-                Value::Number(_) if name == "year" || name == "fold" => Kind::Whole,
-                Value::Number(_) => Kind::Number,
-                _ => Kind::Text,
-            };
-            match place.get(&name) {
-                None => {
-                    place.insert(name.clone(), columns.len());
-                    columns.push((name, kind));
-                }
-                // What is not of one kind everywhere is text, or a list where some are lists.
-                Some(&idx) if columns[idx].1 != kind => {
-                    let is_list = kind == Kind::List || columns[idx].1 == Kind::List;
-                    columns[idx].1 = if is_list { Kind::List } else { Kind::Text };
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    Ok(columns)
 }
 
 fn schema(columns: &[(String, Kind)]) -> Result<TypePtr, ParquetError> {
@@ -142,39 +149,126 @@ fn schema(columns: &[(String, Kind)]) -> Result<TypePtr, ParquetError> {
     Type::group_type_builder("catalog").with_fields(fields).build().map(Arc::new)
 }
 
-fn write_group(
-    writer: &mut SerializedFileWriter<File>,
-    columns: &[(String, Kind)],
-    rows: &[Object],
-) -> Result<(), ParquetError> {
-    let mut group = writer.next_row_group()?;
-    for (name, _) in columns {
-        let Some(mut column) = group.next_column()? else { break };
-        let values = rows.iter().map(|row| row.get(name));
-        match column.untyped() {
-            ColumnWriter::Int32ColumnWriter(typed) => {
-                let (values, levels) = optional(values, |v| v.as_i64().map(|n| n as i32));
-                typed.write_batch(&values, Some(&levels), None)?;
-            }
-            ColumnWriter::DoubleColumnWriter(typed) => {
-                let (values, levels) = optional(values, Value::as_f64);
-                typed.write_batch(&values, Some(&levels), None)?;
-            }
-            ColumnWriter::ByteArrayColumnWriter(typed)
-                if typed.get_descriptor().max_rep_level() > 0 =>
-            {
-                let (values, definition, repetition) = lists(values);
-                typed.write_batch(&values, Some(&definition), Some(&repetition))?;
-            }
-            ColumnWriter::ByteArrayColumnWriter(typed) => {
-                let (values, levels) = optional(values, |v| Some(bytes(v)));
-                typed.write_batch(&values, Some(&levels), None)?;
-            }
-            _ => {}
-        }
-        column.close()?;
+/// Rows that are written together, column by column.
+struct Group {
+    num_rows: usize,
+    columns: Vec<Cells>,
+}
+
+/// One column's values, and of each row whether it has one.
+struct Cells {
+    values: Values,
+    /// 0 for none and 1 for a value; in lists 1 for an empty one and 2 for a value.
+    definition: Vec<i16>,
+    /// In lists: 1 for what continues a row's.
+    repetition: Vec<i16>,
+    /// Rows that were told of.
+    num_rows: usize,
+}
+
+enum Values {
+    Whole(Vec<i32>),
+    Number(Vec<f64>),
+    Text(Vec<ByteArray>),
+    List(Vec<ByteArray>),
+}
+
+impl Group {
+    fn new(columns: &Columns) -> Self {
+        let cells = |kind: &Kind| Cells {
+            values: match kind {
+                Kind::Whole => Values::Whole(Vec::new()),
+                Kind::Number => Values::Number(Vec::new()),
+                Kind::Text => Values::Text(Vec::new()),
+                Kind::List => Values::List(Vec::new()),
+            },
+            definition: Vec::new(),
+            repetition: Vec::new(),
+            num_rows: 0,
+        };
+        Self { num_rows: 0, columns: columns.all.iter().map(|(_, kind)| cells(kind)).collect() }
     }
-    group.close().map(|_| ())
+
+    fn push(&mut self, columns: &Columns, row: &Object) {
+        for (name, value) in row {
+            if let Some(&idx) = columns.place.get(name) {
+                self.columns[idx].push(self.num_rows, value);
+            }
+        }
+        self.num_rows += 1;
+    }
+
+    fn write(mut self, writer: &mut SerializedFileWriter<File>) -> Result<(), ParquetError> {
+        let mut group = writer.next_row_group()?;
+        for cells in &mut self.columns {
+            cells.leave_out_until(self.num_rows);
+            let Some(mut column) = group.next_column()? else { break };
+            let (definition, repetition) = (Some(&cells.definition[..]), &cells.repetition[..]);
+            match (column.untyped(), &cells.values) {
+                (ColumnWriter::Int32ColumnWriter(typed), Values::Whole(values)) => {
+                    typed.write_batch(values, definition, None)?;
+                }
+                (ColumnWriter::DoubleColumnWriter(typed), Values::Number(values)) => {
+                    typed.write_batch(values, definition, None)?;
+                }
+                (ColumnWriter::ByteArrayColumnWriter(typed), Values::Text(values)) => {
+                    typed.write_batch(values, definition, None)?;
+                }
+                (ColumnWriter::ByteArrayColumnWriter(typed), Values::List(values)) => {
+                    typed.write_batch(values, definition, Some(repetition))?;
+                }
+                _ => {}
+            }
+            column.close()?;
+        }
+        group.close().map(|_| ())
+    }
+}
+
+impl Cells {
+    /// The rows before this one that were not told of have no value.
+    fn leave_out_until(&mut self, row_idx: usize) {
+        let num_missing = row_idx - self.num_rows;
+        self.definition.extend(std::iter::repeat_n(0, num_missing));
+        if let Values::List(_) = self.values {
+            self.repetition.extend(std::iter::repeat_n(0, num_missing));
+        }
+        self.num_rows = row_idx;
+    }
+
+    fn push(&mut self, row_idx: usize, value: &Value) {
+        self.leave_out_until(row_idx);
+        self.num_rows += 1;
+        let definition = &mut self.definition;
+        match &mut self.values {
+            Values::Whole(values) => {
+                let value = value.as_i64().map(|n| n as i32);
+                definition.push(i16::from(value.is_some()));
+                values.extend(value);
+            }
+            Values::Number(values) => {
+                let value = value.as_f64();
+                definition.push(i16::from(value.is_some()));
+                values.extend(value);
+            }
+            Values::Text(values) => {
+                definition.push(1);
+                values.push(bytes(value));
+            }
+            Values::List(values) => {
+                let elements = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                if elements.is_empty() {
+                    definition.push(1);
+                    self.repetition.push(0);
+                }
+                for (idx, element) in elements.iter().enumerate() {
+                    definition.push(2);
+                    self.repetition.push(i16::from(idx > 0));
+                    values.push(bytes(element));
+                }
+            }
+        }
+    }
 }
 
 fn bytes(value: &Value) -> ByteArray {
@@ -182,40 +276,4 @@ fn bytes(value: &Value) -> ByteArray {
         Value::String(text) => ByteArray::from(text.as_str()),
         other => ByteArray::from(other.to_string().as_str()),
     }
-}
-
-/// The values that are there, and for each row whether it is (1) or not (0).
-fn optional<'a, T>(
-    values: impl Iterator<Item = Option<&'a Value>>,
-    read: impl Fn(&Value) -> Option<T>,
-) -> (Vec<T>, Vec<i16>) {
-    let (mut there, mut levels) = (Vec::new(), Vec::new());
-    for value in values.map(|value| value.and_then(&read)) {
-        levels.push(i16::from(value.is_some()));
-        there.extend(value);
-    }
-    (there, levels)
-}
-
-/// The values of lists: definition level 0 for no list, 1 for an empty one, 2 for a value;
-/// repetition level 1 for what continues a list.
-fn lists<'a>(
-    values: impl Iterator<Item = Option<&'a Value>>,
-) -> (Vec<ByteArray>, Vec<i16>, Vec<i16>) {
-    let (mut there, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());
-    for value in values {
-        let single = value.into_iter().filter(|value| !value.is_array());
-        let several = value.and_then(Value::as_array).into_iter().flatten();
-        let before = there.len();
-        for element in several.chain(single) {
-            definition.push(2);
-            repetition.push(i16::from(there.len() > before));
-            there.push(bytes(element));
-        }
-        if there.len() == before {
-            definition.push(i16::from(value.is_some()));
-            repetition.push(0);
-        }
-    }
-    (there, definition, repetition)
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rayon::slice::ParallelSliceMut as _;
+
 use super::{
     id_set::{IdSet, number_of},
     tsv::Tsv,
@@ -21,67 +23,77 @@ pub(super) enum Role {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Credit {
+pub(super) struct Credit {
     title: u32,
     role: Role,
     order: u16,
     person: u32,
 }
 
+impl Credit {
+    /// `None` where `person` is no person's id.
+    fn new(title: u32, role: Role, order: usize, person: &str) -> Option<Self> {
+        let person = number_of(person, "nm")?;
+        Some(Self { title, role, order: u16::try_from(order).unwrap_or(u16::MAX), person })
+    }
+}
+
+/// `title.crew`: lists of directors and writers.
+pub(super) fn read_crew(path: &Path, kept: &IdSet) -> Result<Vec<Credit>, CatalogError> {
+    let file = Tsv::open(path)?;
+    let [id, directors, writers] = file.columns(["tconst", "directors", "writers"])?;
+    let mut credits = Vec::new();
+    file.for_each(|line| {
+        let Some(title) = rank(kept, line.get(id)) else { return };
+        for (role, column) in [(Role::Director, directors), (Role::Writer, writers)] {
+            let people = line.get(column).into_iter().flat_map(|list| list.split(','));
+            credits.extend(
+                people
+                    .enumerate()
+                    .filter_map(|(order, person)| Credit::new(title, role, order, person)),
+            );
+        }
+    })?;
+    Ok(credits)
+}
+
+/// `title.principals`: a line a person; actors alone are taken, the rest stands in the crew.
+pub(super) fn read_principals(path: &Path, kept: &IdSet) -> Result<Vec<Credit>, CatalogError> {
+    let file = Tsv::open(path)?;
+    let [id, ordering, person, category] =
+        file.columns(["tconst", "ordering", "nconst", "category"])?;
+    let mut credits = Vec::new();
+    file.for_each(|line| {
+        let Some(title) = rank(kept, line.get(id)) else { return };
+        let (Some("actor" | "actress"), Some(person)) = (line.get(category), line.get(person))
+        else {
+            return;
+        };
+        let order = line.get(ordering).and_then(|order| order.parse().ok());
+        credits.extend(Credit::new(title, Role::Actor, order.unwrap_or(usize::MAX), person));
+    })?;
+    Ok(credits)
+}
+
 /// Credits of the titles that are kept, by their rank.
 #[derive(Default)]
 pub(super) struct Credits {
     all: Vec<Credit>,
+    /// Where each title's begin, by rank.
+    begins: Vec<u32>,
     people: IdSet,
     names: Names,
 }
 
 impl Credits {
-    /// `title.crew`: lists of directors and writers.
-    pub(super) fn read_crew(&mut self, path: &Path, kept: &IdSet) -> Result<(), CatalogError> {
-        let file = Tsv::open(path)?;
-        let [id, directors, writers] = file.columns(["tconst", "directors", "writers"])?;
-        file.for_each(|line| {
-            let Some(title) = rank(kept, line.get(id)) else { return };
-            for (role, column) in [(Role::Director, directors), (Role::Writer, writers)] {
-                let people = line.get(column).into_iter().flat_map(|list| list.split(','));
-                for (order, person) in people.enumerate() {
-                    self.add(title, role, order, person);
-                }
-            }
-        })
-    }
-
-    /// `title.principals`: a line a person; actors alone are taken, the rest stands in the crew.
-    pub(super) fn read_principals(
-        &mut self,
-        path: &Path,
-        kept: &IdSet,
-    ) -> Result<(), CatalogError> {
-        let file = Tsv::open(path)?;
-        let [id, ordering, person, category] =
-            file.columns(["tconst", "ordering", "nconst", "category"])?;
-        file.for_each(|line| {
-            let Some("actor" | "actress") = line.get(category) else { return };
-            let (Some(title), Some(person)) = (rank(kept, line.get(id)), line.get(person)) else {
-                return;
-            };
-            let order = line.get(ordering).and_then(|order| order.parse().ok());
-            self.add(title, Role::Actor, order.unwrap_or(usize::MAX), person);
-        })
-    }
-
-    fn add(&mut self, title: u32, role: Role, order: usize, person: &str) {
-        if let Some(person) = number_of(person, "nm") {
-            let order = u16::try_from(order).unwrap_or(u16::MAX);
-            self.all.push(Credit { title, role, order, person });
-        }
+    pub(super) fn add(&mut self, credits: Vec<Credit>) {
+        self.all.extend(credits);
     }
 
     /// Orders credits, leaves out actors beyond the first few, and reads the names of those
     /// who are left from `name.basics`.
     pub(super) fn close(&mut self, names: Option<&Path>) -> Result<(), CatalogError> {
-        self.all.sort_unstable();
+        self.all.par_sort_unstable();
         self.all.dedup();
         let (mut last, mut num_actors) = (None, 0);
         self.all.retain(|credit| {
@@ -91,6 +103,12 @@ impl Credits {
             credit.role != Role::Actor || num_actors <= MAX_ACTORS
         });
         self.all.shrink_to_fit();
+        self.begins.clear();
+        for (idx, credit) in self.all.iter().enumerate() {
+            if self.begins.len() <= credit.title as usize {
+                self.begins.resize(credit.title as usize + 1, idx as u32);
+            }
+        }
         for credit in &self.all {
             self.people.add(credit.person);
         }
@@ -110,10 +128,11 @@ impl Credits {
     /// Names of those with a role in the title of a rank; their ids where `name.basics` does
     /// not name them.
     pub(super) fn of(&self, title: usize, role: Role) -> Vec<String> {
-        let first = self.all.partition_point(|c| (c.title as usize, c.role) < (title, role));
-        self.all[first..]
+        let Some(&begin) = self.begins.get(title) else { return Vec::new() };
+        self.all[begin as usize..]
             .iter()
-            .take_while(|credit| credit.title as usize == title && credit.role == role)
+            .take_while(|credit| credit.title as usize == title)
+            .filter(|credit| credit.role == role)
             .map(|credit| {
                 let name = self.people.rank(credit.person).and_then(|rank| self.names.get(rank));
                 name.map_or_else(|| format!("nm{:07}", credit.person), str::to_owned)

@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use memchr::memchr;
+
 use crate::catalog::{
     CatalogError,
     source::gz::{self, ReadAhead},
@@ -18,17 +20,23 @@ pub(super) struct Tsv {
     columns: Vec<String>,
 }
 
-/// One line taken apart.
+/// One line. It is taken apart only as far as is asked: of most nothing but the id is looked at.
+#[derive(Clone, Copy)]
 pub(super) struct Line<'a> {
     /// 1-based.
     pub(super) number: u64,
-    cells: &'a [&'a str],
+    pub(super) text: &'a str,
 }
 
 impl<'a> Line<'a> {
     /// A cell; `None` where it says nothing.
     pub(super) fn get(&self, column: usize) -> Option<&'a str> {
-        self.cells.get(column).copied().filter(|cell| *cell != "\\N" && !cell.is_empty())
+        let mut rest = self.text;
+        for _ in 0..column {
+            rest = &rest[memchr(b'\t', rest.as_bytes())? + 1..];
+        }
+        let end = memchr(b'\t', rest.as_bytes()).unwrap_or(rest.len());
+        Some(&rest[..end]).filter(|cell| *cell != "\\N" && !cell.is_empty())
     }
 }
 
@@ -73,27 +81,46 @@ impl Tsv {
         Ok(places)
     }
 
-    /// Every line below the header; `each` may be told of a line with too few cells.
-    pub(super) fn for_each(mut self, mut each: impl FnMut(&Line)) -> Result<(), CatalogError> {
-        let mut bytes = Vec::new();
+    /// Every line below the header.
+    pub(super) fn for_each(mut self, mut each: impl FnMut(Line)) -> Result<(), CatalogError> {
         let mut number = 1;
-        loop {
-            bytes.clear();
-            let num_read = self.reader.read_until(b'\n', &mut bytes);
-            if num_read.map_err(|e| self.cut(number, e))? == 0 {
-                return Ok(());
-            }
+        let mut line = |bytes: &[u8]| {
             number += 1;
-            let text = String::from_utf8_lossy(&bytes);
-            let text = text.trim_end_matches(['\n', '\r']);
-            let mut cells = [""; 16];
-            let mut num_cells = 0;
-            for (cell, text) in cells.iter_mut().zip(text.split('\t')) {
-                *cell = text;
-                num_cells += 1;
+            let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+            match std::str::from_utf8(bytes) {
+                Ok(text) => each(Line { number, text }),
+                Err(_) => each(Line { number, text: &String::from_utf8_lossy(bytes) }),
             }
-            each(&Line { number, cells: &cells[..num_cells] });
+        };
+        // The end of a block that is the beginning of a line.
+        let mut begun = Vec::new();
+        loop {
+            let block = match self.reader.fill_buf() {
+                Ok(block) => block,
+                Err(error) => return Err(self.cut(number, error)),
+            };
+            if block.is_empty() {
+                break;
+            }
+            let mut rest = block;
+            while let Some(end) = memchr(b'\n', rest) {
+                if begun.is_empty() {
+                    line(&rest[..end]);
+                } else {
+                    begun.extend_from_slice(&rest[..end]);
+                    line(&begun);
+                    begun.clear();
+                }
+                rest = &rest[end + 1..];
+            }
+            begun.extend_from_slice(rest);
+            let num_bytes = block.len();
+            self.reader.consume(num_bytes);
         }
+        if !begun.is_empty() {
+            line(&begun);
+        }
+        Ok(())
     }
 
     fn cut(&self, line: u64, error: io::Error) -> CatalogError {
