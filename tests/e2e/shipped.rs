@@ -88,6 +88,32 @@ fn the_open_films_get_sensible_genres_out_of_the_box() {
     assert_eq!(page.matches("<img ").count(), 3, "a poster each: {page}");
 }
 
+#[test]
+fn plots_alone_are_tagged_by_the_bundle_that_is_free_to_use() {
+    if !weights_are_here(WEIGHTS) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let films = scratch.path().join("films.csv");
+    let text = "id,title,plot\n\
+        a,One,\"A sheriff and a gang of outlaws ride into a frontier town; the ranchers fear a gunfight over the cattle.\"\n\
+        b,Two,\"Astronauts on a spaceship fight aliens and a robot that has taken over a colony on Mars.\"\n\
+        c,Three,\n";
+    fs::write(&films, text).unwrap();
+    let store = scratch.path().join("store").display().to_string();
+    let films = films.display().to_string();
+    let open = scratch.path().join("open.jsonl").display().to_string();
+    let output = run(&["tag", &films, "--store", &store, "--untagged", &open]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("bundle: plots-open@") && said.contains("CC BY-SA"), "{said}");
+    let tagged = lines(&output.stdout);
+    assert!(names(&tagged[0]["genres"]).contains(&"Western"), "{}", tagged[0]);
+    assert!(names(&tagged[1]["genres"]).contains(&"Sci-Fi"), "{}", tagged[1]);
+    assert!(names(&tagged[2]["genres"]).is_empty(), "nothing was looked at: {}", tagged[2]);
+    let left: Vec<Value> = lines(&fs::read(&open).unwrap());
+    assert!(left.iter().any(|title| title["id"] == "c"), "{left:?}");
+}
+
 /// A guess is never presented as a tag: a trailer alone shows nothing that a bundle was measured
 /// on.
 #[test]

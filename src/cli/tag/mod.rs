@@ -34,8 +34,8 @@ pub(super) struct Args {
     /// catalog (.csv, .tsv, .jsonl); - reads a list of paths from standard input
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// The bundle: a folder, or the name of one that the program brings along (films-research)
-    /// [default: the first of these that fits what the titles have]
+    /// The bundle: a folder, or the name of one that the program brings along (films-research,
+    /// plots-open) [default: the first of these that fits what the titles have]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
     /// File of the tags; standard output where nothing else is asked for
