@@ -88,11 +88,16 @@ fn content(value: Value) -> Option<Content> {
     }
 }
 
+/// A text without white space around it; most have none.
+fn trimmed(text: String) -> String {
+    if text.trim().len() == text.len() { text } else { text.trim().to_owned() }
+}
+
 /// One value as text; `None` where it is blank.
 pub(super) fn item(value: Value) -> Option<String> {
     let text = match value {
         Value::Null => return None,
-        Value::String(text) => text.trim().to_owned(),
+        Value::String(text) => trimmed(text),
         Value::Object(mut object) => match object.remove("name") {
             Some(Value::String(name)) => name.trim().to_owned(),
             _ => Value::Object(object).to_string(),

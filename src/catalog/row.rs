@@ -1,6 +1,6 @@
 //! A row of a catalog file, whatever its format.
 
-use std::{path::Path, sync::Arc};
+use std::{cell::RefCell, path::Path, sync::Arc};
 
 use super::{lines::Place, spec::Column};
 
@@ -62,7 +62,7 @@ impl Row {
     #[must_use]
     pub fn text(mut self, column: &str, text: impl AsRef<str>) -> Self {
         if let Some(cell) = Cell::of_bytes(text.as_ref().as_bytes(), None) {
-            self.cells.push((column.into(), cell));
+            self.cells.push((shared(column), cell));
         }
         self
     }
@@ -81,7 +81,7 @@ impl Row {
     pub fn list(mut self, column: &str, values: Vec<String>) -> Self {
         if !values.is_empty() {
             self.cells
-                .push((column.into(), Cell { content: Content::List(values), undecodable: None }));
+                .push((shared(column), Cell { content: Content::List(values), undecodable: None }));
         }
         self
     }
@@ -96,6 +96,26 @@ impl Row {
         let name = column?.name.as_str();
         Some((self.get(name)?.clone(), name))
     }
+}
+
+thread_local! {
+    /// Names of columns that rows were made of on this thread.
+    static NAMES: RefCell<Vec<Arc<str>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A column's name, which all rows share.
+fn shared(column: &str) -> Arc<str> {
+    const MAX_NAMES: usize = 256;
+    NAMES.with_borrow_mut(|names| {
+        if let Some(known) = names.iter().find(|known| &***known == column) {
+            return known.clone();
+        }
+        let name: Arc<str> = column.into();
+        if names.len() < MAX_NAMES {
+            names.push(name.clone());
+        }
+        name
+    })
 }
 
 /// A row that cannot be taken apart.

@@ -1,5 +1,7 @@
 //! HTML in texts: tags taken out, entities resolved, white space put right.
 
+use std::borrow::Cow;
+
 use quick_xml::escape::resolve_html5_entity;
 
 /// Tags that end a line; what is inside two is no text.
@@ -9,11 +11,14 @@ const NO_TEXT: [&str; 2] = ["script", "style"];
 const MAX_TAG_BYTES: usize = 400;
 
 /// A text without HTML; as it is where there is none.
-pub(super) fn text_of(text: &str) -> String {
+pub(super) fn text_of(text: &str) -> Cow<'_, str> {
+    if !text.contains(['<', '&']) && has_clean_space(text) {
+        return Cow::Borrowed(text);
+    }
     let resolved = entities(&without_tags(text));
     // Twice encoded, as scrapers leave it (`&amp;quot;`).
     let resolved = if resolved.contains('&') { entities(&resolved) } else { resolved };
-    white_space(&resolved)
+    Cow::Owned(white_space(&resolved))
 }
 
 fn without_tags(text: &str) -> String {
@@ -93,16 +98,20 @@ fn resolve(name: &str) -> Option<String> {
     char::from_u32(code).filter(|c| *c != '\0').map(String::from)
 }
 
-/// One blank between words, at most one empty line, none at the ends; no characters that
-/// cannot be seen.
-fn white_space(text: &str) -> String {
-    let is_clean = !text.contains("  ")
+/// Whether [`white_space`] would leave a text as it is.
+fn has_clean_space(text: &str) -> bool {
+    !text.contains("  ")
         && !text.contains(['\t', '\r', '\u{a0}', '\u{200b}', '\u{feff}', '\u{ad}'])
         && !text.contains("\n\n\n")
         && !text.contains(" \n")
         && !text.contains("\n ")
-        && text.trim() == text;
-    if is_clean {
+        && text.trim() == text
+}
+
+/// One blank between words, at most one empty line, none at the ends; no characters that
+/// cannot be seen.
+fn white_space(text: &str) -> String {
+    if has_clean_space(text) {
         return text.to_owned();
     }
     let visible = text.replace(['\u{200b}', '\u{feff}', '\u{ad}'], "").replace("\r\n", "\n");

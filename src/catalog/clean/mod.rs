@@ -9,7 +9,7 @@ mod html;
 mod missing;
 mod mojibake;
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,13 +57,18 @@ impl Cleaner {
             let Content::Text(text) = &mut cell.content else { continue };
             let without_html = html::text_of(text);
             if without_html != *text {
-                *self.done.html.entry(name.to_string()).or_default() += 1;
+                count(&mut self.done.html, name);
             }
             let mended = mojibake::mended(&without_html);
             if mended.is_some() {
-                *self.done.encoding.entry(name.to_string()).or_default() += 1;
+                count(&mut self.done.encoding, name);
             }
-            *text = mended.unwrap_or(without_html);
+            if let Some(better) = mended.or(match without_html {
+                Cow::Owned(text) => Some(text),
+                Cow::Borrowed(_) => None,
+            }) {
+                *text = better;
+            }
             if !column.ends_with("title")
                 && let Some(reason) = missing::placeholder(text)
             {

@@ -27,11 +27,18 @@ const ROWS_PER_GROUP: usize = 50_000;
 
 /// What a column holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Whole,
     Number,
     Text,
     List,
+}
+
+impl Kind {
+    /// Of a column that holds numbers.
+    pub(super) fn of_number(column: &str) -> Self {
+        if column == "year" || column == "fold" { Self::Whole } else { Self::Number }
+    }
 }
 
 type Object = Map<String, Value>;
@@ -46,17 +53,23 @@ pub(in crate::catalog) struct Columns {
 impl Columns {
     /// Learns from one more row.
     pub(in crate::catalog) fn see(&mut self, row: &Object) {
-        for (name, value) in row {
+        self.see_kinds(row.iter().map(|(name, value)| {
             let kind = match value {
                 Value::Array(_) => Kind::List,
-                Value::Number(_) if name == "year" || name == "fold" => Kind::Whole,
-                Value::Number(_) => Kind::Number,
+                Value::Number(_) => Kind::of_number(name),
                 _ => Kind::Text,
             };
+            (name.as_str(), kind)
+        }));
+    }
+
+    /// Learns from what one more row's columns hold.
+    pub(super) fn see_kinds<'a>(&mut self, row: impl Iterator<Item = (&'a str, Kind)>) {
+        for (name, kind) in row {
             match self.place.get(name) {
                 None => {
-                    self.place.insert(name.clone(), self.all.len());
-                    self.all.push((name.clone(), kind));
+                    self.place.insert(name.to_owned(), self.all.len());
+                    self.all.push((name.to_owned(), kind));
                 }
                 // What is not of one kind everywhere is text, or a list where some are lists.
                 Some(&idx) if self.all[idx].1 != kind => {

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
+
+use super::parquet_file::Kind;
 
 use crate::catalog::{
     Row,
@@ -30,6 +33,50 @@ pub(in crate::catalog) fn record(row: &Row) -> Map<String, Value> {
         Content::Text(text) => Value::from(text.clone()),
     };
     row.cells.iter().map(|(name, cell)| (name.to_string(), value(name, &cell.content))).collect()
+}
+
+/// A row as [`record`] has it, written down without the detour.
+pub(super) struct Line<'a>(pub(super) &'a Row);
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.cells.iter().map(|(name, cell)| {
+            let number = match &cell.content {
+                Content::Text(text) if is_number(name) => number(text),
+                _ => None,
+            };
+            (&**name, Field { content: &cell.content, number })
+        }))
+    }
+}
+
+struct Field<'a> {
+    content: &'a Content,
+    number: Option<Number>,
+}
+
+impl Serialize for Field<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (&self.number, self.content) {
+            (Some(number), _) => number.serialize(serializer),
+            (None, Content::Text(text)) => serializer.serialize_str(text),
+            (None, Content::List(values)) => serializer.collect_seq(values),
+        }
+    }
+}
+
+/// What a column would hold if all rows were like this one.
+pub(super) fn kinds(row: &Row) -> impl Iterator<Item = (&str, Kind)> {
+    row.cells.iter().map(|(name, cell)| {
+        let kind = match &cell.content {
+            Content::List(_) => Kind::List,
+            Content::Text(text) if is_number(name) && number(text).is_some() => {
+                Kind::of_number(name)
+            }
+            Content::Text(_) => Kind::Text,
+        };
+        (&**name, kind)
+    })
 }
 
 /// As JSON writes it: whole where it is whole.

@@ -70,11 +70,11 @@ impl<'a> Titles<'a> {
         for (index, joined) in self.indices.iter().zip(self.joins.iter_mut()) {
             row = index.join(row, joined);
         }
-        let record = record(&self.cleaner.clean(row));
-        self.taken.columns.see(&record);
+        let row = self.cleaner.clean(row);
+        self.taken.columns.see_kinds(record::kinds(&row));
         self.taken.num_titles += 1;
         if self.taken.written.is_ok() {
-            self.taken.written = serde_json::to_writer(&mut self.file, &record)
+            self.taken.written = serde_json::to_writer(&mut self.file, &record::Line(&row))
                 .map_err(io::Error::from)
                 .and_then(|()| self.file.write_all(b"\n"));
         }
