@@ -3,9 +3,13 @@
 //! in: lines; out: rows. Numbers and booleans become text, `null` and blank text are absent,
 //! lists of texts (or of objects with a `name`) become several values.
 
-use std::{io, io::BufRead, sync::Arc};
+use std::{fmt, io, io::BufRead, sync::Arc};
 
-use serde_json::{Map, Value};
+use serde::{
+    Deserializer,
+    de::{self, DeserializeSeed, MapAccess, Visitor},
+};
+use serde_json::Value;
 
 use super::{
     lines::{Line, Lines, Place},
@@ -38,15 +42,14 @@ impl<R: BufRead> JsonlReader<R> {
     fn row(&mut self, line: &Line) -> Result<Row, Malformed> {
         let bad_place = line.undecodable().first().map(|&(_, place)| place);
         let text = String::from_utf8_lossy(line.content());
-        let object: Map<String, Value> = serde_json::from_str(&text).map_err(|e| Malformed {
+        let values = values(&text, &mut self.keys).map_err(|e| Malformed {
             place: Place { line: line.number, column: e.column().max(1) as u64 },
             value: shown(&text),
             message: format!("no JSON object ({}); the row is left out", reason(&e)),
             hint: "write one JSON object a line, without line breaks inside".to_owned(),
         })?;
-        let mut cells = Vec::with_capacity(object.len());
-        for (key, value) in object {
-            let key = self.key(&key);
+        let mut cells = Vec::with_capacity(values.len());
+        for (key, value) in values {
             if let Some(content) = content(value) {
                 let undecodable = bad_place.filter(|_| holds_replacement(&content));
                 cells.push((key, Cell { content, undecodable }));
@@ -54,14 +57,67 @@ impl<R: BufRead> JsonlReader<R> {
         }
         Ok(Row { file: None, line: line.number, cells })
     }
+}
 
-    fn key(&mut self, key: &str) -> Arc<str> {
-        if let Some(known) = self.keys.iter().find(|known| &***known == key) {
-            return known.clone();
+/// The values of an object, of a key that comes twice the last one; keys are shared by all rows.
+pub(super) fn values(
+    text: &str,
+    keys: &mut Vec<Arc<str>>,
+) -> serde_json::Result<Vec<(Arc<str>, Value)>> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let values = deserializer.deserialize_map(Object(keys))?;
+    deserializer.end()?;
+    Ok(values)
+}
+
+/// Takes an object apart, with the keys seen so far.
+struct Object<'a>(&'a mut Vec<Arc<str>>);
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = Vec<(Arc<str>, Value)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut values: Self::Value = Vec::with_capacity(self.0.len());
+        while let Some(key) = map.next_key_seed(Key(self.0))? {
+            let value = map.next_value()?;
+            match values.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &key)) {
+                Some((_, before)) => *before = value,
+                None => values.push((key, value)),
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// One of the keys seen so far, or a new one.
+struct Key<'a>(&'a mut Vec<Arc<str>>);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Arc<str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Arc<str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<Self::Value, E> {
+        if let Some(known) = self.0.iter().find(|known| &***known == key) {
+            return Ok(known.clone());
         }
         let key: Arc<str> = key.into();
-        self.keys.push(key.clone());
-        key
+        self.0.push(key.clone());
+        Ok(key)
     }
 }
 
@@ -124,6 +180,14 @@ mod tests {
         assert_eq!(row.get("y"), None);
         assert_eq!(reader.keys.len(), 5);
         assert!(reader.next_row().unwrap().is_none());
+    }
+
+    #[test]
+    fn of_a_key_that_comes_twice_the_last_is_kept() {
+        let mut reader = JsonlReader::new(&b"{\"id\": \"a\", \"x\": 1, \"x\": 2}"[..]);
+        let row = reader.next_row().unwrap().unwrap().unwrap();
+        assert_eq!(row.get("x").unwrap().content, Content::Text("2".into()));
+        assert_eq!(row.cells.len(), 2);
     }
 
     #[test]

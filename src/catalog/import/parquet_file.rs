@@ -21,7 +21,10 @@ use parquet::{
 };
 use serde_json::{Map, Value};
 
-use crate::{base::publish_file, catalog::CatalogError};
+use crate::{
+    base::publish_file,
+    catalog::{CatalogError, jsonl},
+};
 
 const ROWS_PER_GROUP: usize = 50_000;
 
@@ -85,7 +88,7 @@ impl Columns {
 /// Writes the Parquet file of a JSON Lines file with these columns.
 pub(in crate::catalog) fn write(
     columns: &Columns,
-    jsonl: &Path,
+    catalog: &Path,
     parquet: &Path,
 ) -> Result<(), CatalogError> {
     let failed = |source: io::Error| CatalogError::File {
@@ -103,8 +106,9 @@ pub(in crate::catalog) fn write(
         let mut writer =
             SerializedFileWriter::new(file, schema, Arc::new(properties)).map_err(other)?;
         let mut group = Group::new(columns);
-        for row in objects(jsonl)? {
-            group.push(columns, &row?);
+        let mut keys = Vec::new();
+        for line in BufReader::with_capacity(1 << 20, File::open(catalog)?).lines() {
+            group.push(columns, jsonl::values(&line?, &mut keys)?);
             if group.num_rows == ROWS_PER_GROUP {
                 group.write(&mut writer).map_err(other)?;
                 group = Group::new(columns);
@@ -120,11 +124,6 @@ pub(in crate::catalog) fn write(
 
 fn other(error: ParquetError) -> io::Error {
     io::Error::other(error)
-}
-
-fn objects(jsonl: &Path) -> io::Result<impl Iterator<Item = io::Result<Object>>> {
-    let lines = BufReader::with_capacity(1 << 20, File::open(jsonl)?).lines();
-    Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
 }
 
 fn schema(columns: &[(String, Kind)]) -> Result<TypePtr, ParquetError> {
@@ -202,9 +201,9 @@ impl Group {
         Self { num_rows: 0, columns: columns.all.iter().map(|(_, kind)| cells(kind)).collect() }
     }
 
-    fn push(&mut self, columns: &Columns, row: &Object) {
+    fn push(&mut self, columns: &Columns, row: Vec<(Arc<str>, Value)>) {
         for (name, value) in row {
-            if let Some(&idx) = columns.place.get(name) {
+            if let Some(&idx) = columns.place.get(&*name) {
                 self.columns[idx].push(self.num_rows, value);
             }
         }
@@ -249,7 +248,7 @@ impl Cells {
         self.num_rows = row_idx;
     }
 
-    fn push(&mut self, row_idx: usize, value: &Value) {
+    fn push(&mut self, row_idx: usize, value: Value) {
         self.leave_out_until(row_idx);
         self.num_rows += 1;
         let definition = &mut self.definition;
@@ -269,12 +268,15 @@ impl Cells {
                 values.push(bytes(value));
             }
             Values::List(values) => {
-                let elements = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                let elements = match value {
+                    Value::Array(elements) => elements,
+                    single => vec![single],
+                };
                 if elements.is_empty() {
                     definition.push(1);
                     self.repetition.push(0);
                 }
-                for (idx, element) in elements.iter().enumerate() {
+                for (idx, element) in elements.into_iter().enumerate() {
                     definition.push(2);
                     self.repetition.push(i16::from(idx > 0));
                     values.push(bytes(element));
@@ -284,9 +286,9 @@ impl Cells {
     }
 }
 
-fn bytes(value: &Value) -> ByteArray {
+fn bytes(value: Value) -> ByteArray {
     match value {
-        Value::String(text) => ByteArray::from(text.as_str()),
+        Value::String(text) => ByteArray::from(text.into_bytes()),
         other => ByteArray::from(other.to_string().as_str()),
     }
 }
