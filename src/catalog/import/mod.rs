@@ -20,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        mpsc::{SyncSender, sync_channel},
+        mpsc::{Receiver, SyncSender, channel, sync_channel},
     },
     thread,
 };
@@ -74,12 +74,17 @@ pub fn import(first: &Origin, others: &[Origin], out: &Path) -> Result<Decisions
     let mut titles = Titles::new(file, &indices, &mut decisions.joins);
     // Rows are read on one thread and written on another.
     let (sender, receiver) = sync_channel::<Vec<Row>>(MAX_WAITING);
+    let (spent_sender, spent) = channel();
     let taken = thread::scope(|scope| {
-        let writer = scope.spawn(|| {
-            receiver.into_iter().flatten().for_each(|row| titles.take(row));
+        let writer = scope.spawn(move || {
+            for rows in receiver {
+                let rows: Vec<Row> = rows.into_iter().filter_map(|row| titles.take(row)).collect();
+                // A reader that is done wants none of them back.
+                let _ = spent_sender.send(rows);
+            }
             titles.finish()
         });
-        let mut batch = Batch { rows: Vec::new(), sender };
+        let mut batch = Batch { rows: Vec::new(), sender, spent };
         let read = read(first, out, &mut decisions.input, |row| batch.push(row));
         drop(batch);
         let taken = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -112,10 +117,12 @@ pub fn import(first: &Origin, others: &[Origin], out: &Path) -> Result<Decisions
     Ok(decisions)
 }
 
-/// Rows on their way to the writer.
+/// Rows on their way to the writer. It sends them back, to be dropped where they were made: an
+/// allocator takes long over what one thread makes and another one drops.
 struct Batch {
     rows: Vec<Row>,
     sender: SyncSender<Vec<Row>>,
+    spent: Receiver<Vec<Row>>,
 }
 
 impl Batch {
@@ -129,6 +136,7 @@ impl Batch {
     fn send(&mut self) {
         // A writer that is gone has panicked; that is told where it is joined.
         let _ = self.sender.send(std::mem::take(&mut self.rows));
+        self.spent.try_iter().for_each(drop);
     }
 }
 

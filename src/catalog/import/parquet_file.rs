@@ -68,20 +68,31 @@ impl Columns {
 
     /// Learns from what one more row's columns hold.
     pub(super) fn see_kinds<'a>(&mut self, row: impl Iterator<Item = (&'a str, Kind)>) {
+        let mut expected = 0;
         for (name, kind) in row {
-            match self.place.get(name) {
+            let place = self.place_of(name, expected);
+            expected = place.unwrap_or(self.all.len()) + 1;
+            match place {
                 None => {
                     self.place.insert(name.to_owned(), self.all.len());
                     self.all.push((name.to_owned(), kind));
                 }
                 // What is not of one kind everywhere is text, or a list where some are lists.
-                Some(&idx) if self.all[idx].1 != kind => {
+                Some(idx) if self.all[idx].1 != kind => {
                     let is_list = kind == Kind::List || self.all[idx].1 == Kind::List;
                     self.all[idx].1 = if is_list { Kind::List } else { Kind::Text };
                 }
                 Some(_) => {}
             }
         }
+    }
+
+    /// Where a column stands; rows are much alike, so the expected place is looked at first.
+    fn place_of(&self, name: &str, expected: usize) -> Option<usize> {
+        if self.all.get(expected).is_some_and(|(there, _)| there == name) {
+            return Some(expected);
+        }
+        self.place.get(name).copied()
     }
 }
 
@@ -202,9 +213,11 @@ impl Group {
     }
 
     fn push(&mut self, columns: &Columns, row: Vec<(Arc<str>, Value)>) {
+        let mut expected = 0;
         for (name, value) in row {
-            if let Some(&idx) = columns.place.get(&*name) {
+            if let Some(idx) = columns.place_of(&name, expected) {
                 self.columns[idx].push(self.num_rows, value);
+                expected = idx + 1;
             }
         }
         self.num_rows += 1;

@@ -55,15 +55,16 @@ impl<'a> Titles<'a> {
         }
     }
 
-    pub(super) fn take(&mut self, row: Row) {
+    /// Writes a title; gives back its row, for whoever made it to drop.
+    pub(super) fn take(&mut self, row: Row) -> Option<Row> {
         let Some(id) = row.get("id").map(|cell| cell.clone().into_text()) else {
             self.taken.left_out.entry("it has no id".to_owned()).or_default().count("");
-            return;
+            return None;
         };
         // Of an id that comes twice the first is kept.
         if self.seen.contains(&id) {
             self.taken.left_out.entry("its id stood before".to_owned()).or_default().count(&id);
-            return;
+            return None;
         }
         self.seen.insert(id);
         let mut row = self.ids.check(row);
@@ -78,6 +79,7 @@ impl<'a> Titles<'a> {
                 .map_err(io::Error::from)
                 .and_then(|()| self.file.write_all(b"\n"));
         }
+        Some(row)
     }
 
     pub(super) fn finish(mut self) -> Taken {

@@ -89,11 +89,9 @@ impl<'a> Intake<'a> {
 
     /// A title that the source has and that is not taken.
     pub fn leave_out(&mut self, reason: &str, example: &str) {
-        if !self.left_out.contains_key(reason) {
-            self.left_out.insert(reason.to_owned(), LeftOut::default());
-        }
-        if let Some(left_out) = self.left_out.get_mut(reason) {
-            left_out.count(example);
+        match self.left_out.get_mut(reason) {
+            Some(left_out) => left_out.count(example),
+            None => self.left_out.entry(reason.to_owned()).or_default().count(example),
         }
     }
 

@@ -8,10 +8,13 @@ const MAX_DIGITS: usize = 9;
 
 /// The number in an id: `prefix` and seven to nine digits.
 pub(super) fn number_of(id: &str, prefix: &str) -> Option<u32> {
-    let digits = id.strip_prefix(prefix)?;
-    let is_id =
-        (7..=MAX_DIGITS).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    is_id.then(|| digits.parse().ok())?
+    let digits = id.strip_prefix(prefix)?.as_bytes();
+    if !(7..=MAX_DIGITS).contains(&digits.len()) {
+        return None;
+    }
+    digits.iter().try_fold(0, |number: u32, &byte| {
+        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
+    })
 }
 
 /// A set that is filled first, then asked.

@@ -1,0 +1,154 @@
+//! What the networks cost a picture or a text, on inputs that are left in a folder for others to
+//! be timed on: `scripts/bench_encoders`.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a measurement, not part of the program
+
+use std::{env, fs, path::Path, time::Instant};
+
+use candle_core::Tensor;
+use cinetag::nn::{
+    Device, EfficientNetLite, SentenceBert, TextWindow, Variant, WeightCache, device,
+};
+use rayon::prelude::*;
+use rustix::time::{ClockId, clock_gettime};
+
+const BATCHES: [usize; 2] = [1, 32];
+const THREADS: [usize; 2] = [1, 2];
+const TOKENS: usize = 128;
+/// A measurement is repeated so often, each at least so long; the median counts.
+const ROUNDS: usize = 5;
+const ROUND_SECS: f64 = 0.4;
+
+fn main() {
+    let folder = env::args().nth(1).expect("usage: bench_encoders FOLDER");
+    let folder = Path::new(&folder);
+    fs::create_dir_all(folder).unwrap();
+    let cache = WeightCache::open(None).unwrap();
+    println!("vector instructions: {}", device::cpu_kernels());
+    println!("matrix product of candle's gemm, one thread: {:.0} GFLOP/s", peak_gflops());
+    for (name, variant, gflop) in
+        [("efficientnet-lite0", Variant::Lite0, 0.77), ("efficientnet-lite2", Variant::Lite2, 1.72)]
+    {
+        let files = cache.require(name).unwrap();
+        let network = EfficientNetLite::load(variant, &files.weights, &Device::Cpu).unwrap();
+        let picture = network.side_px() * network.side_px() * 3;
+        let rgb = pictures(BATCHES[1], network.side_px());
+        fs::write(folder.join(format!("{name}.in")), &rgb).unwrap();
+        write_floats(&folder.join(format!("{name}.out")), &network.embed(&rgb).unwrap());
+        measure(name, gflop, |batch| {
+            network.embed(&rgb[..batch * picture]).unwrap();
+        });
+    }
+    let name = "all-minilm-l6-v2";
+    let network = SentenceBert::load(&cache.require(name).unwrap(), &Device::Cpu).unwrap();
+    let windows: Vec<TextWindow> = (0..BATCHES[1])
+        .map(|seed| network.windows(&words(seed), TOKENS, 0).unwrap().swap_remove(0))
+        .collect();
+    assert!(windows.iter().all(|window| window.ids.len() == TOKENS));
+    let ids: Vec<u8> =
+        windows.iter().flat_map(|w| &w.ids).flat_map(|id| id.to_le_bytes()).collect();
+    fs::write(folder.join(format!("{name}.in")), ids).unwrap();
+    write_floats(&folder.join(format!("{name}.out")), &network.embed(&windows).unwrap());
+    measure(name, 2.87, |batch| {
+        windows[..batch].par_iter().for_each(|window| {
+            network.embed(std::slice::from_ref(window)).unwrap();
+        });
+    });
+}
+
+/// Prints CPU and wall milliseconds an item, and how much of the CPU's time is arithmetic.
+fn measure(name: &str, gflop: f64, run: impl Fn(usize) + Sync) {
+    for threads in THREADS {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        for batch in BATCHES {
+            let [cpu_ms, wall_ms] = pool.install(|| median_ms(batch, &run));
+            println!(
+                "cinetag\t{name}\t{threads}\t{batch}\t{cpu_ms:.2}\t{wall_ms:.2}\t{:.0}",
+                gflop / cpu_ms * 1e3
+            );
+        }
+    }
+}
+
+fn median_ms(batch: usize, run: impl Fn(usize)) -> [f64; 2] {
+    run(batch);
+    let mut rounds: Vec<[f64; 2]> = (0..ROUNDS)
+        .map(|_| {
+            let (cpu, wall) = (cpu_secs(), Instant::now());
+            let mut num_items = 0;
+            while wall.elapsed().as_secs_f64() < ROUND_SECS {
+                run(batch);
+                num_items += batch;
+            }
+            [cpu_secs() - cpu, wall.elapsed().as_secs_f64()].map(|s| s * 1e3 / num_items as f64)
+        })
+        .collect();
+    rounds.sort_by(|a, b| a[0].total_cmp(&b[0]));
+    rounds[ROUNDS / 2]
+}
+
+/// CPU time of all threads.
+fn cpu_secs() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+fn peak_gflops() -> f64 {
+    const SIDE: usize = 1024;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    pool.install(|| {
+        let a = Tensor::randn(0_f32, 1.0, (SIDE, SIDE), &Device::Cpu).unwrap();
+        let mut best = f64::INFINITY;
+        for _ in 0..10 {
+            let before = cpu_secs();
+            a.matmul(&a).unwrap();
+            best = best.min(cpu_secs() - before);
+        }
+        2.0 * (SIDE as f64).powi(3) / best * 1e-9
+    })
+}
+
+/// Coloured gradients with some noise: neither flat nor without structure.
+fn pictures(count: usize, side_px: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut rgb = Vec::with_capacity(count * side_px * side_px * 3);
+    for picture in 0..count {
+        for y in 0..side_px {
+            for x in 0..side_px {
+                for colour in 0..3 {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let wave = (x * (colour + 1) + y * (picture % 5 + 1)) % 251;
+                    rgb.push((wave as u8).wrapping_add((state >> 28) as u8));
+                }
+            }
+        }
+    }
+    rgb
+}
+
+/// More words than fit into a window.
+fn words(seed: usize) -> String {
+    const WORDS: [&str; 12] = [
+        "a",
+        "detective",
+        "follows",
+        "the",
+        "letter",
+        "through",
+        "winter",
+        "and",
+        "her",
+        "brother",
+        "waits",
+        "alone",
+    ];
+    (0..2 * TOKENS)
+        .map(|n| WORDS[(n * (seed + 3) + n / 7) % WORDS.len()])
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn write_floats(path: &Path, floats: &[f32]) {
+    let bytes: Vec<u8> = floats.iter().flat_map(|x| x.to_le_bytes()).collect();
+    fs::write(path, bytes).unwrap();
+}
