@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{
     lines::{Line, Lines, Place},
     problem::shown,
-    row::{Cell, Content, Malformed, Row},
+    row::{Cell, Content, Malformed, Row, shared},
 };
 
 /// Reads rows.
@@ -60,14 +60,19 @@ impl<R: BufRead> JsonlReader<R> {
 }
 
 /// The values of an object, of a key that comes twice the last one; keys are shared by all rows.
+/// A text that is no object adds no keys.
 pub(super) fn values(
     text: &str,
     keys: &mut Vec<Arc<str>>,
 ) -> serde_json::Result<Vec<(Arc<str>, Value)>> {
+    let num_known = keys.len();
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let values = deserializer.deserialize_map(Object(keys))?;
-    deserializer.end()?;
-    Ok(values)
+    let values = deserializer.deserialize_map(Object(keys));
+    let values = values.and_then(|values| deserializer.end().map(|()| values));
+    if values.is_err() {
+        keys.truncate(num_known);
+    }
+    values
 }
 
 /// Takes an object apart, with the keys seen so far.
@@ -112,12 +117,7 @@ impl Visitor<'_> for Key<'_> {
     }
 
     fn visit_str<E: de::Error>(self, key: &str) -> Result<Self::Value, E> {
-        if let Some(known) = self.0.iter().find(|known| &***known == key) {
-            return Ok(known.clone());
-        }
-        let key: Arc<str> = key.into();
-        self.0.push(key.clone());
-        Ok(key)
+        Ok(shared(self.0, key))
     }
 }
 
@@ -155,7 +155,7 @@ pub(super) fn item(value: Value) -> Option<String> {
         Value::Null => return None,
         Value::String(text) => trimmed(text),
         Value::Object(mut object) => match object.remove("name") {
-            Some(Value::String(name)) => name.trim().to_owned(),
+            Some(Value::String(name)) => trimmed(name),
             _ => Value::Object(object).to_string(),
         },
         other => other.to_string(),
@@ -195,6 +195,7 @@ mod tests {
         let mut reader = JsonlReader::new(&b"{\"id\": \"a\",}\n[1]\n{\"id\": \"b\xff\"}"[..]);
         let first = reader.next_row().unwrap().unwrap().unwrap_err();
         assert_eq!(first.place, Place { line: 1, column: 12 });
+        assert!(reader.keys.is_empty(), "what is no row has no columns");
         assert!(reader.next_row().unwrap().unwrap().is_err());
         let third = reader.next_row().unwrap().unwrap().unwrap();
         let place = Place { line: 3, column: 10 };

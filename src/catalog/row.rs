@@ -62,7 +62,7 @@ impl Row {
     #[must_use]
     pub fn text(mut self, column: &str, text: impl AsRef<str>) -> Self {
         if let Some(cell) = Cell::of_bytes(text.as_ref().as_bytes(), None) {
-            self.cells.push((shared(column), cell));
+            self.cells.push((name_of(column), cell));
         }
         self
     }
@@ -80,8 +80,10 @@ impl Row {
     #[must_use]
     pub fn list(mut self, column: &str, values: Vec<String>) -> Self {
         if !values.is_empty() {
-            self.cells
-                .push((shared(column), Cell { content: Content::List(values), undecodable: None }));
+            self.cells.push((
+                name_of(column),
+                Cell { content: Content::List(values), undecodable: None },
+            ));
         }
         self
     }
@@ -103,19 +105,23 @@ thread_local! {
     static NAMES: RefCell<Vec<Arc<str>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A column's name, which all rows share.
-fn shared(column: &str) -> Arc<str> {
+/// A column's name, which all rows of this thread share.
+fn name_of(column: &str) -> Arc<str> {
     const MAX_NAMES: usize = 256;
     NAMES.with_borrow_mut(|names| {
-        if let Some(known) = names.iter().find(|known| &***known == column) {
-            return known.clone();
-        }
-        let name: Arc<str> = column.into();
-        if names.len() < MAX_NAMES {
-            names.push(name.clone());
-        }
-        name
+        names.truncate(MAX_NAMES);
+        shared(names, column)
     })
+}
+
+/// The name among these, where it is added if it is new.
+pub(super) fn shared(names: &mut Vec<Arc<str>>, name: &str) -> Arc<str> {
+    if let Some(known) = names.iter().find(|known| &***known == name) {
+        return known.clone();
+    }
+    let name: Arc<str> = name.into();
+    names.push(name.clone());
+    name
 }
 
 /// A row that cannot be taken apart.

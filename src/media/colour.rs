@@ -1,8 +1,8 @@
 //! Luma and colour differences of ordinary video to 8-bit RGB.
 //!
 //! in: frames of 10-bit `YUV444`, already of the size wanted; out: `[height, width, 3]` bytes.
-//! swscale's own change of colours at full resolution takes as long as all its scaling: it
-//! sums up rows number by number. So it scales only, and the colours are changed here.
+//! With full chroma swscale sums up rows number by number on its way to RGB, without vectors. So it
+//! scales only, and the colours are changed here.
 //! reference: swscale to RGB with full chroma and accurate rounding (a level of rounding apart).
 
 use std::ffi::c_int;
@@ -78,7 +78,7 @@ impl Matrix {
     }
 }
 
-/// Whether frames of this format have luma and colour differences: no RGB, gray or palette.
+/// Whether frames of this format have luma and colour differences: no RGB, XYZ, gray or palette.
 pub(super) fn has_differences(format: Pixel) -> bool {
     let is_of_another_kind = |flags: u64| {
         let others = ffi::AV_PIX_FMT_FLAG_RGB | ffi::AV_PIX_FMT_FLAG_PAL;
@@ -89,7 +89,8 @@ pub(super) fn has_differences(format: Pixel) -> bool {
         // SAFETY: descriptors are constants of the library.
         let (flags, components) =
             unsafe { ((*descriptor.as_ptr()).flags, (*descriptor.as_ptr()).nb_components) };
-        components >= 3 && !is_of_another_kind(flags)
+        let is_xyz = matches!(format, Pixel::XYZ12LE | Pixel::XYZ12BE);
+        components >= 3 && !is_of_another_kind(flags) && !is_xyz
     })
 }
 
@@ -120,7 +121,9 @@ mod tests {
         for format in [Pixel::YUV420P, Pixel::NV12, Pixel::YUV422P10LE, Pixel::YUVJ420P] {
             assert!(has_differences(format), "{format:?}");
         }
-        for format in [Pixel::RGB24, Pixel::GBRP, Pixel::GRAY8, Pixel::PAL8, Pixel::YA8] {
+        let others =
+            [Pixel::RGB24, Pixel::GBRP, Pixel::GRAY8, Pixel::PAL8, Pixel::YA8, Pixel::XYZ12LE];
+        for format in others {
             assert!(!has_differences(format), "{format:?}");
         }
     }

@@ -7,7 +7,7 @@
 //! where it states none, BT.601 as in FFmpeg's own scaler. High dynamic range and BT.2020 are
 //! scaled in 16 bits and mapped afterwards (`tone`).
 
-use std::ffi::c_int;
+use std::{borrow::Cow, ffi::c_int};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{ffi, format::Pixel, frame, software::scaling};
@@ -65,6 +65,16 @@ impl Colours {
             Self::Planar(_) => colour::PLANAR,
             Self::Mapped(_) => Pixel::RGB48LE,
             Self::Rgb => Pixel::RGB24,
+        }
+    }
+
+    /// 8-bit sRGB of what swscale gave, and the bytes of a row.
+    fn rgb<'a>(&self, scaled: &'a frame::Video) -> (Cow<'a, [u8]>, usize) {
+        let dense = scaled.width() as usize * 3;
+        match self {
+            Self::Planar(matrix) => (matrix.rgb(scaled).into(), dense),
+            Self::Mapped(tone) => (tone.map_rows(scaled).into(), dense),
+            Self::Rgb => (scaled.data(0).into(), scaled.stride(0)),
         }
     }
 }
@@ -138,18 +148,8 @@ impl SquareScaler {
         let mut scaled = frame::Video::empty();
         converter.scaler.run(frame, &mut scaled)?;
         let mut square = black_square(self.side_px);
-        let rgb_stride = placement.into.width as usize * 3;
-        match &converter.colours {
-            Colours::Planar(matrix) => {
-                paste(&mut square, placement.into, &matrix.rgb(&scaled), rgb_stride);
-            }
-            Colours::Mapped(tone) => {
-                paste(&mut square, placement.into, &tone.map_rows(&scaled), rgb_stride);
-            }
-            Colours::Rgb => {
-                paste(&mut square, placement.into, scaled.data(0), scaled.stride(0));
-            }
-        }
+        let (rgb, stride) = converter.colours.rgb(&scaled);
+        paste(&mut square, placement.into, &rgb, stride);
         let thumbnail = Thumbnail::of(&square, placement.into);
         Ok((self.turn.apply(square), thumbnail))
     }
@@ -217,4 +217,53 @@ fn make_scaler(source: &Source, colours: &Colours) -> Result<scaling::Context, f
         );
     }
     Ok(scaler)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame with gradients in all its planes.
+    fn gradients(format: Pixel) -> frame::Video {
+        let (width, height) = (333, 190);
+        let mut rgb = frame::Video::new(Pixel::RGB24, width, height);
+        let stride = rgb.stride(0);
+        for (y, row) in rgb.data_mut(0).chunks_mut(stride).enumerate() {
+            for (x, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                *pixel = [x * 255 / 400, y * 255 / 190, (x + y) % 256].map(|level| level as u8);
+            }
+        }
+        let flags = scaling::Flags::BICUBIC | scaling::Flags::ACCURATE_RND;
+        let mut made = frame::Video::empty();
+        scaling::Context::get(Pixel::RGB24, width, height, format, width, height, flags)
+            .and_then(|mut scaler| scaler.run(&rgb, &mut made))
+            .unwrap();
+        made
+    }
+
+    /// To swscale's own way to RGB.
+    #[test]
+    fn colours_are_a_level_of_rounding_apart() {
+        let formats =
+            [Pixel::YUV420P, Pixel::NV12, Pixel::YUV422P10LE, Pixel::YUVJ420P, Pixel::YUV444P];
+        for format in formats {
+            let frame = gradients(format);
+            let source = source_of(&frame, Rect { x: 0, y: 0, width: 101, height: 57 });
+            let by = |colours: Colours| {
+                let mut scaled = frame::Video::empty();
+                make_scaler(&source, &colours).unwrap().run(&frame, &mut scaled).unwrap();
+                let (rgb, stride) = colours.rgb(&scaled);
+                rgb.chunks(stride).take(57).flat_map(|row| row[..303].to_vec()).collect::<Vec<u8>>()
+            };
+            assert!(matches!(source.colours(), Colours::Planar(_)));
+            let (ours, theirs) = (by(source.colours()), by(Colours::Rgb));
+            let apart: Vec<u8> = ours.iter().zip(&theirs).map(|(a, b)| a.abs_diff(*b)).collect();
+            let mean = apart.iter().map(|d| f64::from(*d)).sum::<f64>() / apart.len() as f64;
+            assert!(
+                apart.iter().all(|d| *d <= 2) && mean < 0.5,
+                "{format:?}: {mean}, {:?}",
+                apart.iter().max()
+            );
+        }
+    }
 }

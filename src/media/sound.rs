@@ -11,8 +11,8 @@
 //! goes on from there). Both leave out the encoder's delay and padding in the same way.
 //! swresample mixes: its standard downmix, normalised so that no channel arrangement can clip
 //! (stereo is the mean of both; 5.1 as in ATSC A/52, LFE left out). The rate is changed by
-//! [`kernels::Resampler`], a third of swresample's work; where the two rates have no ratio of
-//! small numbers, by swresample too.
+//! [`kernels::Resampler`], which sums several products at a time; where the two rates have no
+//! ratio of small numbers, by swresample too.
 //! Samples that are not finite become silence and are reported.
 
 use std::ffi::c_int;
@@ -497,6 +497,27 @@ mod tests {
         assert!(wrong.is_empty(), "{wrong:#?}");
         for codec in ["AAC", "MP3", "VORBIS", "FLAC"] {
             assert!(codecs.contains_key(codec), "{codec} was never compared: {codecs:?}");
+        }
+    }
+
+    /// Whichever way the rate is changed, the sound stays as long and as loud.
+    #[test]
+    fn every_rate_becomes_the_one_that_is_asked_for() {
+        libav::start();
+        for rate_hz in [8_000, 22_050, 44_056, 44_100, 48_000, 96_000] {
+            let format = Sample::F32(sample::Type::Planar);
+            let input = Input { format, layout: ChannelLayout::STEREO, rate_hz };
+            let mut mixer = Mixer::new(input, 22_050).unwrap();
+            let tone: Vec<f32> =
+                (0..rate_hz).map(|n| (n as f32 * 2765.0 / rate_hz as f32).sin()).collect();
+            let mut mono = Vec::new();
+            for piece in tone.chunks(1024) {
+                mixer.run(&mut [piece.as_ptr().cast(); 2], piece.len(), &mut mono).unwrap();
+            }
+            mixer.flush(&mut mono).unwrap();
+            assert!(mono.len().abs_diff(22_050) <= 64, "{rate_hz} Hz: {} samples", mono.len());
+            let square = mono.iter().map(|x| x * x).sum::<f32>() / mono.len() as f32;
+            assert!((square - 0.5).abs() < 0.01, "{rate_hz} Hz: {square}");
         }
     }
 

@@ -305,3 +305,65 @@ fn bytes(value: Value) -> ByteArray {
         other => ByteArray::from(other.to_string().as_str()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    use serde_json::json;
+
+    use super::*;
+
+    /// More rows than a group has, columns that come late or go early, lists beside single values.
+    #[test]
+    fn every_row_keeps_its_cells() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, file) = (folder.path().join("c.jsonl"), folder.path().join("c.parquet"));
+        let row = |n: usize| match n {
+            0 => json!({"id": "0", "early": "x", "genres": []}),
+            1 => json!({"id": "1", "year": 1999, "genres": ["a", "b"], "score": 0.5}),
+            2 => json!({"id": "2", "genres": "single", "year": "none"}),
+            n if n == ROWS_PER_GROUP => json!({"late": "y", "id": n.to_string()}),
+            n => json!({"id": n.to_string()}),
+        };
+        let mut columns = Columns::default();
+        let mut text = String::new();
+        for n in 0..ROWS_PER_GROUP + 2 {
+            let row = row(n);
+            columns.see(row.as_object().unwrap());
+            text.extend([row.to_string().as_str(), "\n"]);
+        }
+        fs::write(&catalog, text).unwrap();
+        write(&columns, &catalog, &file).unwrap();
+        let reader = SerializedFileReader::new(File::open(&file).unwrap()).unwrap();
+        assert_eq!(reader.num_row_groups(), 2);
+        let rows: Vec<HashMap<String, String>> = reader
+            .get_row_iter(None)
+            .unwrap()
+            .map(|row| {
+                let row = row.unwrap();
+                row.get_column_iter().map(|(name, cell)| (name.clone(), cell.to_string())).collect()
+            })
+            .collect();
+        assert_eq!(rows.len(), ROWS_PER_GROUP + 2);
+        assert!(rows.iter().enumerate().all(|(n, row)| row["id"] == format!("\"{n}\"")));
+        let expected = [
+            (0, "early", "\"x\""),
+            (1, "early", "null"),
+            (0, "genres", "[]"),
+            (1, "genres", "[\"a\", \"b\"]"),
+            (2, "genres", "[\"single\"]"),
+            (3, "genres", "null"),
+            (1, "year", "\"1999\""),
+            (2, "year", "\"none\""),
+            (1, "score", "0.5"),
+            (2, "score", "null"),
+            (ROWS_PER_GROUP, "late", "\"y\""),
+            (ROWS_PER_GROUP + 1, "late", "null"),
+        ];
+        for (n, name, cell) in expected {
+            assert_eq!(rows[n][name], cell, "row {n}, {name}");
+        }
+    }
+}

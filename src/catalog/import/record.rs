@@ -1,6 +1,6 @@
 //! A row as a JSON object, and back.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
@@ -18,41 +18,62 @@ const FILES: [&str; 5] = ["poster", "trailer", "film", "nfo", "subtitles"];
 const NUMBERS: [&str; 4] = ["year", "fold", "runtime_min", "popularity"];
 const NUMBER_ENDINGS: [&str; 4] = ["_votes", "_rating", "_usd", "_secs"];
 
-/// Whether a column of this name holds numbers.
-fn is_number(column: &str) -> bool {
-    NUMBERS.contains(&column) || NUMBER_ENDINGS.iter().any(|ending| column.ends_with(ending))
+/// The number in a text whose column holds numbers by its name.
+fn number_in(column: &str, content: &Content) -> Option<Number> {
+    let is_number = || {
+        NUMBERS.contains(&column) || NUMBER_ENDINGS.iter().any(|ending| column.ends_with(ending))
+    };
+    match content {
+        Content::Text(text) if is_number() => number(text),
+        _ => None,
+    }
 }
 
 /// A row as an object: what is a number by its column's name is written as one, lists as lists.
 pub(in crate::catalog) fn record(row: &Row) -> Map<String, Value> {
-    let value = |name: &str, content: &Content| match content {
-        Content::List(values) => Value::from(values.clone()),
-        Content::Text(text) if is_number(name) => {
-            number(text).map_or_else(|| text.clone().into(), Value::Number)
-        }
-        Content::Text(text) => Value::from(text.clone()),
-    };
-    row.cells.iter().map(|(name, cell)| (name.to_string(), value(name, &cell.content))).collect()
+    let value =
+        |(name, cell): &(Arc<str>, Cell)| match (number_in(name, &cell.content), &cell.content) {
+            (Some(number), _) => Value::Number(number),
+            (None, Content::Text(text)) => Value::from(text.clone()),
+            (None, Content::List(values)) => Value::from(values.clone()),
+        };
+    row.cells.iter().map(|cell| (cell.0.to_string(), value(cell))).collect()
 }
 
 /// A row as [`record`] has it, written down without the detour.
-pub(super) struct Line<'a>(pub(super) &'a Row);
-
-impl Serialize for Line<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.cells.iter().map(|(name, cell)| {
-            let number = match &cell.content {
-                Content::Text(text) if is_number(name) => number(text),
-                _ => None,
-            };
-            (&**name, Field { content: &cell.content, number })
-        }))
-    }
-}
+pub(super) struct Line<'a>(Vec<(&'a str, Field<'a>)>);
 
 struct Field<'a> {
     content: &'a Content,
     number: Option<Number>,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn of(row: &'a Row) -> Self {
+        let field = |(name, cell): &'a (Arc<str>, Cell)| {
+            let content = &cell.content;
+            (&**name, Field { content, number: number_in(name, content) })
+        };
+        Self(row.cells.iter().map(field).collect())
+    }
+
+    /// What each column holds in this row.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (&'a str, Kind)> {
+        self.0.iter().map(|(name, field)| {
+            let kind = match (&field.number, field.content) {
+                (Some(_), _) => Kind::of_number(name),
+                (None, Content::Text(_)) => Kind::Text,
+                (None, Content::List(_)) => Kind::List,
+            };
+            (*name, kind)
+        })
+    }
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, field)| (name, field)))
+    }
 }
 
 impl Serialize for Field<'_> {
@@ -63,20 +84,6 @@ impl Serialize for Field<'_> {
             (None, Content::List(values)) => serializer.collect_seq(values),
         }
     }
-}
-
-/// What a column would hold if all rows were like this one.
-pub(super) fn kinds(row: &Row) -> impl Iterator<Item = (&str, Kind)> {
-    row.cells.iter().map(|(name, cell)| {
-        let kind = match &cell.content {
-            Content::List(_) => Kind::List,
-            Content::Text(text) if is_number(name) && number(text).is_some() => {
-                Kind::of_number(name)
-            }
-            Content::Text(_) => Kind::Text,
-        };
-        (&**name, kind)
-    })
 }
 
 /// As JSON writes it: whole where it is whole.
@@ -104,4 +111,30 @@ pub(super) fn with_absolute_paths(mut row: Row, folder: &Path) -> Row {
         }
     }
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_the_record_says() {
+        let row = Row::default()
+            .text("id", "tt9900001")
+            .text("year", "1999")
+            .text("imdb_rating", "7.5")
+            .text("imdb_votes", "NaN")
+            .text("plot", "\"quoted\"\n")
+            .list("genres", vec!["Drama".to_owned(), "War".to_owned()]);
+        let line = Line::of(&row);
+        let text = serde_json::to_string(&line).unwrap();
+        assert_eq!(text, serde_json::to_string(&record(&row)).unwrap());
+        assert!(
+            text.contains("\"year\":1999,\"imdb_rating\":7.5,\"imdb_votes\":\"NaN\""),
+            "{text}"
+        );
+        let kinds: Vec<_> = line.kinds().map(|(_, kind)| kind).collect();
+        let expected = [Kind::Text, Kind::Whole, Kind::Number, Kind::Text, Kind::Text, Kind::List];
+        assert!(kinds == expected);
+    }
 }

@@ -6,7 +6,7 @@ use std::{
     io::{self, BufWriter, Write},
 };
 
-use super::{Columns, check_ids::IdCheck, decisions::Joined, join::Index, record};
+use super::{Columns, check_ids::IdCheck, decisions::Joined, join::Index, record::Line};
 use crate::catalog::{
     Row,
     clean::{Cleaner, Cleaning},
@@ -72,10 +72,11 @@ impl<'a> Titles<'a> {
             row = index.join(row, joined);
         }
         let row = self.cleaner.clean(row);
-        self.taken.columns.see_kinds(record::kinds(&row));
+        let line = Line::of(&row);
+        self.taken.columns.see_kinds(line.kinds());
         self.taken.num_titles += 1;
         if self.taken.written.is_ok() {
-            self.taken.written = serde_json::to_writer(&mut self.file, &record::Line(&row))
+            self.taken.written = serde_json::to_writer(&mut self.file, &line)
                 .map_err(io::Error::from)
                 .and_then(|()| self.file.write_all(b"\n"));
         }

@@ -43,6 +43,9 @@ impl Source for Parquet {
             let record = record.map_err(broken)?;
             let mut row = Row::at(shared.clone(), 0);
             for (name, field) in record.get_column_iter() {
+                if row.get(name).is_some() {
+                    continue; // Parquet lets two columns have one name
+                }
                 row = match field {
                     Field::ListInternal(list) => {
                         row.list(name, list.elements().iter().filter_map(text).collect())

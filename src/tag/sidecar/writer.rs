@@ -198,10 +198,8 @@ fn difference(path: &Path, old: Option<&[u8]>, new: &[u8]) -> String {
     let (before, after) = (xml_text::decode(old.unwrap_or_default()), xml_text::decode(new));
     let name = path.display().to_string();
     let from = if old.is_some() { name.as_str() } else { "/dev/null" };
-    DiffOptions::new()
-        .set_context_len(2)
-        .set_original_filename(from.to_owned())
-        .set_modified_filename(name.clone())
-        .create_patch(&before, &after)
-        .to_string()
+    let patch = DiffOptions::new().set_context_len(2).create_patch(&before, &after).to_string();
+    // Its own two lines on top would quote the names.
+    let hunks = patch.find("@@").map_or("", |at| &patch[at..]);
+    format!("--- {from}\n+++ {name}\n{hunks}")
 }

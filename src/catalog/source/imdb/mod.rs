@@ -5,7 +5,7 @@
 //! or not; tabs, no quoting, `\N` for what is not known.
 //!
 //! Every file is streamed, each once: of `title.basics` the lines of the titles that are taken are
-//! kept, of the others 12 bytes a credit and each name once. So memory grows with the films that
+//! kept, of the others 12 bytes a credit, 4 a film and each name once. So memory grows with the films that
 //! are taken, not with the dump, nine tenths of which are episodes. Ratings and crew are read
 //! beside the principals.
 
@@ -58,6 +58,7 @@ impl Source for Imdb {
             },
             || other("title.principals").map(|path| read_principals(&path, &films.ids)),
         );
+        let ratings = ratings.transpose()?;
         let mut credits = Credits::default();
         for read in [crew, principals].into_iter().flatten() {
             credits.add(read?);
@@ -72,7 +73,7 @@ impl Source for Imdb {
             );
         }
         credits.close(names.as_deref())?;
-        films.hand_over(ratings.transpose()?.as_deref(), &credits, intake);
+        films.hand_over(ratings.as_deref(), &credits, intake);
         Ok(())
     }
 }

@@ -131,3 +131,39 @@ impl Tsv {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Lines that end in the middle of a block of the reader, at its end, and not at all.
+    #[test]
+    fn lines_are_found_whatever_the_blocks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("title.basics.tsv");
+        for first_len in [(1 << 20) - 12, (1 << 20) - 11, (1 << 20) - 10, 3 << 20] {
+            let first = "x".repeat(first_len);
+            let mut bytes = format!("tconst\tname\n{first}\t1\r\nb\t\\N\nc\n").into_bytes();
+            bytes.extend_from_slice(b"d\t\xff!");
+            fs::write(&path, &bytes).unwrap();
+            let file = Tsv::open(&path).unwrap();
+            let [id, name] = file.columns(["tconst", "name"]).unwrap();
+            let mut found = Vec::new();
+            file.for_each(|line| {
+                let id = line.get(id).map(|id| id.len().min(9));
+                found.push((line.number, id, line.get(name).map(str::to_owned)));
+            })
+            .unwrap();
+            let text = |text: &str| Some(text.to_owned());
+            let expected = [
+                (2, Some(9), text("1")),
+                (3, Some(1), None),
+                (4, Some(1), None),
+                (5, Some(1), text("\u{fffd}!")),
+            ];
+            assert_eq!(found, expected, "{first_len}");
+        }
+    }
+}
