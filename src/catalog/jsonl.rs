@@ -7,14 +7,14 @@ use std::{fmt, io, io::BufRead, sync::Arc};
 
 use serde::{
     Deserializer,
-    de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+    de::{self, DeserializeSeed, MapAccess, Visitor},
 };
 use serde_json::Value;
 
 use super::{
     lines::{Line, Lines, Place},
     problem::shown,
-    row::{Cell, Content, Malformed, Row, place_of},
+    row::{Cell, Content, Malformed, Row, shared},
 };
 
 /// Reads rows.
@@ -29,23 +29,20 @@ impl<R: BufRead> JsonlReader<R> {
         Self { lines: Lines::new(reader), keys: Vec::new() }
     }
 
-    /// The next row, with the cells that are wanted; `None` at the end.
-    pub(super) fn next_row(
-        &mut self,
-        wanted: impl Fn(&str) -> bool,
-    ) -> io::Result<Option<Result<Row, Malformed>>> {
+    /// The next row; `None` at the end.
+    pub(super) fn next_row(&mut self) -> io::Result<Option<Result<Row, Malformed>>> {
         loop {
             let Some(line) = self.lines.next_line()? else { return Ok(None) };
             if !line.content().trim_ascii().is_empty() {
-                return Ok(Some(self.row(&line, wanted)));
+                return Ok(Some(self.row(&line)));
             }
         }
     }
 
-    fn row(&mut self, line: &Line, wanted: impl Fn(&str) -> bool) -> Result<Row, Malformed> {
+    fn row(&mut self, line: &Line) -> Result<Row, Malformed> {
         let bad_place = line.undecodable().first().map(|&(_, place)| place);
         let text = String::from_utf8_lossy(line.content());
-        let values = values(&text, &mut self.keys, wanted).map_err(|e| Malformed {
+        let values = values(&text, &mut self.keys).map_err(|e| Malformed {
             place: Place { line: line.number, column: e.column().max(1) as u64 },
             value: shown(&text),
             message: format!("no JSON object ({}); the row is left out", reason(&e)),
@@ -62,16 +59,15 @@ impl<R: BufRead> JsonlReader<R> {
     }
 }
 
-/// The values of an object that are wanted, of a key that comes twice the last one; keys are shared
-/// by all rows. A text that is no object adds no keys.
+/// The values of an object, of a key that comes twice the last one; keys are shared by all rows.
+/// A text that is no object adds no keys.
 pub(super) fn values(
     text: &str,
     keys: &mut Vec<Arc<str>>,
-    wanted: impl Fn(&str) -> bool,
 ) -> serde_json::Result<Vec<(Arc<str>, Value)>> {
     let num_known = keys.len();
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let values = deserializer.deserialize_map(Object { keys, wanted });
+    let values = deserializer.deserialize_map(Object(keys));
     let values = values.and_then(|values| deserializer.end().map(|()| values));
     if values.is_err() {
         keys.truncate(num_known);
@@ -80,12 +76,9 @@ pub(super) fn values(
 }
 
 /// Takes an object apart, with the keys seen so far.
-struct Object<'a, W> {
-    keys: &'a mut Vec<Arc<str>>,
-    wanted: W,
-}
+struct Object<'a>(&'a mut Vec<Arc<str>>);
 
-impl<'de, W: Fn(&str) -> bool> Visitor<'de> for Object<'_, W> {
+impl<'de> Visitor<'de> for Object<'_> {
     type Value = Vec<(Arc<str>, Value)>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -93,48 +86,38 @@ impl<'de, W: Fn(&str) -> bool> Visitor<'de> for Object<'_, W> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut values: Self::Value = Vec::with_capacity(self.keys.len());
-        let mut place = 0;
-        while let Some(next) = map.next_key_seed(Key { keys: self.keys, expected: place })? {
-            place = next + 1;
-            let key = &self.keys[next];
-            if !(self.wanted)(key) {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
+        let mut values: Self::Value = Vec::with_capacity(self.0.len());
+        while let Some(key) = map.next_key_seed(Key(self.0))? {
             let value = map.next_value()?;
-            match values.iter_mut().find(|(known, _)| Arc::ptr_eq(known, key)) {
+            match values.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &key)) {
                 Some((_, before)) => *before = value,
-                None => values.push((key.clone(), value)),
+                None => values.push((key, value)),
             }
         }
         Ok(values)
     }
 }
 
-/// Where a key stands among those seen so far; a new one is added.
-struct Key<'a> {
-    keys: &'a mut Vec<Arc<str>>,
-    expected: usize,
-}
+/// One of the keys seen so far, or a new one.
+struct Key<'a>(&'a mut Vec<Arc<str>>);
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = usize;
+    type Value = Arc<str>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Key<'_> {
-    type Value = usize;
+    type Value = Arc<str>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E: de::Error>(self, key: &str) -> Result<usize, E> {
-        Ok(place_of(self.keys, key, self.expected))
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(shared(self.0, key))
     }
 }
 
@@ -188,7 +171,7 @@ mod tests {
     fn values_become_text_and_lists() {
         let text = b"\n{\"id\": \"a\", \"year\": 1999, \"genres\": [\"Drama\", {\"id\": 3, \"name\": \"War\"}], \"x\": null, \"y\": \" \"}\n";
         let mut reader = JsonlReader::new(&text[..]);
-        let row = reader.next_row(|_| true).unwrap().unwrap().unwrap();
+        let row = reader.next_row().unwrap().unwrap().unwrap();
         assert_eq!(row.line, 2);
         assert_eq!(row.get("year").unwrap().content, Content::Text("1999".into()));
         let list = Content::List(vec!["Drama".into(), "War".into()]);
@@ -196,24 +179,13 @@ mod tests {
         assert_eq!(row.get("x"), None);
         assert_eq!(row.get("y"), None);
         assert_eq!(reader.keys.len(), 5);
-        assert!(reader.next_row(|_| true).unwrap().is_none());
-    }
-
-    #[test]
-    fn what_is_not_wanted_is_passed_over_and_known() {
-        let text = b"{\"id\": \"a\", \"x\": {\"deep\": [1, \"y\"]}}\n{\"x\": 1, \"id\": \"b\"}\n{\"x\": [}";
-        let mut reader = JsonlReader::new(&text[..]);
-        let mut next = || reader.next_row(|name| name == "id").unwrap().unwrap();
-        assert_eq!(next().unwrap().cells.len(), 1);
-        assert_eq!(next().unwrap().get("id").unwrap().content, Content::Text("b".into()));
-        assert!(next().is_err(), "it is looked at all the same");
-        assert_eq!(reader.keys.len(), 2);
+        assert!(reader.next_row().unwrap().is_none());
     }
 
     #[test]
     fn of_a_key_that_comes_twice_the_last_is_kept() {
         let mut reader = JsonlReader::new(&b"{\"id\": \"a\", \"x\": 1, \"x\": 2}"[..]);
-        let row = reader.next_row(|_| true).unwrap().unwrap().unwrap();
+        let row = reader.next_row().unwrap().unwrap().unwrap();
         assert_eq!(row.get("x").unwrap().content, Content::Text("2".into()));
         assert_eq!(row.cells.len(), 2);
     }
@@ -221,11 +193,11 @@ mod tests {
     #[test]
     fn broken_lines_say_where_and_the_next_is_read() {
         let mut reader = JsonlReader::new(&b"{\"id\": \"a\",}\n[1]\n{\"id\": \"b\xff\"}"[..]);
-        let first = reader.next_row(|_| true).unwrap().unwrap().unwrap_err();
+        let first = reader.next_row().unwrap().unwrap().unwrap_err();
         assert_eq!(first.place, Place { line: 1, column: 12 });
         assert!(reader.keys.is_empty(), "what is no row has no columns");
-        assert!(reader.next_row(|_| true).unwrap().unwrap().is_err());
-        let third = reader.next_row(|_| true).unwrap().unwrap().unwrap();
+        assert!(reader.next_row().unwrap().unwrap().is_err());
+        let third = reader.next_row().unwrap().unwrap().unwrap();
         let place = Place { line: 3, column: 10 };
         assert_eq!(third.get("id").unwrap().undecodable, Some(place));
     }

@@ -101,31 +101,27 @@ impl Row {
 }
 
 thread_local! {
-    /// Names of columns that rows were made of on this thread, and where the next one is expected.
-    static NAMES: RefCell<(Vec<Arc<str>>, usize)> = const { RefCell::new((Vec::new(), 0)) };
+    /// Names of columns that rows were made of on this thread.
+    static NAMES: RefCell<Vec<Arc<str>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A column's name, which all rows of this thread share.
 fn name_of(column: &str) -> Arc<str> {
     const MAX_NAMES: usize = 256;
-    NAMES.with_borrow_mut(|(names, expected)| {
+    NAMES.with_borrow_mut(|names| {
         names.truncate(MAX_NAMES);
-        let place = place_of(names, column, *expected);
-        *expected = place + 1;
-        names[place].clone()
+        shared(names, column)
     })
 }
 
-/// Where a name stands among these; a new one is added. Rows are much alike, so the place where it
-/// is expected is looked at first.
-pub(super) fn place_of(names: &mut Vec<Arc<str>>, name: &str, expected: usize) -> usize {
-    if names.get(expected).is_some_and(|there| **there == *name) {
-        return expected;
+/// The name among these, where it is added if it is new.
+pub(super) fn shared(names: &mut Vec<Arc<str>>, name: &str) -> Arc<str> {
+    if let Some(known) = names.iter().find(|known| &***known == name) {
+        return known.clone();
     }
-    names.iter().position(|there| **there == *name).unwrap_or_else(|| {
-        names.push(name.into());
-        names.len() - 1
-    })
+    let name: Arc<str> = name.into();
+    names.push(name.clone());
+    name
 }
 
 /// A row that cannot be taken apart.

@@ -116,16 +116,17 @@ pub(in crate::catalog) fn write(
         let file = File::create(temporary)?;
         let mut writer =
             SerializedFileWriter::new(file, schema, Arc::new(properties)).map_err(other)?;
-        let mut lines = BufReader::with_capacity(1 << 20, File::open(catalog)?).lines();
-        let mut group = Group::read(columns, &mut lines)?;
-        while group.num_rows > 0 {
-            // The next one is read while this one is written.
-            let (written, next) = rayon::join(
-                || group.write(&mut writer).map_err(other),
-                || Group::read(columns, &mut lines),
-            );
-            written?;
-            group = next?;
+        let mut group = Group::new(columns);
+        let mut keys = Vec::new();
+        for line in BufReader::with_capacity(1 << 20, File::open(catalog)?).lines() {
+            group.push(columns, jsonl::values(&line?, &mut keys)?);
+            if group.num_rows == ROWS_PER_GROUP {
+                group.write(&mut writer).map_err(other)?;
+                group = Group::new(columns);
+            }
+        }
+        if group.num_rows > 0 {
+            group.write(&mut writer).map_err(other)?;
         }
         writer.close().map(|_| ()).map_err(other)
     })
@@ -209,19 +210,6 @@ impl Group {
             num_rows: 0,
         };
         Self { num_rows: 0, columns: columns.all.iter().map(|(_, kind)| cells(kind)).collect() }
-    }
-
-    /// The next rows, none at the end.
-    fn read(
-        columns: &Columns,
-        lines: &mut impl Iterator<Item = io::Result<String>>,
-    ) -> io::Result<Self> {
-        let mut group = Self::new(columns);
-        let mut keys = Vec::new();
-        for line in lines.take(ROWS_PER_GROUP) {
-            group.push(columns, jsonl::values(&line?, &mut keys, |_| true)?);
-        }
-        Ok(group)
     }
 
     fn push(&mut self, columns: &Columns, row: Vec<(Arc<str>, Value)>) {

@@ -229,12 +229,13 @@ impl<'a> Loader<'a> {
 
     fn read_jsonl(&mut self, reader: impl BufRead) -> Result<(), CatalogError> {
         let mut reader = JsonlReader::new(reader);
-        while let Some(row) =
-            reader.next_row(|name| self.uses(name)).map_err(|e| unreadable(&self.spec.path, e))?
-        {
+        while let Some(row) = reader.next_row().map_err(|e| unreadable(&self.spec.path, e))? {
             match row {
                 Err(malformed) => self.malformed(malformed),
-                Ok(row) => self.row(row),
+                Ok(mut row) => {
+                    row.cells.retain(|(name, _)| self.uses(name));
+                    self.row(row);
+                }
             }
         }
         if reader.keys.is_empty() { Ok(()) } else { self.check_columns(&reader.keys, None) }
