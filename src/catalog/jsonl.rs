@@ -134,7 +134,8 @@ fn holds_replacement(content: &Content) -> bool {
     }
 }
 
-fn content(value: Value) -> Option<Content> {
+/// What stands in a cell; `None` where that is blank.
+pub(super) fn content(value: Value) -> Option<Content> {
     match value {
         Value::Array(values) => {
             let values: Vec<_> = values.into_iter().filter_map(item).collect();

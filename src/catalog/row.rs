@@ -78,13 +78,15 @@ impl Row {
 
     /// With several values; an empty list is no cell.
     #[must_use]
-    pub fn list(mut self, column: &str, values: Vec<String>) -> Self {
-        if !values.is_empty() {
-            self.cells.push((
-                name_of(column),
-                Cell { content: Content::List(values), undecodable: None },
-            ));
-        }
+    pub fn list(self, column: &str, values: Vec<String>) -> Self {
+        self.with(column, (!values.is_empty()).then_some(Content::List(values)))
+    }
+
+    /// With what stands in a cell, where there is anything.
+    #[must_use]
+    pub(super) fn with(mut self, column: &str, content: Option<Content>) -> Self {
+        let cell = content.map(|content| Cell { content, undecodable: None });
+        self.cells.extend(cell.map(|cell| (name_of(column), cell)));
         self
     }
 

@@ -109,6 +109,11 @@ fn every_kind_gives_its_golden_catalog() {
         }
         assert_eq!(found, fs::read_to_string(&golden).unwrap_or_default(), "{kind}");
         assert!(!source.about().is_empty() && !source.terms().is_empty());
+        // What the decisions say of the catalog is what a pipeline finds in it.
+        let mut summary = catalog::check(&CatalogSpec::new(out.join(CATALOG_FILE))).unwrap();
+        let said = decisions.catalog.unwrap();
+        summary.fields.clone_from(&said.fields);
+        assert_eq!(said, summary, "{kind}");
     }
 }
 

@@ -28,13 +28,14 @@ use std::{
 pub use decisions::{Decisions, Doubtful, Input, Joined};
 pub(super) use join::name_key;
 use join::{Index, Keys};
+use parquet_file::ParquetLines;
 pub(super) use parquet_file::{Columns, write as write_parquet};
 pub(super) use record::record;
-use titles::Titles;
+use titles::{JsonLines, Outputs, Taken, Titles};
 
 use super::{
     CatalogError, CatalogSpec, CatalogSummary, Row,
-    load::load_without_fields,
+    load::RowLoader,
     source::{Intake, Source},
 };
 use crate::base::{Draft, publish_bytes};
@@ -68,32 +69,19 @@ pub fn import(first: &Origin, others: &[Origin], out: &Path) -> Result<Decisions
     let mut decisions = Decisions::new(first);
     let indices = index(first, others, out, &mut decisions)?;
 
-    let path = out.join(CATALOG_FILE);
+    let (path, parquet) = (out.join(CATALOG_FILE), out.join(PARQUET_FILE));
+    let spec = CatalogSpec::new(&path);
     let draft = Draft::begin(&path).map_err(written(&path))?;
-    let file = File::create(draft.path()).map_err(written(&path))?;
-    let mut titles = Titles::new(file, &indices, &mut decisions.joins);
-    // Rows are read on one thread and written on another.
-    let (sender, receiver) = sync_channel::<Vec<Row>>(MAX_WAITING);
-    let (spent_sender, spent) = channel();
-    let taken = thread::scope(|scope| {
-        let writer = scope.spawn(move || {
-            for rows in receiver {
-                let rows: Vec<Row> = rows.into_iter().filter_map(|row| titles.take(row)).collect();
-                // A reader that is done wants none of them back.
-                let _ = spent_sender.send(rows);
-            }
-            titles.finish()
-        });
-        let mut batch = Batch { rows: Vec::new(), sender, spent };
-        let read = read(first, out, &mut decisions.input, |row| batch.push(row));
-        drop(batch);
-        let taken = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        read.map(|()| taken)
-    })?;
-    taken.written.map_err(written(&path))?;
-    decisions.input.left_out.extend(taken.left_out);
-    decisions.doubted_ids = taken.doubted_ids;
-    decisions.num_titles = taken.num_titles;
+    let outputs = Outputs {
+        jsonl: JsonLines::new(File::create(draft.path()).map_err(written(&path))?),
+        parquet: ParquetLines::begin(&parquet)?,
+        loader: RowLoader::new(&spec)?,
+    };
+    let titles = Titles::new(&indices, &mut decisions.joins, outputs);
+    let Taken { left_out, doubted_ids, cleaning, outputs } =
+        write(titles, |take| read(first, out, &mut decisions.input, take))?;
+    decisions.input.left_out.extend(left_out);
+    decisions.num_titles = outputs.jsonl.num_titles;
     if decisions.num_titles == 0 {
         let reason =
             decisions.input.problems.first().map(|problem| format!("; {}", problem.message));
@@ -103,18 +91,40 @@ pub fn import(first: &Origin, others: &[Origin], out: &Path) -> Result<Decisions
             hint: "see docs/sources.md for what each kind of source holds".to_owned(),
         });
     }
-    draft.publish().map_err(written(&path))?;
-    decisions.cleaning = taken.cleaning;
-
-    let parquet = out.join(PARQUET_FILE);
-    let (written_parquet, summary) =
-        rayon::join(|| parquet_file::write(&taken.columns, &path, &parquet), || checked(&path));
-    written_parquet?;
-    decisions.check(&path, summary?);
+    decisions.doubted_ids = doubted_ids;
+    decisions.cleaning = cleaning;
+    let published = outputs.jsonl.finish().and_then(|()| draft.publish());
+    published.map_err(written(&path))?;
+    outputs.parquet.finish(&path, &parquet)?;
+    let (catalog, problems) = outputs.loader.finish()?;
+    decisions.check(&path, CatalogSummary::new(&path, &catalog, problems));
     let text = serde_json::to_vec_pretty(&decisions).unwrap_or_default();
     let decisions_path = out.join(DECISIONS_FILE);
     publish_bytes(&decisions_path, &text).map_err(written(&decisions_path))?;
     Ok(decisions)
+}
+
+/// Rows are read on this thread and written on another.
+fn write(
+    mut titles: Titles<'_>,
+    read: impl FnOnce(&mut dyn FnMut(Row)) -> Result<(), CatalogError>,
+) -> Result<Taken<'_>, CatalogError> {
+    let (sender, receiver) = sync_channel::<Vec<Row>>(MAX_WAITING);
+    let (spent_sender, spent) = channel();
+    thread::scope(|scope| {
+        let writer = scope.spawn(move || {
+            for rows in receiver {
+                // A reader that is done wants none of them back.
+                let _ = spent_sender.send(titles.take(rows));
+            }
+            titles.finish()
+        });
+        let mut batch = Batch { rows: Vec::new(), sender, spent };
+        let read = read(&mut |row| batch.push(row));
+        drop(batch);
+        let taken = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        read.map(|()| taken)
+    })
 }
 
 /// Rows on their way to the writer. It sends them back, to be dropped where they were made: an
@@ -200,10 +210,4 @@ fn read(
     let told = intake.finish();
     input.take(told, num_titles);
     Ok(())
-}
-
-/// What a pipeline finds in the catalog.
-fn checked(path: &Path) -> Result<CatalogSummary, CatalogError> {
-    let (catalog, problems) = load_without_fields(&CatalogSpec::new(path))?;
-    Ok(CatalogSummary::new(path, &catalog, problems))
 }

@@ -3,10 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value as Json};
 
 use super::parquet_file::Kind;
-
 use crate::catalog::{
     Row,
     row::{Cell, Content},
@@ -30,58 +29,93 @@ fn number_in(column: &str, content: &Content) -> Option<Number> {
 }
 
 /// A row as an object: what is a number by its column's name is written as one, lists as lists.
-pub(in crate::catalog) fn record(row: &Row) -> Map<String, Value> {
-    let value =
-        |(name, cell): &(Arc<str>, Cell)| match (number_in(name, &cell.content), &cell.content) {
-            (Some(number), _) => Value::Number(number),
-            (None, Content::Text(text)) => Value::from(text.clone()),
-            (None, Content::List(values)) => Value::from(values.clone()),
-        };
-    row.cells.iter().map(|cell| (cell.0.to_string(), value(cell))).collect()
+pub(in crate::catalog) fn record(row: &Row) -> Map<String, Json> {
+    Line::of(row).values().map(|(name, value)| (name.to_owned(), value.to_json())).collect()
 }
 
-/// A row as [`record`] has it, written down without the detour.
-pub(super) struct Line<'a>(Vec<(&'a str, Field<'a>)>);
+/// A row as [`record`] has it, written without that detour.
+pub(super) struct Line<'a>(Vec<(&'a str, Value<'a>)>);
 
-struct Field<'a> {
-    content: &'a Content,
-    number: Option<Number>,
+/// What a line says in a column.
+pub(super) enum Value<'a> {
+    /// A text that is a number by its column's name.
+    Number(Number),
+    /// A cell that is none.
+    Cell(&'a Content),
+    /// As it was read from JSON.
+    Json(&'a serde_json::Value),
 }
 
 impl<'a> Line<'a> {
     pub(super) fn of(row: &'a Row) -> Self {
-        let field = |(name, cell): &'a (Arc<str>, Cell)| {
+        let value = |(name, cell): &'a (Arc<str>, Cell)| {
             let content = &cell.content;
-            (&**name, Field { content, number: number_in(name, content) })
+            let number = number_in(name, content);
+            (&**name, number.map_or(Value::Cell(content), Value::Number))
         };
-        Self(row.cells.iter().map(field).collect())
+        Self(row.cells.iter().map(value).collect())
     }
 
-    /// What each column holds in this row.
-    pub(super) fn kinds(&self) -> impl Iterator<Item = (&'a str, Kind)> {
-        self.0.iter().map(|(name, field)| {
-            let kind = match (&field.number, field.content) {
-                (Some(_), _) => Kind::of_number(name),
-                (None, Content::Text(_)) => Kind::Text,
-                (None, Content::List(_)) => Kind::List,
-            };
-            (*name, kind)
-        })
+    /// Columns and what stands there.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&'a str, &Value<'a>)> {
+        self.0.iter().map(|(name, value)| (*name, value))
+    }
+}
+
+impl Value<'_> {
+    pub(super) fn kind(&self, column: &str) -> Kind {
+        match self {
+            Self::Number(_) | Self::Json(Json::Number(_)) => Kind::of_number(column),
+            Self::Cell(Content::List(_)) | Self::Json(Json::Array(_)) => Kind::List,
+            Self::Cell(Content::Text(_)) | Self::Json(_) => Kind::Text,
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Json {
+        match self {
+            Self::Number(number) => Json::Number(number.clone()),
+            Self::Cell(Content::Text(text)) => Json::from(text.as_str()),
+            Self::Cell(Content::List(texts)) => Json::from(texts.as_slice()),
+            Self::Json(value) => (*value).clone(),
+        }
+    }
+
+    pub(super) fn as_number(&self) -> Option<&Number> {
+        match self {
+            Self::Number(number) | Self::Json(Json::Number(number)) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// Its texts, one by one; a single one where it is no list.
+    pub(super) fn for_each_text(&self, take: &mut dyn FnMut(&str)) {
+        match self {
+            Self::Cell(Content::Text(text)) | Self::Json(Json::String(text)) => take(text),
+            Self::Cell(Content::List(texts)) => texts.iter().for_each(|text| take(text)),
+            Self::Json(Json::Array(values)) => {
+                for value in values {
+                    Value::Json(value).for_each_text(take);
+                }
+            }
+            Self::Number(number) => take(&number.to_string()),
+            Self::Json(other) => take(&other.to_string()),
+        }
     }
 }
 
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, field)| (name, field)))
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
-impl Serialize for Field<'_> {
+impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match (&self.number, self.content) {
-            (Some(number), _) => number.serialize(serializer),
-            (None, Content::Text(text)) => serializer.serialize_str(text),
-            (None, Content::List(values)) => serializer.collect_seq(values),
+        match self {
+            Self::Number(number) => number.serialize(serializer),
+            Self::Cell(Content::Text(text)) => serializer.serialize_str(text),
+            Self::Cell(Content::List(texts)) => serializer.collect_seq(texts),
+            Self::Json(value) => value.serialize(serializer),
         }
     }
 }
@@ -133,7 +167,7 @@ mod tests {
             text.contains("\"year\":1999,\"imdb_rating\":7.5,\"imdb_votes\":\"NaN\""),
             "{text}"
         );
-        let kinds: Vec<_> = line.kinds().map(|(_, kind)| kind).collect();
+        let kinds: Vec<_> = line.values().map(|(name, value)| value.kind(name)).collect();
         let expected = [Kind::Text, Kind::Whole, Kind::Number, Kind::Text, Kind::Text, Kind::List];
         assert!(kinds == expected);
     }

@@ -6,64 +6,84 @@ use std::{
     io::{self, BufWriter, Write},
 };
 
-use super::{Columns, check_ids::IdCheck, decisions::Joined, join::Index, record::Line};
+use super::{
+    check_ids::IdCheck, decisions::Joined, join::Index, parquet_file::ParquetLines, record::Line,
+};
 use crate::catalog::{
     Row,
     clean::{Cleaner, Cleaning},
+    load::RowLoader,
     source::LeftOut,
 };
 
-/// Checks, joins, cleans and writes titles, one by one.
+/// Checks, joins, cleans and writes titles.
 pub(super) struct Titles<'a> {
-    file: BufWriter<File>,
     indices: &'a [Index],
     joins: &'a mut [Joined],
     ids: IdCheck,
     cleaner: Cleaner,
     seen: HashSet<String>,
-    taken: Taken,
+    left_out: BTreeMap<String, LeftOut>,
+    outputs: Outputs<'a>,
 }
 
-/// What was written, and what became of the rest.
-pub(super) struct Taken {
+/// Where lines go to.
+pub(super) struct Outputs<'a> {
+    pub(super) jsonl: JsonLines,
+    pub(super) parquet: ParquetLines,
+    /// What a pipeline will find.
+    pub(super) loader: RowLoader<'a>,
+}
+
+/// The catalog.
+pub(super) struct JsonLines {
+    file: BufWriter<File>,
     pub(super) num_titles: usize,
+    written: io::Result<()>,
+}
+
+/// What became of the rows.
+pub(super) struct Taken<'a> {
     pub(super) left_out: BTreeMap<String, LeftOut>,
     pub(super) doubted_ids: BTreeMap<String, LeftOut>,
     pub(super) cleaning: Cleaning,
-    pub(super) columns: Columns,
-    /// The first failure, if there was one.
-    pub(super) written: io::Result<()>,
+    pub(super) outputs: Outputs<'a>,
 }
 
 impl<'a> Titles<'a> {
-    pub(super) fn new(file: File, indices: &'a [Index], joins: &'a mut [Joined]) -> Self {
+    pub(super) fn new(indices: &'a [Index], joins: &'a mut [Joined], outputs: Outputs<'a>) -> Self {
         Self {
-            file: BufWriter::with_capacity(1 << 20, file),
             indices,
             joins,
             ids: IdCheck::default(),
             cleaner: Cleaner::default(),
             seen: HashSet::new(),
-            taken: Taken {
-                num_titles: 0,
-                left_out: BTreeMap::new(),
-                doubted_ids: BTreeMap::new(),
-                cleaning: Cleaning::default(),
-                columns: Columns::default(),
-                written: Ok(()),
-            },
+            left_out: BTreeMap::new(),
+            outputs,
         }
     }
 
-    /// Writes a title; gives back its row, for whoever made it to drop.
-    pub(super) fn take(&mut self, row: Row) -> Option<Row> {
+    /// Writes titles; gives back their rows, for whoever made them to drop.
+    pub(super) fn take(&mut self, rows: Vec<Row>) -> Vec<Row> {
+        let rows: Vec<Row> = rows.into_iter().filter_map(|row| self.put_right(row)).collect();
+        let lines: Vec<Line> = rows.iter().map(Line::of).collect();
+        let Outputs { jsonl, parquet, loader } = &mut self.outputs;
+        rayon::join(
+            || jsonl.write(&lines),
+            || rayon::join(|| parquet.push(&lines), || load(loader, &lines)),
+        );
+        drop(lines);
+        rows
+    }
+
+    fn put_right(&mut self, row: Row) -> Option<Row> {
         let Some(id) = row.get("id").map(|cell| cell.clone().into_text()) else {
-            self.taken.left_out.entry("it has no id".to_owned()).or_default().count("");
+            self.left_out.entry("it has no id".to_owned()).or_default().count("");
             return None;
         };
         // Of an id that comes twice the first is kept.
         if self.seen.contains(&id) {
-            self.taken.left_out.entry("its id stood before".to_owned()).or_default().count(&id);
+            self.left_out.entry("its id stood before".to_owned()).or_default().count(&id);
             return None;
         }
         self.seen.insert(id);
@@ -71,23 +91,44 @@ impl<'a> Titles<'a> {
         for (index, joined) in self.indices.iter().zip(self.joins.iter_mut()) {
             row = index.join(row, joined);
         }
-        let row = self.cleaner.clean(row);
-        let line = Line::of(&row);
-        self.taken.columns.see_kinds(line.kinds());
-        self.taken.num_titles += 1;
-        if self.taken.written.is_ok() {
-            self.taken.written = serde_json::to_writer(&mut self.file, &line)
-                .map_err(io::Error::from)
-                .and_then(|()| self.file.write_all(b"\n"));
-        }
-        Some(row)
+        Some(self.cleaner.clean(row))
     }
 
-    pub(super) fn finish(mut self) -> Taken {
-        let Self { ids, cleaner, mut taken, .. } = self;
-        taken.written = taken.written.and_then(|()| self.file.flush());
-        taken.doubted_ids = ids.doubted;
-        taken.cleaning = cleaner.finish();
-        taken
+    pub(super) fn finish(self) -> Taken<'a> {
+        Taken {
+            left_out: self.left_out,
+            doubted_ids: self.ids.doubted,
+            cleaning: self.cleaner.finish(),
+            outputs: self.outputs,
+        }
+    }
+}
+
+impl JsonLines {
+    pub(super) fn new(file: File) -> Self {
+        Self { file: BufWriter::with_capacity(1 << 20, file), num_titles: 0, written: Ok(()) }
+    }
+
+    fn write(&mut self, lines: &[Line<'_>]) {
+        self.num_titles += lines.len();
+        if self.written.is_ok() {
+            self.written = lines.iter().try_for_each(|line| {
+                serde_json::to_writer(&mut self.file, line)?;
+                self.file.write_all(b"\n")
+            });
+        }
+    }
+
+    /// The first failure, if there was one.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.written.and_then(|()| self.file.flush())
+    }
+}
+
+fn load(loader: &mut RowLoader<'_>, lines: &[Line<'_>]) {
+    for line in lines {
+        let values = line.values().filter(|(name, _)| loader.uses(name));
+        let values = values.map(|(name, value)| (name, value.to_json())).collect::<Vec<_>>();
+        loader.push(values);
     }
 }

@@ -25,11 +25,13 @@ use std::{
     sync::Arc,
 };
 
+use serde_json::Value;
+
 use super::{
     Catalog, CatalogError, CatalogSpec, Problem, ProblemKind, Severity, Title,
     delimited::DelimitedReader,
     genres::{Fate, GenreCounter},
-    jsonl::JsonlReader,
+    jsonl::{self, JsonlReader},
     leaks::GenreWords,
     problem::{nearest, shown},
     row::{Malformed, Row},
@@ -48,11 +50,44 @@ pub fn load(spec: &CatalogSpec) -> Result<(Catalog, Vec<Problem>), CatalogError>
     read(Loader::new(spec)?)
 }
 
-/// As [`load`], without columns that have no role, which take most of the memory.
-pub(super) fn load_without_fields(
-    spec: &CatalogSpec,
-) -> Result<(Catalog, Vec<Problem>), CatalogError> {
-    read(Loader { keeps_fields: false, ..Loader::new(spec)? })
+/// A catalog from the rows that are being written into its file, as [`load`] will read them, but
+/// without the columns that have no role, which take most of the memory.
+pub(super) struct RowLoader<'a> {
+    loader: Loader<'a>,
+    num_rows: u64,
+}
+
+impl<'a> RowLoader<'a> {
+    /// For the JSON Lines at the declaration's path.
+    ///
+    /// # Errors
+    /// As [`load`]: a setting is out of range.
+    pub(super) fn new(spec: &'a CatalogSpec) -> Result<Self, CatalogError> {
+        Ok(Self { loader: Loader { keeps_fields: false, ..Loader::new(spec)? }, num_rows: 0 })
+    }
+
+    /// Whether a column of this name is looked at.
+    pub(super) fn uses(&self, name: &str) -> bool {
+        self.loader.uses(name)
+    }
+
+    /// Takes the next line's values in columns that are [used](Self::uses).
+    pub(super) fn push<'v>(&mut self, values: impl IntoIterator<Item = (&'v str, Value)>) {
+        self.num_rows += 1;
+        let mut row = Row { file: None, line: self.num_rows, cells: Vec::new() };
+        for (name, value) in values {
+            row = row.with(name, jsonl::content(value));
+        }
+        self.loader.row(row);
+    }
+
+    /// The titles, and the problems of their rows.
+    ///
+    /// # Errors
+    /// As [`load`]: there is no title.
+    pub(super) fn finish(self) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+        self.loader.finish()
+    }
 }
 
 fn read(mut loader: Loader) -> Result<(Catalog, Vec<Problem>), CatalogError> {

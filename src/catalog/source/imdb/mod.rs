@@ -5,9 +5,9 @@
 //! or not; tabs, no quoting, `\N` for what is not known.
 //!
 //! Every file is streamed, each once: of `title.basics` the lines of the titles that are taken are
-//! kept, of the others 12 bytes a credit, 4 a film and each name once. So memory grows with the films that
-//! are taken, not with the dump, nine tenths of which are episodes. Ratings and crew are read
-//! beside the principals.
+//! kept, of the others 12 bytes a credit, 4 a film and each name once. So memory grows with the
+//! films that are taken, not with the dump, nine tenths of which are episodes. Ratings and crew
+//! are read beside the principals.
 
 mod credits;
 mod id_set;
