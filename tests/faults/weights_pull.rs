@@ -61,6 +61,7 @@ fn tiny() -> Tiny {
             bytes: wheel.len() as u64,
             sha256: Digest::of_bytes(&wheel),
         }],
+        pieces: None,
         hub: None,
         files: vec![
             file(Role::Weights, "data/tiny.pth", &checkpoint),

@@ -14,5 +14,6 @@ mod shots;
 mod sklearn_heads;
 mod sklearn_metrics;
 mod sources;
+mod text_networks;
 mod torch_head;
 mod torch_text;

@@ -48,13 +48,13 @@ pub fn pretrained(id: &str) -> Option<ModelFiles> {
 
 /// How near to PyTorch. On the tiles of AMX a product is off by 4e-6 (docs/decisions/0006), by
 /// vectors by a tenth of that.
-fn tolerance() -> f32 {
+pub fn tolerance() -> f32 {
     if device::cpu_kernels() == "amx" { 4e-5 } else { 1e-5 }
 }
 
 /// max|Δ| ≤ `tolerance` · max|expected|; the difference is printed, for setting tolerances.
 #[allow(clippy::print_stderr)]
-fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let largest = expected.iter().fold(0_f32, |max, x| max.max(x.abs()));
     let error = found.iter().zip(expected).fold(0_f32, |max, (a, b)| max.max((a - b).abs()));

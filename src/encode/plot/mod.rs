@@ -1,6 +1,6 @@
 //! The plot through a sentence transformer: one row a window of tokens.
 //!
-//! in: text; out: `[windows, 384]`, each of unit length.
+//! in: text; out: `[windows, dim]`, each of unit length.
 //! source: Reimers and Gurevych 2019, Sentence-BERT; Wang et al. 2020, MiniLM.
 
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,13 @@ use super::{
     settings,
 };
 use crate::{
-    base::Fingerprint,
+    base::{Digest, Fingerprint},
     catalog::Title,
     media::{Failure, ReasonCode},
-    nn::{device, sentence_bert::SentenceBert, weights::WeightCache},
+    nn::{
+        ModelFiles, ModelSource, SentenceBert, WeightCache, device,
+        sentence_bert::{Architecture, Pooling},
+    },
     store::EncoderIdentity,
 };
 
@@ -30,14 +33,18 @@ pub struct Plot;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Settings {
-    /// Sentence transformer of the weights manifest.
+    /// Sentence transformer: its id in the weights manifest, or the path of its folder.
     model: String,
-    /// Tokens of a window, the two special ones counted.
+    /// Tokens of a window, the special ones and the prefix counted.
     window_tokens: usize,
     /// Tokens that a window shares with the one before.
     overlap_tokens: usize,
     /// At most so many windows of a text.
     max_windows: usize,
+    /// How tokens become one vector; absent: as the model says, else their mean.
+    pooling: Option<Pooling>,
+    /// In front of every window, with the space at its end: what E5 and its like were trained with.
+    prefix: String,
 }
 
 impl Default for Settings {
@@ -47,6 +54,8 @@ impl Default for Settings {
             window_tokens: 256,
             overlap_tokens: 32,
             max_windows: 32,
+            pooling: None,
+            prefix: String::new(),
         }
     }
 }
@@ -70,27 +79,26 @@ impl Modality for Plot {
 
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
         let settings: Settings = settings::read(NAME, given)?;
-        settings::expect(NAME, (16..=512).contains(&settings.window_tokens), || {
-            format!("`window_tokens` must be between 16 and 512, got {}", settings.window_tokens)
-        })?;
-        settings::expect(NAME, settings.overlap_tokens * 2 < settings.window_tokens, || {
+        settings.check()?;
+        let cache = WeightCache::open(context.weights_dir.clone()).map_err(|e| load(NAME, e))?;
+        let Ok(source) = settings.model.parse::<ModelSource>();
+        let files = cache.resolve(&source).map_err(|e| load(NAME, e))?;
+        let (device, _) = device::resolve(context.device).map_err(|e| load(NAME, e))?;
+        let mut network = SentenceBert::load(&files, &device)
+            .map_err(|e| load(NAME, e))?
+            .with_prefix(&settings.prefix);
+        if let Some(pooling) = settings.pooling {
+            network = network.with_pooling(pooling);
+        }
+        let max_tokens = network.max_tokens();
+        settings::expect(NAME, settings.window_tokens <= max_tokens, || {
             format!(
-                "`overlap_tokens` must be less than half of `window_tokens`, got {}",
-                settings.overlap_tokens
+                "`window_tokens` must be at most {max_tokens} for {source}, got {}",
+                settings.window_tokens
             )
         })?;
-        settings::expect(NAME, settings.max_windows >= 1, || {
-            "`max_windows` must be at least 1, got 0".to_owned()
-        })?;
-        let cache = WeightCache::open(context.weights_dir.clone()).map_err(|e| load(NAME, e))?;
-        let files = cache.require(&settings.model).map_err(|e| load(NAME, e))?;
-        let (device, _) = device::resolve(context.device).map_err(|e| load(NAME, e))?;
-        let network = SentenceBert::load(&files, &device).map_err(|e| load(NAME, e))?;
-        let description = json!({
-            "algorithm": ALGORITHM_VERSION,
-            "weights_sha256": files.digest,
-            "settings": settings,
-        });
+        let numbers = Numbers::of(&settings, &source, &files, &network)?;
+        let description = numbers.description(files.digest);
         let identity = EncoderIdentity {
             name: NAME.to_owned(),
             fingerprint: Fingerprint::of(&description),
@@ -99,6 +107,83 @@ impl Modality for Plot {
             description,
         };
         Ok(Opened::Encoder(Box::new(PlotEncoder { identity, settings, network })))
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), EncodeError> {
+        settings::expect(NAME, self.window_tokens >= 16, || {
+            format!("`window_tokens` must be at least 16, got {}", self.window_tokens)
+        })?;
+        settings::expect(NAME, self.overlap_tokens * 2 < self.window_tokens, || {
+            format!(
+                "`overlap_tokens` must be less than half of `window_tokens`, got {}",
+                self.overlap_tokens
+            )
+        })?;
+        settings::expect(NAME, self.max_windows >= 1, || {
+            "`max_windows` must be at least 1, got 0".to_owned()
+        })
+    }
+}
+
+/// What the numbers depend on beside the weights. A key that came later is left out where it
+/// says what was always so: stores and bundles from before stay good.
+#[derive(Serialize)]
+struct Numbers<'a> {
+    window_tokens: usize,
+    overlap_tokens: usize,
+    max_windows: usize,
+    #[serde(skip_serializing_if = "is_default")]
+    pooling: Pooling,
+    #[serde(skip_serializing_if = "is_default")]
+    prefix: &'a str,
+    #[serde(flatten)]
+    model: Named<'a>,
+}
+
+/// An id pins all files of a model; a path pins none, and where they lie makes no number.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Named<'a> {
+    Known { model: &'a str },
+    Path { architecture: &'a Architecture, tokenizer_sha256: Option<Digest> },
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl<'a> Numbers<'a> {
+    fn of(
+        settings: &'a Settings,
+        source: &'a ModelSource,
+        files: &ModelFiles,
+        network: &'a SentenceBert,
+    ) -> Result<Self, EncodeError> {
+        let model = match source {
+            ModelSource::Known(model) => Named::Known { model },
+            ModelSource::Path(_) => Named::Path {
+                architecture: network.architecture(),
+                tokenizer_sha256: files.tokenizer_digest().map_err(|e| load(NAME, e))?,
+            },
+        };
+        Ok(Self {
+            window_tokens: settings.window_tokens,
+            overlap_tokens: settings.overlap_tokens,
+            max_windows: settings.max_windows,
+            pooling: network.pooling(),
+            prefix: &settings.prefix,
+            model,
+        })
+    }
+
+    fn description(&self, weights: Digest) -> Value {
+        json!({
+            "algorithm": ALGORITHM_VERSION,
+            "weights_sha256": weights,
+            "settings": self,
+        })
     }
 }
 
@@ -132,5 +217,123 @@ impl Encoder for PlotEncoder {
         }
         let data = self.network.embed(&windows).map_err(failed)?;
         finite(Features { data, time_secs: Vec::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::{base::DeviceChoice, nn::weights::Manifest};
+
+    /// A tiny network, pooled by its first token; see `scripts/golden/text_networks.py`.
+    const BERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/data/text_networks/bert");
+
+    fn open(given: &Value) -> Result<Box<dyn Encoder>, EncodeError> {
+        let mut settings = json!({ "model": BERT, "window_tokens": 80 });
+        for (key, value) in given.as_object().unwrap() {
+            settings[key] = value.clone();
+        }
+        let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+        match Plot.open(&settings, &context)? {
+            Opened::Encoder(encoder) => Ok(encoder),
+            Opened::Records(_) => panic!("text is no record"),
+        }
+    }
+
+    fn fingerprint(given: &Value) -> String {
+        open(given).unwrap().identity().fingerprint.as_str().to_owned()
+    }
+
+    fn copy_of_bert(folder: &Path) -> Value {
+        fs::create_dir(folder.join("1_Pooling")).unwrap();
+        for name in ["model.safetensors", "tokenizer.json", "config.json", "1_Pooling/config.json"]
+        {
+            fs::copy(Path::new(BERT).join(name), folder.join(name)).unwrap();
+        }
+        json!({ "model": folder })
+    }
+
+    /// Stores and the bundles that are shipped hold features under this fingerprint.
+    #[test]
+    fn the_default_encoder_is_the_one_that_it_always_was() {
+        let settings = Settings::default();
+        let manifest = Manifest::built_in();
+        let numbers = Numbers {
+            window_tokens: settings.window_tokens,
+            overlap_tokens: settings.overlap_tokens,
+            max_windows: settings.max_windows,
+            pooling: settings.pooling.unwrap_or_default(),
+            prefix: &settings.prefix,
+            model: Named::Known { model: &settings.model },
+        };
+        let weights = manifest.model(&settings.model).unwrap().files[0].sha256;
+        let fingerprint = Fingerprint::of(&numbers.description(weights));
+        assert_eq!(fingerprint.as_str(), "ecbaa0b2b59cf0df");
+    }
+
+    #[test]
+    fn whatever_changes_the_numbers_changes_the_fingerprint() {
+        let given = fingerprint(&json!({}));
+        for change in [
+            json!({"window_tokens": 79}),
+            json!({"overlap_tokens": 31}),
+            json!({"max_windows": 31}),
+            json!({"pooling": "mean"}),
+            json!({"pooling": "max"}),
+            json!({"prefix": "query: "}),
+            json!({"prefix": "query:"}),
+        ] {
+            assert_ne!(fingerprint(&change), given, "{change}");
+        }
+        for file in ["tokenizer.json", "config.json", "1_Pooling/config.json"] {
+            let folder = tempfile::tempdir().unwrap();
+            let model = copy_of_bert(folder.path());
+            let path = folder.path().join(file);
+            let text = fs::read_to_string(&path).unwrap();
+            let changed = text
+                .replace("\"lowercase\":true", "\"lowercase\":false")
+                .replace("\"lowercase\": true", "\"lowercase\": false")
+                .replace("\"num_attention_heads\": 3", "\"num_attention_heads\": 2")
+                .replace("\"cls\"", "\"mean\"");
+            assert_ne!(changed, text, "{file}");
+            fs::write(path, changed).unwrap();
+            assert_ne!(fingerprint(&model), given, "{file}");
+        }
+    }
+
+    #[test]
+    fn nothing_else_changes_it() {
+        let given = fingerprint(&json!({}));
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(fingerprint(&copy_of_bert(folder.path())), given, "where it lies");
+        assert_eq!(fingerprint(&json!({"pooling": "cls"})), given, "what the folder says anyway");
+        assert_eq!(fingerprint(&json!({"prefix": ""})), given);
+    }
+
+    #[test]
+    fn rows_are_those_of_the_windows() {
+        let encoder = open(&json!({"max_windows": 2, "prefix": "query: "})).unwrap();
+        assert_eq!(encoder.identity().dim, 24);
+        let features = |text: &str| encoder.encode(Input::Text(text)).unwrap().data;
+        assert_eq!(features("a ghost").len(), 24);
+        assert_eq!(features(&"a ghost ".repeat(100)).len(), 2 * 24);
+        let nothing = encoder.encode(Input::Text(" ")).unwrap_err();
+        assert_eq!(nothing.code, ReasonCode::NoContent);
+    }
+
+    #[test]
+    fn settings_that_cannot_be_are_refused_with_what_can() {
+        for (settings, words) in [
+            (json!({"window_tokens": 8}), "`window_tokens` must be at least 16, got 8"),
+            (json!({"window_tokens": 161}), "`window_tokens` must be at most 160"),
+            (json!({"overlap_tokens": 40}), "less than half of `window_tokens`, got 40"),
+            (json!({"max_windows": 0}), "`max_windows`"),
+            (json!({"pooling": "median"}), "unknown variant `median`, expected one of `mean`"),
+        ] {
+            let message = open(&settings).err().unwrap().to_string();
+            assert!(message.contains(words), "{message}");
+        }
     }
 }

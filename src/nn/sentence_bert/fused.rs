@@ -1,16 +1,16 @@
 //! BERT on the processor: query, key and value as one product, bias, addition and activation
 //! fused into the passes that are made anyway, one window at a time without padding.
 //!
-//! in: token ids; out: `[dim]`, the mean of the last layer over all tokens.
+//! in: token ids; out: `[tokens, dim]`, the last layer.
 //! source: Devlin et al. 2019; Vaswani et al. 2017.
-//! reference: candle-transformers' `BertModel`.
+//! reference: `PlainBert`.
 
 use std::collections::HashMap;
 
-use candle_core::{DType, Result, Tensor};
-use candle_transformers::models::bert::Config;
-
+use candle_core::{Result, Tensor};
 use kernels::{Aligned, Clamp, Isa, PackedMatrix, Rows, gelu, layer_norm, softmax};
+
+use super::{architecture::Architecture, checkpoint::POSITIONS, position_bias::PositionBias};
 
 /// Tokens whose widest activations are held in cache together.
 const CHUNK_TOKENS: usize = 128;
@@ -23,9 +23,10 @@ pub(super) struct FusedBert {
     eps: f32,
     /// `[vocabulary, dim]`
     words: Vec<f32>,
-    /// `[positions, dim]`, with the embedding of the first segment added.
+    /// `[positions, dim]`
     positions: Vec<f32>,
     norm: Norm,
+    bias: Option<PositionBias>,
     layers: Vec<Layer>,
 }
 
@@ -51,47 +52,33 @@ pub(super) struct Scratch {
     projected: Aligned,
     mixed: Aligned,
     scores: Aligned,
+    bias: Aligned,
     wide: Aligned,
     keys: PackedMatrix,
     values: PackedMatrix,
 }
 
 impl FusedBert {
-    /// Weights by the names of the published state dict, with or without `bert.` in front.
+    /// Tensors as `checkpoint::unified` gives them.
     pub(super) fn load(
-        config: &Config,
+        architecture: &Architecture,
         tensors: &HashMap<String, Tensor>,
         isa: Isa,
     ) -> Result<Self> {
-        let prefix =
-            if tensors.contains_key("embeddings.word_embeddings.weight") { "" } else { "bert." };
-        let weights = Weights { tensors, isa, prefix };
-        let (dim, heads) = (config.hidden_size, config.num_attention_heads);
-        if !dim.is_multiple_of(heads) {
-            candle_core::bail!("{dim} numbers cannot be divided among {heads} heads");
-        }
-        let words = weights.get("embeddings.word_embeddings.weight", &[config.vocab_size, dim])?;
-        let mut positions = weights
-            .get("embeddings.position_embeddings.weight", &[config.max_position_embeddings, dim])?;
-        let segments = weights
-            .get("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, dim])?;
-        for row in positions.chunks_exact_mut(dim) {
-            for (x, segment) in row.iter_mut().zip(&segments[..dim]) {
-                *x += segment;
-            }
-        }
-        let layers = (0..config.num_hidden_layers)
-            .map(|idx| weights.layer(&format!("encoder.layer.{idx}"), config))
+        let weights = Weights { tensors, isa };
+        let (dim, vocabulary) = (architecture.hidden_size, architecture.vocab_size);
+        let layers = (0..architecture.num_hidden_layers)
+            .map(|idx| weights.layer(&format!("encoder.layer.{idx}"), architecture))
             .collect::<Result<_>>()?;
-        let norm = weights.norm("embeddings.LayerNorm", dim)?;
         Ok(Self {
             isa,
             dim,
-            heads,
-            eps: config.layer_norm_eps as f32,
-            words,
-            positions,
-            norm,
+            heads: architecture.num_attention_heads,
+            eps: architecture.layer_norm_eps as f32,
+            words: weights.get("embeddings.word_embeddings.weight", &[vocabulary, dim])?,
+            positions: weights.get(POSITIONS, &[architecture.max_tokens(), dim])?,
+            norm: weights.norm("embeddings.LayerNorm", dim)?,
+            bias: PositionBias::load(architecture, tensors)?,
             layers,
         })
     }
@@ -103,17 +90,18 @@ impl FusedBert {
             projected: Aligned::default(),
             mixed: Aligned::default(),
             scores: Aligned::default(),
+            bias: Aligned::default(),
             wide: Aligned::default(),
             keys: PackedMatrix::empty(self.isa, 1, 1),
             values: PackedMatrix::empty(self.isa, 1, 1),
         }
     }
 
-    /// The mean over all tokens, not yet of unit length.
+    /// The last layer's `[tokens, dim]`.
     ///
     /// # Panics
-    /// Where `ids` are none, too many, or not in the vocabulary.
-    pub(super) fn forward(&self, ids: &[u32], scratch: &mut Scratch) -> Vec<f32> {
+    /// Where `ids` are too many or not in the vocabulary.
+    pub(super) fn forward<'s>(&self, ids: &[u32], scratch: &'s mut Scratch) -> &'s [f32] {
         let (dim, tokens) = (self.dim, ids.len());
         let states = scratch.states.at_least(tokens * dim); // [tokens, dim]
         for ((state, id), position) in
@@ -129,23 +117,13 @@ impl FusedBert {
             self.attend(layer, tokens, scratch);
             self.transform(layer, tokens, scratch);
         }
-        let states = &scratch.states.as_slice()[..tokens * dim];
-        let mut mean = vec![0.0; dim];
-        for state in states.chunks_exact(dim) {
-            for (mean, x) in mean.iter_mut().zip(state) {
-                *mean += x;
-            }
-        }
-        for x in &mut mean {
-            *x /= tokens as f32;
-        }
-        mean
+        &scratch.states.as_slice()[..tokens * dim]
     }
 
     /// Self-attention: `states` to `states`.
     fn attend(&self, layer: &Layer, tokens: usize, scratch: &mut Scratch) {
         let (dim, head_dim) = (self.dim, self.dim / self.heads);
-        let Scratch { states, next, projected, mixed, scores, keys, values, .. } = scratch;
+        let Scratch { states, next, projected, mixed, scores, bias, keys, values, .. } = scratch;
         let states = states.at_least(tokens * dim);
         let projected = projected.at_least(tokens * 3 * dim); // [tokens, 3, heads, head_dim]
         let mixed = mixed.at_least(tokens * dim); // [tokens, heads, head_dim]
@@ -165,11 +143,16 @@ impl FusedBert {
                 (head * head_dim, dim + head * head_dim, 2 * dim + head * head_dim);
             keys.reshape(head_dim, tokens);
             keys.pack(|k, token| projected[token * 3 * dim + key + k]);
+            let bias = self.bias.as_ref().map(|of| {
+                let bias = bias.at_least(tokens * tokens);
+                of.fill(head, tokens, bias);
+                &*bias
+            });
             keys.multiply(
                 tokens,
                 &projected[query..],
                 3 * dim,
-                None,
+                bias,
                 Clamp::NONE,
                 scores,
                 tokens,
@@ -219,19 +202,17 @@ impl FusedBert {
 struct Weights<'a> {
     tensors: &'a HashMap<String, Tensor>,
     isa: Isa,
-    prefix: &'a str,
 }
 
 impl Weights<'_> {
     fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let name = format!("{}{name}", self.prefix);
-        let Some(tensor) = self.tensors.get(&name) else {
+        let Some(tensor) = self.tensors.get(name) else {
             candle_core::bail!("cannot find tensor {name}");
         };
         if tensor.dims() != shape {
             candle_core::bail!("tensor {name}: expected shape {shape:?}, got {:?}", tensor.dims());
         }
-        tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+        tensor.flatten_all()?.to_vec1()
     }
 
     fn norm(&self, name: &str, width: usize) -> Result<Norm> {
@@ -249,11 +230,11 @@ impl Weights<'_> {
         Ok(PackedMatrix::from_rows(self.isa, &weight, &bias))
     }
 
-    fn layer(&self, name: &str, config: &Config) -> Result<Layer> {
-        let (dim, width) = (config.hidden_size, config.intermediate_size);
+    fn layer(&self, name: &str, architecture: &Architecture) -> Result<Layer> {
+        let (dim, width) = (architecture.hidden_size, architecture.intermediate_size);
         let part = |part: &str| format!("{name}.{part}");
         let (mut weight, mut bias) = self.linear(&part("attention.self.query"), dim, dim)?;
-        let scale = 1.0 / ((dim / config.num_attention_heads) as f32).sqrt();
+        let scale = 1.0 / (architecture.head_dim() as f32).sqrt();
         for x in weight.iter_mut().chain(&mut bias) {
             *x *= scale;
         }

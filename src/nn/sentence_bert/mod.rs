@@ -1,27 +1,38 @@
 //! Sentence-BERT: text to vectors of unit length.
 //!
-//! in: text, cut into windows of tokens; out: `[windows, dim]`, L2-normalised means over tokens.
+//! in: text, cut into windows of tokens; out: `[windows, dim]`, pooled over tokens and
+//! L2-normalised. BERT and its kin (`architecture`) share one network under one set of names.
 //! source: Reimers and Gurevych 2019, "Sentence-BERT"; Devlin et al. 2019, "BERT".
 //! reference: `sentence-transformers` 6, `SentenceTransformer.encode(normalize_embeddings=True)`.
 
+mod architecture;
+mod checkpoint;
 mod fused;
+mod plain;
+mod pooling;
+mod position_bias;
+#[cfg(test)]
+mod tests;
 mod windows;
 
 use std::{
     fs,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
-use candle_transformers::models::bert::{BertModel, Config, HiddenAct};
+use candle_core::Device;
 use kernels::Isa;
 use tokenizers::Tokenizer;
 
+pub use architecture::Architecture;
+pub use pooling::Pooling;
 pub use windows::TextWindow;
 
 use self::{
+    architecture::Activation,
     fused::{FusedBert, Scratch},
+    plain::PlainBert,
     windows::cut,
 };
 use super::{ModelFiles, NnError};
@@ -30,9 +41,11 @@ use super::{ModelFiles, NnError};
 pub struct SentenceBert {
     tokenizer: Tokenizer,
     network: Network,
-    config: Config,
-    /// `[CLS]` and `[SEP]`, which begin and end every window.
-    special: (u32, u32),
+    architecture: Architecture,
+    pooling: Pooling,
+    prefix: String,
+    /// What begins and ends every window, such as `[CLS]` and `[SEP]`.
+    special: [u32; 2],
 }
 
 enum Network {
@@ -43,80 +56,83 @@ enum Network {
         scratches: Mutex<Vec<Scratch>>,
     },
     /// candle's operators, on any other device and for activations that we have no kernel for.
-    Plain { network: Box<BertModel>, device: Device },
+    Plain(Box<PlainBert>),
 }
 
 impl SentenceBert {
-    /// Loads weights, `tokenizer.json` and `config.json`.
+    /// Loads weights, `tokenizer.json` and `config.json`, and how to pool where the folder of the
+    /// last has a `1_Pooling/config.json`.
     ///
-    /// The tokenizer's own truncation and padding are switched off: the published file cuts at
-    /// 128 tokens and fills every text up to that.
+    /// The tokenizer's own truncation and padding are switched off: the published file of
+    /// all-MiniLM-L6-v2 cuts at 128 tokens and fills every text up to that.
     ///
     /// # Errors
     /// [`NnError::Load`] where a file is missing or belongs to another network.
     pub fn load(files: &ModelFiles, device: &Device) -> Result<Self, NnError> {
-        let refuse = |path: &std::path::Path, message: String| NnError::Load {
-            path: path.to_owned(),
-            network: "a sentence transformer".to_owned(),
-            message,
-        };
-        let beside = |path: &Option<std::path::PathBuf>, name: &str| {
+        let beside = |path: &Option<PathBuf>, name: &str| {
             path.clone()
                 .ok_or_else(|| refuse(&files.weights, format!("there is no {name} beside it")))
         };
-        let path = beside(&files.config, "config.json")?;
-        let text = fs::read(&path).map_err(|e| refuse(&path, e.to_string()))?;
-        let config: Config =
-            serde_json::from_slice(&text).map_err(|e| refuse(&path, e.to_string()))?;
-
+        let config = beside(&files.config, "config.json")?;
+        let architecture = fs::read(&config)
+            .map_err(|e| e.to_string())
+            .and_then(|text| Architecture::parse(&text))
+            .map_err(|message| refuse(&config, message))?;
+        let pooling = Pooling::in_folder(config.parent().unwrap_or(Path::new(".")))
+            .map_err(|(path, message)| refuse(&path, message))?;
         let path = beside(&files.tokenizer, "tokenizer.json")?;
-        let mut tokenizer =
-            Tokenizer::from_file(&path).map_err(|e| refuse(&path, e.to_string()))?;
-        tokenizer.with_truncation(None).map_err(|e| refuse(&path, e.to_string()))?;
-        tokenizer.with_padding(None);
-        let special = |token: &str| {
-            tokenizer
-                .token_to_id(token)
-                .ok_or_else(|| refuse(&path, format!("it has no token {token}")))
-        };
-        let special = (special("[CLS]")?, special("[SEP]")?);
-
-        let refuse_weights = |e: candle_core::Error| {
+        let (tokenizer, special) =
+            read_tokenizer(&path).map_err(|message| refuse(&path, message))?;
+        let network = Network::load(&files.weights, &architecture, device).map_err(|e| {
             refuse(&files.weights, e.to_string().lines().next().unwrap_or_default().to_owned())
-        };
-        let tensors =
-            candle_core::safetensors::load(&files.weights, device).map_err(refuse_weights)?;
-        let network = if device.is_cpu() && config.hidden_act == HiddenAct::Gelu {
-            let network =
-                FusedBert::load(&config, &tensors, Isa::detect()).map_err(refuse_weights)?;
-            Network::Fused { network: Box::new(network), scratches: Mutex::default() }
-        } else {
-            let vars = VarBuilder::from_tensors(tensors, DType::F32, device);
-            let network = BertModel::load(vars, &config).map_err(refuse_weights)?;
-            Network::Plain { network: Box::new(network), device: device.clone() }
-        };
-        Ok(Self { tokenizer, network, config, special })
+        })?;
+        Ok(Self { tokenizer, network, architecture, pooling, prefix: String::new(), special })
+    }
+
+    /// Pools in another way than the model says.
+    #[must_use]
+    pub fn with_pooling(self, pooling: Pooling) -> Self {
+        Self { pooling, ..self }
+    }
+
+    /// Puts words in front of every window, as E5 wants `"query: "`; the space at the end
+    /// belongs to them.
+    #[must_use]
+    pub fn with_prefix(self, prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), ..self }
     }
 
     /// Length of a vector.
     #[must_use]
     pub fn dim(&self) -> usize {
-        self.config.hidden_size
+        self.architecture.hidden_size
+    }
+
+    /// What kind of network it is.
+    #[must_use]
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// How tokens are pooled.
+    #[must_use]
+    pub fn pooling(&self) -> Pooling {
+        self.pooling
     }
 
     /// Most tokens that a window may have, the two special ones counted.
     #[must_use]
     pub fn max_tokens(&self) -> usize {
-        self.config.max_position_embeddings
+        self.architecture.max_tokens()
     }
 
-    /// Cuts a text into windows of at most `max_tokens` tokens (`[CLS]` and `[SEP]` counted),
-    /// each sharing `overlap` tokens with the one before; the last one is moved back so that it
-    /// is full. A text that fits is one window, one without tokens gives none.
+    /// Cuts a text into windows of at most `max_tokens` tokens (the two special ones and the
+    /// prefix counted), each sharing `overlap` tokens with the one before; the last one is moved
+    /// back so that it is full. A text that fits is one window, one without tokens gives none.
     ///
     /// # Errors
     /// [`NnError::Input`] where `max_tokens` is not in `3..=`[`max_tokens`](Self::max_tokens),
-    /// or `overlap` leaves no room to go on.
+    /// or `overlap` and the prefix leave no room to go on.
     pub fn windows(
         &self,
         text: &str,
@@ -129,16 +145,27 @@ impl SentenceBert {
                 self.max_tokens()
             )));
         }
-        if overlap + 2 >= max_tokens {
-            return Err(NnError::Input(format!(
-                "windows of {max_tokens} tokens cannot overlap by {overlap}"
-            )));
-        }
+        // Together, because some tokenizers see whether a word has another one before it.
         let encoding = self
             .tokenizer
-            .encode(text, false)
+            .encode([&self.prefix, text].concat(), false)
             .map_err(|e| NnError::Input(format!("the text cannot be cut into tokens: {e}")))?;
-        Ok(cut(encoding.get_ids(), encoding.get_offsets(), max_tokens, overlap, self.special))
+        let skipped = self.prefix.len();
+        let is_prefix = |(_, end): &&(usize, usize)| skipped > 0 && *end <= skipped;
+        let num_prefix = encoding.get_offsets().iter().take_while(is_prefix).count();
+        let (prefix, ids) = encoding.get_ids().split_at(num_prefix);
+        if overlap + prefix.len() + self.special.len() >= max_tokens {
+            return Err(NnError::Input(format!(
+                "windows of {max_tokens} tokens, {} of them the prefix, cannot overlap by {overlap}",
+                prefix.len()
+            )));
+        }
+        let offsets: Vec<_> = encoding.get_offsets()[num_prefix..]
+            .iter()
+            .map(|(start, end)| (start.saturating_sub(skipped), end.saturating_sub(skipped)))
+            .collect();
+        let [first, last] = self.special;
+        Ok(cut(ids, &offsets, max_tokens, overlap, &[&[first], prefix].concat(), &[last]))
     }
 
     /// Vectors of windows, `[windows, dim]`, each of length 1. A window's result does not
@@ -150,16 +177,13 @@ impl SentenceBert {
     /// [`NnError::Compute`] where the device fails.
     pub fn embed(&self, windows: &[TextWindow]) -> Result<Vec<f32>, NnError> {
         windows.iter().try_for_each(|window| self.check(window))?;
-        let means: Vec<Vec<f32>> = match &self.network {
-            Network::Fused { network, scratches } => {
-                windows.iter().map(|window| fused_mean(network, scratches, window)).collect()
-            }
-            Network::Plain { network, device } => windows
-                .iter()
-                .map(|window| plain_mean(network, device, &window.ids))
-                .collect::<candle_core::Result<_>>()?,
-        };
-        Ok(means.into_iter().flat_map(normalized).collect())
+        let mut vectors = Vec::with_capacity(windows.len() * self.dim());
+        for window in windows {
+            let pooled =
+                self.network.run(&window.ids, |states| self.pooling.of(states, self.dim()))?;
+            vectors.extend(normalized(pooled));
+        }
+        Ok(vectors)
     }
 
     fn check(&self, window: &TextWindow) -> Result<(), NnError> {
@@ -170,32 +194,65 @@ impl SentenceBert {
                 window.ids.len()
             )));
         }
-        match window.ids.iter().find(|id| **id as usize >= self.config.vocab_size) {
+        let vocabulary = self.architecture.vocab_size;
+        match window.ids.iter().find(|id| **id as usize >= vocabulary) {
             None => Ok(()),
-            Some(id) => Err(NnError::Input(format!(
-                "token {id} is not in the vocabulary of {}",
-                self.config.vocab_size
-            ))),
+            Some(id) => {
+                Err(NnError::Input(format!("token {id} is not in the vocabulary of {vocabulary}")))
+            }
         }
     }
 }
 
-fn fused_mean(
-    network: &FusedBert,
-    scratches: &Mutex<Vec<Scratch>>,
-    window: &TextWindow,
-) -> Vec<f32> {
-    let lock = || scratches.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut scratch = lock().pop().unwrap_or_else(|| network.scratch());
-    let mean = network.forward(&window.ids, &mut scratch);
-    lock().push(scratch);
-    mean
+impl Network {
+    fn load(
+        weights: &Path,
+        architecture: &Architecture,
+        device: &Device,
+    ) -> candle_core::Result<Self> {
+        let tensors = checkpoint::read(weights, architecture, device)?;
+        if device.is_cpu() && architecture.hidden_act == Activation::Gelu {
+            let network = Box::new(FusedBert::load(architecture, &tensors, Isa::detect())?);
+            return Ok(Self::Fused { network, scratches: Mutex::default() });
+        }
+        Ok(Self::Plain(Box::new(PlainBert::load(architecture, tensors, device)?)))
+    }
+
+    /// `pool` of the last layer's `[tokens, dim]`.
+    fn run(&self, ids: &[u32], pool: impl Fn(&[f32]) -> Vec<f32>) -> candle_core::Result<Vec<f32>> {
+        match self {
+            Self::Fused { network, scratches } => {
+                let lock = || scratches.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut scratch = lock().pop().unwrap_or_else(|| network.scratch());
+                let pooled = pool(network.forward(ids, &mut scratch));
+                lock().push(scratch);
+                Ok(pooled)
+            }
+            Self::Plain(network) => Ok(pool(&network.forward(ids)?)),
+        }
+    }
 }
 
-fn plain_mean(network: &BertModel, device: &Device, ids: &[u32]) -> candle_core::Result<Vec<f32>> {
-    let ids = Tensor::new(ids, device)?.unsqueeze(0)?; // [1, tokens]
-    let states = network.forward(&ids, &ids.zeros_like()?, None)?; // [1, tokens, dim]
-    states.mean(1)?.flatten_all()?.to_vec1()
+/// A tokenizer that neither cuts nor pads, and what it puts in front of a text and behind it.
+fn read_tokenizer(path: &Path) -> Result<(Tokenizer, [u32; 2]), String> {
+    let mut tokenizer = Tokenizer::from_file(path).map_err(|e| e.to_string())?;
+    tokenizer.with_truncation(None).map_err(|e| e.to_string())?;
+    tokenizer.with_padding(None);
+    let empty = tokenizer.encode("", true).map_err(|e| e.to_string())?;
+    let special: Vec<u32> = empty
+        .get_ids()
+        .iter()
+        .zip(empty.get_special_tokens_mask())
+        .filter_map(|(id, is_special)| (*is_special == 1).then_some(*id))
+        .collect();
+    let special = special.try_into().map_err(|special: Vec<u32>| {
+        format!("expected a special token before a text and one behind, got {}", special.len())
+    })?;
+    Ok((tokenizer, special))
+}
+
+fn refuse(path: &Path, message: String) -> NnError {
+    NnError::Load { path: path.to_owned(), network: "a sentence transformer".to_owned(), message }
 }
 
 /// Unit length, as `torch.nn.functional.normalize`: norms below 1e-12 count as that.
@@ -205,51 +262,4 @@ fn normalized(mut vector: Vec<f32>) -> Vec<f32> {
         *x /= norm;
     }
     vector
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashMap;
-
-    #[test]
-    fn the_fused_network_equals_candles() {
-        let config = Config {
-            vocab_size: 50,
-            hidden_size: 24,
-            num_hidden_layers: 2,
-            num_attention_heads: 3,
-            intermediate_size: 40,
-            max_position_embeddings: 160,
-            ..Config::default()
-        };
-        // candle makes the tensors that it misses, with random numbers.
-        let vars = candle_nn::VarMap::new();
-        let builder = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
-        let plain = BertModel::load(builder, &config).unwrap();
-        let tensors: HashMap<String, Tensor> = vars
-            .data()
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(name, var)| (name.clone(), var.as_tensor().clone()))
-            .collect();
-        // Longer than a chunk, so that the cut shows.
-        for tokens in [1, 2, 17, 131, 160] {
-            let ids: Vec<u32> = (0..tokens).map(|idx| (idx * 7 + 3) % 50).collect();
-            let expected = plain_mean(&plain, &Device::Cpu, &ids).unwrap();
-            for isa in Isa::available() {
-                let fused = FusedBert::load(&config, &tensors, isa).unwrap();
-                let mut scratch = fused.scratch();
-                fused.forward(&[1, 2, 3, 4, 5, 6, 7], &mut scratch);
-                let found = fused.forward(&ids, &mut scratch);
-                for (found, expected) in found.iter().zip(&expected) {
-                    assert!(
-                        (found - expected).abs() <= 1e-5,
-                        "{isa:?} {tokens}: {found} for {expected}"
-                    );
-                }
-            }
-        }
-    }
 }

@@ -5,23 +5,25 @@ use std::ops::Range;
 /// A stretch of a text as the network takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextWindow {
-    /// Token ids, with `[CLS]` in front and `[SEP]` at the end.
+    /// Token ids, the special ones and the prefix's included.
     pub ids: Vec<u32>,
-    /// Bytes of the text that the tokens between them come from.
+    /// Bytes of the text that the other tokens come from.
     pub bytes: Range<usize>,
 }
 
-/// Cuts `ids` (without special tokens) into windows; see [`super::SentenceBert::windows`].
+/// Cuts `ids` into windows that begin with `front` and end with `back`, which is what is left
+/// out of `bytes`; see [`super::SentenceBert::windows`].
 pub(super) fn cut(
     ids: &[u32],
     offsets: &[(usize, usize)],
     max_tokens: usize,
     overlap: usize,
-    (first, last): (u32, u32),
+    front: &[u32],
+    back: &[u32],
 ) -> Vec<TextWindow> {
-    let room = max_tokens - 2;
+    let room = max_tokens - front.len() - back.len();
     let window = |range: Range<usize>| TextWindow {
-        ids: [&[first], &ids[range.clone()], &[last]].concat(),
+        ids: [front, &ids[range.clone()], back].concat(),
         bytes: offsets[range.start].0..offsets[range.end - 1].1,
     };
     if ids.is_empty() {
@@ -48,7 +50,7 @@ mod tests {
     fn windows(count: usize, max_tokens: usize, overlap: usize) -> Vec<TextWindow> {
         let ids: Vec<u32> = (0..count as u32).collect();
         let offsets: Vec<_> = (0..count).map(|idx| (10 * idx, 10 * idx + 7)).collect();
-        cut(&ids, &offsets, max_tokens, overlap, (101, 102))
+        cut(&ids, &offsets, max_tokens, overlap, &[101], &[102])
     }
 
     #[test]

