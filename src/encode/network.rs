@@ -1,7 +1,6 @@
 //! The image network that the picture modalities share.
 //!
-//! in: `[rows, side, side, 3]` bytes; out: `[rows, 1280]`.
-//! source: Tan and Le 2019, EfficientNet; the Lite variants without squeeze-excite.
+//! in: `[rows, side, side, 3]` bytes; out: `[rows, dim]`.
 
 use serde_json::{Value, json};
 
@@ -10,22 +9,20 @@ use crate::{
     base::{Digest, Hinted},
     media::{Failure, Picture, ReasonCode},
     nn::{
-        device,
-        efficientnet_lite::{EfficientNetLite, Variant},
-        weights::WeightCache,
+        ImageEncoder, device,
+        weights::{ModelSource, WeightCache},
     },
 };
 
 /// A loaded image network with what its fingerprint needs.
 pub(super) struct ImageNetwork {
-    network: EfficientNetLite,
-    variant: Variant,
+    network: ImageEncoder,
     weights: Digest,
     model: String,
 }
 
 impl ImageNetwork {
-    /// Loads the model called `model` for `modality`.
+    /// Loads the model called `model`, by its id or by a path, for `modality`.
     ///
     /// # Errors
     /// No such model; its weights are not in the cache; no such device.
@@ -34,29 +31,46 @@ impl ImageNetwork {
         model: &str,
         context: &EncoderContext,
     ) -> Result<Self, EncodeError> {
-        let variant: Variant = model.parse().map_err(|_| EncodeError::Settings {
-            modality: modality.to_owned(),
-            message: format!(
-                "`model` must be efficientnet-lite0, efficientnet-lite1 or efficientnet-lite2, got {model:?}"
-            ),
-        })?;
         let cache =
             WeightCache::open(context.weights_dir.clone()).map_err(|e| load(modality, e))?;
-        let files = cache.require(model).map_err(|e| load(modality, e))?;
+        let Ok(source) = model.parse::<ModelSource>();
+        let files = cache.resolve(&source).map_err(|e| load(modality, e))?;
         let (device, _) = device::resolve(context.device).map_err(|e| load(modality, e))?;
-        let network = EfficientNetLite::load(variant, &files.weights, &device)
-            .map_err(|e| load(modality, e))?;
-        Ok(Self { network, variant, weights: files.digest, model: model.to_owned() })
+        let network = ImageEncoder::load(&files, &device).map_err(|e| load(modality, e))?;
+        let model = match source {
+            ModelSource::Known(id) => id,
+            ModelSource::Path(_) => files.digest.to_string(),
+        };
+        Ok(Self { network, weights: files.digest, model })
+    }
+
+    /// What the fingerprint calls the model: its id; of one named by a path the digest of its
+    /// weights, since it does not matter where they lie.
+    pub(super) fn model(&self) -> &str {
+        &self.model
     }
 
     /// Side of the input, pixels.
     pub(super) fn side_px(&self) -> u32 {
-        self.variant.side_px() as u32
+        self.network.side_px() as u32
+    }
+
+    /// Length of an embedding.
+    pub(super) fn dim(&self) -> usize {
+        self.network.dim()
     }
 
     /// What the fingerprint must cover.
     pub(super) fn description(&self) -> Value {
-        json!({ "model": self.model, "weights_sha256": self.weights, "side_px": self.side_px() })
+        let mut description = json!({
+            "model": self.model,
+            "weights_sha256": self.weights,
+            "side_px": self.side_px(),
+        });
+        if !self.network.description().is_null() {
+            description["network"] = self.network.description().clone();
+        }
+        description
     }
 
     /// Embeds pictures of `side_px`.

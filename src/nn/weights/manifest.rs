@@ -87,6 +87,8 @@ pub enum Role {
     Tokenizer,
     /// The network's settings, `config.json`.
     Config,
+    /// What pictures become before the network, `preprocessor_config.json`.
+    Preprocessor,
 }
 
 impl Role {
@@ -97,6 +99,7 @@ impl Role {
             Self::Weights => "model.safetensors",
             Self::Tokenizer => "tokenizer.json",
             Self::Config => "config.json",
+            Self::Preprocessor => "preprocessor_config.json",
         }
     }
 }
