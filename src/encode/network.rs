@@ -125,3 +125,68 @@ where
 {
     EncodeError::Load { modality: modality.to_owned(), hint: error.hint(), source: Box::new(error) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::{
+        base::DeviceChoice,
+        encode::{Modality, Opened, poster::Poster},
+    };
+
+    const FILES: [&str; 3] = ["model.safetensors", "config.json", "preprocessor_config.json"];
+
+    fn fingerprint(model: &Path) -> (String, usize) {
+        let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+        let settings = json!({ "model": model.display().to_string() });
+        let Opened::Encoder(encoder) = Poster.open(&settings, &context).unwrap() else {
+            panic!("a poster is encoded");
+        };
+        let identity = encoder.identity();
+        (identity.fingerprint.to_string(), identity.dim)
+    }
+
+    #[test]
+    fn the_fingerprint_of_a_path_covers_what_changes_numbers_and_nothing_else() {
+        let golden =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data/image_encoders/dinov2");
+        let (expected, dim) = fingerprint(&golden);
+        assert_eq!(dim, 24, "the network's own, not EfficientNet's");
+
+        let copy = tempfile::tempdir().unwrap();
+        let restore = || {
+            for name in FILES {
+                fs::copy(golden.join(name), copy.path().join(name)).unwrap();
+            }
+        };
+        let changed = |name: &str, from: &str, to: &str| {
+            restore();
+            let path = copy.path().join(name);
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.contains(from), "{name}: {text}");
+            fs::write(&path, text.replace(from, to)).unwrap();
+            fingerprint(copy.path()).0
+        };
+        restore();
+        assert_eq!(fingerprint(copy.path()).0, expected, "wherever it lies");
+        assert_eq!(changed("config.json", "\"transformers_version\"", "\"version\""), expected);
+
+        let [_, config, pixels] = FILES;
+        assert_ne!(changed(config, "\"gelu\"", "\"quick_gelu\""), expected);
+        assert_ne!(changed(config, "1e-06", "1e-05"), expected);
+        assert_ne!(changed(pixels, ": 98", ": 84"), expected);
+        assert_ne!(
+            changed(pixels, "\"do_center_crop\"", "\"image_mean\": [0, 0, 0], \"do_center_crop\""),
+            expected
+        );
+        restore();
+        let weights = copy.path().join(FILES[0]);
+        let mut bytes = fs::read(&weights).unwrap();
+        let last = bytes.len() - 4;
+        bytes[last] ^= 1;
+        fs::write(&weights, bytes).unwrap();
+        assert_ne!(fingerprint(copy.path()).0, expected);
+    }
+}
