@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a measurement, not part of the program
 
-use std::{env, fs, path::Path, time::Instant};
+use std::{collections::HashMap, env, fs, path::Path, time::Instant};
 
 use candle_core::Tensor;
 use cinetag::nn::{
-    Device, EfficientNetLite, SentenceBert, TextWindow, Variant, WeightCache, device,
+    Device, ImageEncoder, ModelSource, SentenceBert, TextWindow, WeightCache, device,
 };
 use rayon::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
@@ -19,26 +19,58 @@ const TOKENS: usize = 128;
 const ROUNDS: usize = 5;
 const ROUND_SECS: f64 = 0.4;
 
+/// Name and GFLOP a picture.
+const PRETRAINED: [(&str, f64); 2] = [("efficientnet-lite0", 0.77), ("efficientnet-lite2", 1.72)];
+/// Name, blocks of each stage, whether they are bottlenecks, GFLOP a picture.
+const RESNETS: [(&str, [usize; 4], bool, f64); 2] =
+    [("resnet18", [2, 2, 2, 2], false, 3.63), ("resnet50", [3, 4, 6, 3], true, 8.18)];
+
 fn main() {
-    let folder = env::args().nth(1).expect("usage: bench_encoders FOLDER");
+    let mut args = env::args().skip(1);
+    let folder = args.next().expect("usage: bench_encoders FOLDER [NETWORK…]");
+    let wanted: Vec<String> = args.collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
     let folder = Path::new(&folder);
     fs::create_dir_all(folder).unwrap();
     let cache = WeightCache::open(None).unwrap();
     println!("vector instructions: {}", device::cpu_kernels());
     println!("matrix product of candle's gemm, one thread: {:.0} GFLOP/s", peak_gflops());
-    for (name, variant, gflop) in
-        [("efficientnet-lite0", Variant::Lite0, 0.77), ("efficientnet-lite2", Variant::Lite2, 1.72)]
-    {
-        let files = cache.require(name).unwrap();
-        let network = EfficientNetLite::load(variant, &files.weights, &Device::Cpu).unwrap();
-        let picture = network.side_px() * network.side_px() * 3;
-        let rgb = pictures(BATCHES[1], network.side_px());
-        fs::write(folder.join(format!("{name}.in")), &rgb).unwrap();
-        write_floats(&folder.join(format!("{name}.out")), &network.embed(&rgb).unwrap());
-        measure(name, gflop, |batch| {
-            network.embed(&rgb[..batch * picture]).unwrap();
-        });
+    for (name, gflop) in PRETRAINED.into_iter().filter(|(name, _)| is_wanted(name)) {
+        measure_pictures(folder, name, gflop, &cache, &ModelSource::Known(name.to_owned()));
     }
+    for (name, depths, is_bottleneck, gflop) in RESNETS {
+        if is_wanted(name) {
+            let model = folder.join(name);
+            fs::create_dir_all(&model).unwrap();
+            let tensors = random_resnet(depths, is_bottleneck);
+            candle_core::safetensors::save(&tensors, model.join("model.safetensors")).unwrap();
+            measure_pictures(folder, name, gflop, &cache, &ModelSource::Path(model));
+        }
+    }
+    if is_wanted("all-minilm-l6-v2") {
+        measure_texts(folder, &cache);
+    }
+}
+
+fn measure_pictures(
+    folder: &Path,
+    name: &str,
+    gflop: f64,
+    cache: &WeightCache,
+    source: &ModelSource,
+) {
+    let files = cache.resolve(source).unwrap();
+    let network = ImageEncoder::load(&files, &Device::Cpu).unwrap();
+    let picture = network.side_px() * network.side_px() * 3;
+    let rgb = pictures(BATCHES[1], network.side_px());
+    fs::write(folder.join(format!("{name}.in")), &rgb).unwrap();
+    write_floats(&folder.join(format!("{name}.out")), &network.embed(&rgb).unwrap());
+    measure(name, gflop, |batch| {
+        network.embed(&rgb[..batch * picture]).unwrap();
+    });
+}
+
+fn measure_texts(folder: &Path, cache: &WeightCache) {
     let name = "all-minilm-l6-v2";
     let network = SentenceBert::load(&cache.require(name).unwrap(), &Device::Cpu).unwrap();
     let windows: Vec<TextWindow> = (0..BATCHES[1])
@@ -54,6 +86,48 @@ fn main() {
             network.embed(std::slice::from_ref(window)).unwrap();
         });
     });
+}
+
+/// A `ResNet` of full size with random weights, by torchvision's names.
+fn random_resnet(depths: [usize; 4], is_bottleneck: bool) -> HashMap<String, Tensor> {
+    let mut tensors = HashMap::new();
+    let mut add = |conv: &str, norm: &str, shape: [usize; 4], gain: f32| {
+        let std = (2.0 / (shape[1] * shape[2] * shape[3]) as f32).sqrt();
+        let weight = Tensor::randn(0.0, std, &shape, &Device::Cpu).unwrap();
+        tensors.insert(format!("{conv}.weight"), weight);
+        for (part, value) in
+            [("weight", gain), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)]
+        {
+            let tensor = Tensor::full(value, shape[0], &Device::Cpu).unwrap();
+            tensors.insert(format!("{norm}.{part}"), tensor);
+        }
+    };
+    add("conv1", "bn1", [64, 3, 7, 7], 1.0);
+    let mut channels = 64;
+    for (stage, depth) in depths.into_iter().enumerate() {
+        let inside = 64 << stage;
+        let width = if is_bottleneck { 4 * inside } else { inside };
+        for idx in 0..depth {
+            let block = format!("layer{}.{idx}", stage + 1);
+            let shapes = if is_bottleneck {
+                vec![[inside, channels, 1, 1], [inside, inside, 3, 3], [width, inside, 1, 1]]
+            } else {
+                vec![[width, channels, 3, 3], [width, width, 3, 3]]
+            };
+            let last = shapes.len();
+            for (idx, shape) in (1..).zip(shapes) {
+                // What is added to the input is small, or numbers would double with each block.
+                let gain = if idx == last { 0.2 } else { 1.0 };
+                add(&format!("{block}.conv{idx}"), &format!("{block}.bn{idx}"), shape, gain);
+            }
+            if idx == 0 && channels != width {
+                let name = format!("{block}.downsample");
+                add(&format!("{name}.0"), &format!("{name}.1"), [width, channels, 1, 1], 0.7);
+            }
+            channels = width;
+        }
+    }
+    tensors
 }
 
 /// Prints CPU and wall milliseconds an item, and how much of the CPU's time is arithmetic.

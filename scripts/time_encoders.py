@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The networks of `scripts/bench_encoders` in PyTorch, ONNX Runtime and OpenVINO, on its inputs.
 
-    scripts/time_encoders.py FOLDER CACHE
+    scripts/time_encoders.py FOLDER CACHE [NETWORK…]
 
-FOLDER holds NAME.in and NAME.out of `bench_encoders`, CACHE the weights. One line a measurement:
+FOLDER holds NAME.in and NAME.out of `bench_encoders` and the ResNets' random weights, CACHE the
+others' weights. One line a measurement:
 library, network, threads, batch, CPU ms an item, wall ms an item, and the largest difference from
 cinetag's result as part of the largest value.
 """
@@ -94,6 +95,21 @@ def pictures(folder, cache, name, side):
     in_each(name, Trunk().eval(), (x,), ["x"], expected)
 
 
+def resnets(folder, name):
+    import torchvision
+    from safetensors.torch import load_file
+
+    net = torchvision.models.get_model(name, weights=None)
+    left_out = net.load_state_dict(load_file(folder / name / "model.safetensors"), strict=False)
+    assert all("num_batches_tracked" in key or key.startswith("fc.") for key in left_out.missing_keys), left_out
+    net.fc = torch.nn.Identity()
+    rgb = np.fromfile(folder / f"{name}.in", np.uint8).reshape(-1, 224, 224, 3)
+    mean, std = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+    x = np.ascontiguousarray(((rgb / np.float32(255) - mean) / std).transpose(0, 3, 1, 2))
+    expected = np.fromfile(folder / f"{name}.out", np.float32).reshape(len(x), -1)
+    in_each(name, net.eval(), (x,), ["x"], expected)
+
+
 def texts(folder, cache, name):
     from transformers import AutoModel
 
@@ -112,7 +128,13 @@ def texts(folder, cache, name):
 
 
 if __name__ == "__main__":
-    folder, cache = Path(sys.argv[1]), Path(sys.argv[2])
-    pictures(folder, cache, "efficientnet-lite0", 224)
-    pictures(folder, cache, "efficientnet-lite2", 260)
-    texts(folder, cache, "all-minilm-l6-v2")
+    folder, cache, wanted = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    runs = {
+        "efficientnet-lite0": lambda name: pictures(folder, cache, name, 224),
+        "efficientnet-lite2": lambda name: pictures(folder, cache, name, 260),
+        "resnet18": lambda name: resnets(folder, name),
+        "resnet50": lambda name: resnets(folder, name),
+        "all-minilm-l6-v2": lambda name: texts(folder, cache, name),
+    }
+    for name in wanted or runs:
+        runs[name](name)

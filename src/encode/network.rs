@@ -1,7 +1,6 @@
 //! The image network that the picture modalities share.
 //!
-//! in: `[rows, side, side, 3]` bytes; out: `[rows, 1280]`.
-//! source: Tan and Le 2019, EfficientNet; the Lite variants without squeeze-excite.
+//! in: `[rows, side, side, 3]` bytes; out: `[rows, dim]`.
 
 use serde_json::{Value, json};
 
@@ -10,22 +9,20 @@ use crate::{
     base::{Digest, Hinted},
     media::{Failure, Picture, ReasonCode},
     nn::{
-        device,
-        efficientnet_lite::{EfficientNetLite, Variant},
-        weights::WeightCache,
+        ImageEncoder, device,
+        weights::{ModelSource, WeightCache},
     },
 };
 
 /// A loaded image network with what its fingerprint needs.
 pub(super) struct ImageNetwork {
-    network: EfficientNetLite,
-    variant: Variant,
+    network: ImageEncoder,
     weights: Digest,
     model: String,
 }
 
 impl ImageNetwork {
-    /// Loads the model called `model` for `modality`.
+    /// Loads the model called `model`, by its id or by a path, for `modality`.
     ///
     /// # Errors
     /// No such model; its weights are not in the cache; no such device.
@@ -34,29 +31,46 @@ impl ImageNetwork {
         model: &str,
         context: &EncoderContext,
     ) -> Result<Self, EncodeError> {
-        let variant: Variant = model.parse().map_err(|_| EncodeError::Settings {
-            modality: modality.to_owned(),
-            message: format!(
-                "`model` must be efficientnet-lite0, efficientnet-lite1 or efficientnet-lite2, got {model:?}"
-            ),
-        })?;
         let cache =
             WeightCache::open(context.weights_dir.clone()).map_err(|e| load(modality, e))?;
-        let files = cache.require(model).map_err(|e| load(modality, e))?;
+        let Ok(source) = model.parse::<ModelSource>();
+        let files = cache.resolve(&source).map_err(|e| load(modality, e))?;
         let (device, _) = device::resolve(context.device).map_err(|e| load(modality, e))?;
-        let network = EfficientNetLite::load(variant, &files.weights, &device)
-            .map_err(|e| load(modality, e))?;
-        Ok(Self { network, variant, weights: files.digest, model: model.to_owned() })
+        let network = ImageEncoder::load(&files, &device).map_err(|e| load(modality, e))?;
+        let model = match source {
+            ModelSource::Known(id) => id,
+            ModelSource::Path(_) => files.digest.to_string(),
+        };
+        Ok(Self { network, weights: files.digest, model })
+    }
+
+    /// What the fingerprint calls the model: its id; of one named by a path the digest of its
+    /// weights, since it does not matter where they lie.
+    pub(super) fn model(&self) -> &str {
+        &self.model
     }
 
     /// Side of the input, pixels.
     pub(super) fn side_px(&self) -> u32 {
-        self.variant.side_px() as u32
+        self.network.side_px() as u32
+    }
+
+    /// Length of an embedding.
+    pub(super) fn dim(&self) -> usize {
+        self.network.dim()
     }
 
     /// What the fingerprint must cover.
     pub(super) fn description(&self) -> Value {
-        json!({ "model": self.model, "weights_sha256": self.weights, "side_px": self.side_px() })
+        let mut description = json!({
+            "model": self.model,
+            "weights_sha256": self.weights,
+            "side_px": self.side_px(),
+        });
+        if !self.network.description().is_null() {
+            description["network"] = self.network.description().clone();
+        }
+        description
     }
 
     /// Embeds pictures of `side_px`.
@@ -110,4 +124,69 @@ where
     E: Hinted + Send + Sync + 'static,
 {
     EncodeError::Load { modality: modality.to_owned(), hint: error.hint(), source: Box::new(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::{
+        base::DeviceChoice,
+        encode::{Modality, Opened, poster::Poster},
+    };
+
+    const FILES: [&str; 3] = ["model.safetensors", "config.json", "preprocessor_config.json"];
+
+    fn fingerprint(model: &Path) -> (String, usize) {
+        let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+        let settings = json!({ "model": model.display().to_string() });
+        let Opened::Encoder(encoder) = Poster.open(&settings, &context).unwrap() else {
+            panic!("a poster is encoded");
+        };
+        let identity = encoder.identity();
+        (identity.fingerprint.to_string(), identity.dim)
+    }
+
+    #[test]
+    fn the_fingerprint_of_a_path_covers_what_changes_numbers_and_nothing_else() {
+        let golden =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data/image_encoders/dinov2");
+        let (expected, dim) = fingerprint(&golden);
+        assert_eq!(dim, 24, "the network's own, not EfficientNet's");
+
+        let copy = tempfile::tempdir().unwrap();
+        let restore = || {
+            for name in FILES {
+                fs::copy(golden.join(name), copy.path().join(name)).unwrap();
+            }
+        };
+        let changed = |name: &str, from: &str, to: &str| {
+            restore();
+            let path = copy.path().join(name);
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.contains(from), "{name}: {text}");
+            fs::write(&path, text.replace(from, to)).unwrap();
+            fingerprint(copy.path()).0
+        };
+        restore();
+        assert_eq!(fingerprint(copy.path()).0, expected, "wherever it lies");
+        assert_eq!(changed("config.json", "\"transformers_version\"", "\"version\""), expected);
+
+        let [_, config, pixels] = FILES;
+        assert_ne!(changed(config, "\"gelu\"", "\"quick_gelu\""), expected);
+        assert_ne!(changed(config, "1e-06", "1e-05"), expected);
+        assert_ne!(changed(pixels, ": 98", ": 84"), expected);
+        assert_ne!(
+            changed(pixels, "\"do_center_crop\"", "\"image_mean\": [0, 0, 0], \"do_center_crop\""),
+            expected
+        );
+        restore();
+        let weights = copy.path().join(FILES[0]);
+        let mut bytes = fs::read(&weights).unwrap();
+        let last = bytes.len() - 4;
+        bytes[last] ^= 1;
+        fs::write(&weights, bytes).unwrap();
+        assert_ne!(fingerprint(copy.path()).0, expected);
+    }
 }

@@ -1,10 +1,10 @@
 //! Depthwise convolution: every channel has a kernel of its own.
 //!
 //! in: `[rows, columns, channels]`, padded already; out: `[rows, columns, channels]` with bias
-//! and `ReLU6`. A few neighbouring results are held in registers per vector of channels.
+//! and clamping. A few neighbouring results are held in registers per vector of channels.
 #![allow(unsafe_code)] // raw pointers into slices whose lengths are checked at the entry
 
-use super::{Aligned, Isa, on_isa, simd::Simd};
+use super::{Aligned, Clamp, Isa, on_isa, simd::Simd};
 
 /// Kernels of all channels with their biases.
 #[derive(Clone)]
@@ -13,6 +13,7 @@ pub struct Depthwise {
     kernel: usize,
     stride: usize,
     channels: usize,
+    clamp: Clamp,
     /// `[kernel, kernel, channels]`
     weight: Aligned,
     /// `[channels]`
@@ -34,9 +35,16 @@ impl Depthwise {
     /// From `[channels, 1, kernel, kernel]`, PyTorch's layout.
     ///
     /// # Panics
-    /// Where lengths do not fit, or for another kernel than 3 or 5 or another stride than 1 or 2.
-    pub fn new(isa: Isa, kernel: usize, stride: usize, weight: &[f32], bias: &[f32]) -> Self {
-        assert!(matches!(kernel, 3 | 5) && matches!(stride, 1 | 2));
+    /// Where lengths do not fit, or for another kernel than 3 or 5 at stride 1 or 2, or 7 at 1.
+    pub fn new(
+        isa: Isa,
+        kernel: usize,
+        stride: usize,
+        weight: &[f32],
+        bias: &[f32],
+        clamp: Clamp,
+    ) -> Self {
+        assert!(matches!((kernel, stride), (3 | 5, 1 | 2) | (7, 1)));
         let (channels, taps) = (bias.len(), kernel * kernel);
         assert_eq!(weight.len(), channels * taps);
         let mut packed = Aligned::zeros(channels * taps);
@@ -47,7 +55,7 @@ impl Depthwise {
         }
         let mut aligned = Aligned::zeros(channels);
         aligned.as_mut_slice()[..channels].copy_from_slice(bias);
-        Self { isa, kernel, stride, channels, weight: packed, bias: aligned }
+        Self { isa, kernel, stride, channels, clamp, weight: packed, bias: aligned }
     }
 
     /// Channels of input and output.
@@ -65,7 +73,7 @@ impl Depthwise {
         self.stride
     }
 
-    /// Convolves, adds the bias and clamps to 0..=6. The first result's kernel lies on the
+    /// Convolves, adds the bias and clamps. The first result's kernel lies on the
     /// input's first rows and columns.
     ///
     /// # Panics
@@ -104,7 +112,8 @@ unsafe fn all_rows<S: Simd>(
             (3, 1) => rows_of::<S, 3, 1>(layer, shape, input, out),
             (3, 2) => rows_of::<S, 3, 2>(layer, shape, input, out),
             (5, 1) => rows_of::<S, 5, 1>(layer, shape, input, out),
-            _ => rows_of::<S, 5, 2>(layer, shape, input, out),
+            (5, _) => rows_of::<S, 5, 2>(layer, shape, input, out),
+            _ => rows_of::<S, 7, 1>(layer, shape, input, out),
         }
     }
 }
@@ -211,7 +220,7 @@ unsafe fn vector_of<
             }
             line = line.wrapping_add(row_in);
         }
-        let (low, high) = (S::splat(0.0), S::splat(6.0));
+        let (low, high) = (S::splat(layer.clamp.low), S::splat(layer.clamp.high));
         let mut to = out.add(channel);
         for sum in sums {
             let sum = S::min(high, S::max(low, sum)); // in this order a NaN stays one
@@ -242,7 +251,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn equals_candles_grouped_convolution(
-            kernel in prop_oneof![Just(3_usize), Just(5)], stride in 1_usize..=2,
+            (kernel, stride) in prop_oneof![Just((3_usize, 1_usize)), Just((3, 2)), Just((5, 1)), Just((5, 2)), Just((7, 1))],
+            is_clamped in any::<bool>(),
             channels in 1_usize..40, rows_out in 1_usize..5, columns_out in 1_usize..20, spare in 0_usize..2,
         ) {
             let reach = |count: usize| (count - 1) * stride + kernel;
@@ -252,12 +262,15 @@ mod tests {
             let bias = Tensor::randn(0_f32, 1.0, channels, &Device::Cpu).unwrap();
             let config = Conv2dConfig { stride, groups: channels, ..Conv2dConfig::default() };
             let expected = Conv2d::new(weight.clone(), Some(bias.clone()), config).forward(&input).unwrap()
-                .narrow(3, 0, columns_out).unwrap().clamp(0.0_f32, 6.0_f32).unwrap();
+                .narrow(3, 0, columns_out).unwrap();
+            let clamp = if is_clamped { Clamp::RELU6 } else { Clamp::NONE };
+            let expected = expected.clamp(clamp.low, clamp.high).unwrap();
             let flat = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             let channels_last = |x: &Tensor| flat(&x.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap());
             let expected = channels_last(&expected);
             for isa in Isa::available() {
-                let layer = Depthwise::new(isa, kernel, stride, &flat(&weight), &flat(&bias));
+                let layer =
+                    Depthwise::new(isa, kernel, stride, &flat(&weight), &flat(&bias), clamp);
                 let mut out = vec![f32::NAN; rows_out * columns_out * channels];
                 let shape = DepthwiseShape { columns_in: columns, columns_out, rows_out };
                 layer.apply(shape, &channels_last(&input), &mut out);

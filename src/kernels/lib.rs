@@ -23,7 +23,7 @@ pub use isa::Isa;
 pub use matmul::{Clamp, PackedMatrix, Rows};
 pub use resample::Resampler;
 pub use sums::{dot, sum};
-pub use transformer::{gelu, layer_norm, softmax};
+pub use transformer::{gelu, gelu_quick, gelu_tanh, layer_norm, softmax};
 
 /// Defines `$name`, which runs the generic kernel `$kernel::<S>` compiled for the instruction
 /// set that is asked for.

@@ -1,4 +1,5 @@
-//! The passes of a transformer between its matrix products: layer norm, softmax, GELU.
+//! The passes of a transformer between its matrix products: layer norm, softmax, GELU and its
+//! approximations.
 //!
 //! source: exp as in Cephes' `expf` (relative error 2e-7); erf by Abramowitz and Stegun
 //! 7.1.26 (absolute error 1.5e-7).
@@ -36,11 +37,26 @@ pub fn gelu(isa: Isa, numbers: &mut [f32]) {
     unsafe { run_gelu(isa, numbers.as_mut_ptr(), numbers.len()) }
 }
 
+/// `GELU` by way of tanh, `x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))`, in place: PyTorch's
+/// `approximate="tanh"`.
+pub fn gelu_tanh(isa: Isa, numbers: &mut [f32]) {
+    const SLOPE: f32 = 1.595_769; // 2·√(2/π), since (1 + tanh(u))/2 = σ(2u)
+    // SAFETY: pointer and length are those of a slice.
+    unsafe { run_gated(isa, numbers.as_mut_ptr(), numbers.len(), SLOPE, 0.044_715 * SLOPE) }
+}
+
+/// `x · σ(1.702 x)` of each number, in place: CLIP's "quick" GELU.
+pub fn gelu_quick(isa: Isa, numbers: &mut [f32]) {
+    // SAFETY: pointer and length are those of a slice.
+    unsafe { run_gated(isa, numbers.as_mut_ptr(), numbers.len(), 1.702, 0.0) }
+}
+
 on_isa!(run_layer_norm = layer_norm_rows(
     rows: *mut f32, num_rows: usize, width: usize, gamma: *const f32, beta: *const f32, eps: f32,
 ));
 on_isa!(run_softmax = softmax_rows(rows: *mut f32, num_rows: usize, width: usize));
 on_isa!(run_gelu = gelu_all(numbers: *mut f32, count: usize));
+on_isa!(run_gated = gated_all(numbers: *mut f32, count: usize, linear: f32, cubic: f32));
 
 #[inline(always)]
 unsafe fn layer_norm_rows<S: Simd>(
@@ -168,6 +184,35 @@ unsafe fn gelu_all<S: Simd>(numbers: *mut f32, count: usize) {
     }
 }
 
+#[inline(always)]
+unsafe fn gated_all<S: Simd>(numbers: *mut f32, count: usize, linear: f32, cubic: f32) {
+    let whole = count - count % S::LANES;
+    // SAFETY: `count` floats are the caller's.
+    unsafe {
+        let (linear, cubic) = (S::splat(linear), S::splat(cubic));
+        let mut idx = 0;
+        while idx < whole {
+            S::store(numbers.add(idx), gated::<S>(S::load(numbers.add(idx)), linear, cubic));
+            idx += S::LANES;
+        }
+        if whole < count {
+            let rest = S::load_partial(numbers.add(whole), count - whole);
+            S::store_partial(numbers.add(whole), gated::<S>(rest, linear, cubic), count - whole);
+        }
+    }
+}
+
+/// `x · σ(linear · x + cubic · x³)`.
+#[inline(always)]
+unsafe fn gated<S: Simd>(x: S::V, linear: S::V, cubic: S::V) -> S::V {
+    // SAFETY: the processor has the instructions.
+    unsafe {
+        let gate = S::mul(x, S::fma(S::mul(x, x), cubic, linear));
+        let one = S::splat(1.0);
+        S::div(x, S::add(one, exp::<S>(S::sub(S::splat(0.0), gate))))
+    }
+}
+
 /// `x/2 · (1 + erf(x/√2))`.
 #[inline(always)]
 unsafe fn gelu_of<S: Simd>(x: S::V) -> S::V {
@@ -255,8 +300,11 @@ mod tests {
             let matrix = Tensor::new(x.as_slice(), &Device::Cpu).unwrap().reshape(((), width)).unwrap();
             let soft = flat(&candle_nn::ops::softmax(&matrix, D::Minus1).unwrap());
             let gelus = flat(&matrix.gelu_erf().unwrap());
+            let by_tanh = flat(&matrix.gelu().unwrap());
+            let quick = x.iter().map(|x| f64::from(*x)).map(|x| (x / (1.0 + (-1.702 * x).exp())) as f32);
+            let quick: Vec<f32> = quick.collect();
             for isa in Isa::available() {
-                let mut found = [x.clone(), x.clone(), x.clone()];
+                let mut found = [0; 5].map(|_| x.clone());
                 layer_norm(isa, &mut found[0], &gamma, &beta, EPS);
                 for (found, row) in found[0].chunks(width).zip(x.chunks(width)) {
                     let (expected, rounding) = normal(row, &gamma, &beta);
@@ -268,7 +316,9 @@ mod tests {
                 }
                 softmax(isa, &mut found[1], width);
                 gelu(isa, &mut found[2]);
-                for (found, expected) in found[1..].iter().zip([&soft, &gelus]) {
+                gelu_tanh(isa, &mut found[3]);
+                gelu_quick(isa, &mut found[4]);
+                for (found, expected) in found[1..].iter().zip([&soft, &gelus, &by_tanh, &quick]) {
                     for (found, expected) in found.iter().zip(expected) {
                         let tolerance = 2e-6 * expected.abs().max(1.0);
                         prop_assert!((found - expected).abs() <= tolerance, "{isa:?}: {found} for {expected}");
@@ -281,10 +331,14 @@ mod tests {
     #[test]
     fn far_from_zero_they_are_what_they_should_be() {
         for isa in Isa::available() {
-            let mut x = [-1e4, -20.0, -0.0, 0.0, 20.0, 1e4];
-            gelu(isa, &mut x);
-            for (found, expected) in x.into_iter().zip([0.0_f32, 0.0, 0.0, 0.0, 20.0, 1e4]) {
-                assert!((found - expected).abs() < 1e-30, "{isa:?}: {x:?}");
+            for (function, smallest) in
+                [(gelu as fn(Isa, &mut [f32]), 1e-30), (gelu_tanh, 1e-30), (gelu_quick, 1e-13)]
+            {
+                let mut x = [-1e4, -20.0, -0.0, 0.0, 20.0, 1e4];
+                function(isa, &mut x);
+                for (found, expected) in x.into_iter().zip([0.0_f32, 0.0, 0.0, 0.0, 20.0, 1e4]) {
+                    assert!((found - expected).abs() < smallest, "{isa:?}: {x:?}");
+                }
             }
             let mut x = [-1e30, 1e3, f32::NEG_INFINITY, 1e3];
             softmax(isa, &mut x, 4);

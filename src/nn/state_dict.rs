@@ -9,6 +9,11 @@ use candle_core::{DType, Result, Tensor};
 pub(super) struct StateDict<'a>(pub(super) &'a HashMap<String, Tensor>);
 
 impl StateDict<'_> {
+    /// Whether there is a tensor of this name.
+    pub(super) fn has(self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// A tensor's elements, row-major.
     ///
     /// # Errors

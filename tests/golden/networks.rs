@@ -8,8 +8,8 @@ use std::{env, fs, path::PathBuf};
 use cinetag::{
     base::{Interrupt, NoProgress},
     nn::{
-        Device, EfficientNetLite, ModelFiles, SentenceBert, TransNetV2, Variant, WeightCache,
-        device,
+        Device, EfficientNetLite, ImageEncoder, ModelFiles, ModelSource, SentenceBert, TransNetV2,
+        Variant, WeightCache, device,
         pth::{self, PthTensor},
         weights::PullOptions,
     },
@@ -90,6 +90,28 @@ fn efficientnet_lite_equals_pytorch() {
             &floats(&golden["embeddings"][variant.name()]),
             tolerance(),
         );
+    }
+}
+
+#[test]
+fn image_encoders_equal_pytorch() {
+    let golden = json("image_encoders.json");
+    let cache = WeightCache::open(Some(data("no-cache"))).unwrap();
+    for (name, expected) in golden["networks"].as_object().unwrap() {
+        let folder = ModelSource::Path(data("image_encoders").join(name));
+        let files = cache.resolve(&folder).unwrap();
+        let rgb = picture(expected["side_px"].as_i64().unwrap());
+        let embedding = floats(&expected["embedding"]);
+        let fused = ImageEncoder::load(&files, &Device::Cpu).unwrap();
+        let plain = ImageEncoder::load_plain(&files, &Device::Cpu).unwrap();
+        assert_eq!((fused.side_px().pow(2) * 3, fused.dim()), (rgb.len(), embedding.len()));
+        let found = fused.embed(&rgb).unwrap();
+        assert_close(&format!("{name}, fused"), &found, &embedding, tolerance());
+        assert_close(&format!("{name}, plain"), &plain.embed(&rgb).unwrap(), &embedding, 1e-5);
+        // A picture's embedding does not depend on what it is computed with.
+        let other: Vec<u8> = rgb.iter().rev().copied().collect();
+        let both = fused.embed(&[other, rgb].concat()).unwrap();
+        assert_eq!(both[fused.dim()..], found, "{name}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Frames of the trailer through an image network: one row a frame.
 //!
-//! in: a film; out: `[frames, 1280]` with times in seconds.
+//! in: a film; out: `[frames, dim]` with times in seconds.
 
 mod shots;
 
@@ -46,7 +46,7 @@ enum Detector {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Settings {
-    /// Image network of the weights manifest.
+    /// Image network: of the weights manifest, or a path to weights of your own.
     model: String,
     /// `keyframes` (of the encoder's choice; by far the cheapest), `uniform` (one every
     /// `every_secs`) or `shots` (one of each shot).
@@ -119,12 +119,12 @@ impl Modality for Frames {
             "algorithm": ALGORITHM_VERSION,
             "network": network.description(),
             "shots": shots.as_ref().map(ShotNetwork::description),
-            "settings": settings,
+            "settings": Settings { model: network.model().to_owned(), ..settings.clone() },
         });
         let identity = EncoderIdentity {
             name: NAME.to_owned(),
             fingerprint: Fingerprint::of(&description),
-            dim: crate::nn::efficientnet_lite::DIM,
+            dim: network.dim(),
             row_unit: "frame".to_owned(),
             description,
         };

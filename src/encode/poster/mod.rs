@@ -1,6 +1,6 @@
 //! The poster through an image network: one row.
 //!
-//! in: a still picture; out: `[1, 1280]`.
+//! in: a still picture; out: `[1, dim]`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub struct Poster;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Settings {
-    /// Image network of the weights manifest.
+    /// Image network: of the weights manifest, or a path to weights of your own.
     model: String,
     /// How a tall picture is brought to the square input. Stretching loses none of it.
     fit: Fit,
@@ -63,12 +63,12 @@ impl Modality for Poster {
         let description = json!({
             "algorithm": ALGORITHM_VERSION,
             "network": network.description(),
-            "settings": settings,
+            "settings": Settings { model: network.model().to_owned(), ..settings.clone() },
         });
         let identity = EncoderIdentity {
             name: NAME.to_owned(),
             fingerprint: Fingerprint::of(&description),
-            dim: crate::nn::efficientnet_lite::DIM,
+            dim: network.dim(),
             row_unit: "picture".to_owned(),
             description,
         };

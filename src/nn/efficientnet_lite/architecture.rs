@@ -3,7 +3,9 @@
 //! source: Tan and Le 2019, EfficientNet; `efficientnet_lite_builder.py` of its authors: no
 //! squeeze-excite, `ReLU6`, stem and head of fixed width, TensorFlow's "SAME" padding.
 
-use std::{fmt, str::FromStr};
+use std::{collections::HashMap, fmt, str::FromStr};
+
+use candle_core::Tensor;
 
 /// Length of an embedding.
 pub const DIM: usize = 1280;
@@ -56,6 +58,18 @@ impl Variant {
             Self::Lite1 => "efficientnet-lite1",
             Self::Lite2 => "efficientnet-lite2",
         }
+    }
+
+    /// The variant whose tensors these are, by their names and shapes; `None` for others.
+    pub(crate) fn of_tensors(tensors: &HashMap<String, Tensor>) -> Option<Self> {
+        Self::ALL.into_iter().find(|variant| {
+            let architecture = variant.architecture();
+            let last = architecture.blocks.len() - 1;
+            let head = [architecture.head_width, architecture.last_width(), 1, 1];
+            tensors.get("_conv_head.weight").is_some_and(|tensor| tensor.dims() == head)
+                && tensors.contains_key(&format!("_blocks.{last}._bn2.weight"))
+                && !tensors.contains_key(&format!("_blocks.{}._bn2.weight", last + 1))
+        })
     }
 
     pub(crate) fn architecture(self) -> Architecture {

@@ -326,7 +326,7 @@ impl Weights<'_> {
         let (weight, bias) = self.folded(&name("_depthwise_conv"), &name("_bn1"), &shape)?;
         Ok(FusedBlock {
             expand,
-            depthwise: Depthwise::new(self.isa, kernel, block.stride, &weight, &bias),
+            depthwise: Depthwise::new(self.isa, kernel, block.stride, &weight, &bias, Clamp::RELU6),
             project: self.pointwise(
                 &name("_project_conv"),
                 &name("_bn2"),

@@ -30,6 +30,8 @@ pub struct ModelFiles {
     pub tokenizer: Option<PathBuf>,
     /// `config.json`, where the model has one.
     pub config: Option<PathBuf>,
+    /// `preprocessor_config.json`, where the model has one.
+    pub preprocessor: Option<PathBuf>,
     /// Digest of the file `weights`: part of every fingerprint.
     pub digest: Digest,
 }
@@ -240,6 +242,7 @@ impl WeightCache {
             weights: folder.join(&weights.name),
             tokenizer: path(Role::Tokenizer),
             config: path(Role::Config),
+            preprocessor: path(Role::Preprocessor),
             digest: weights.sha256,
         })
     }

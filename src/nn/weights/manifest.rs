@@ -99,6 +99,8 @@ pub enum Role {
     Tokenizer,
     /// The network's settings, `config.json`.
     Config,
+    /// What pictures become before the network, `preprocessor_config.json`.
+    Preprocessor,
 }
 
 impl Role {
@@ -109,6 +111,7 @@ impl Role {
             Self::Weights => "model.safetensors",
             Self::Tokenizer => "tokenizer.json",
             Self::Config => "config.json",
+            Self::Preprocessor => "preprocessor_config.json",
         }
     }
 }

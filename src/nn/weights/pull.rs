@@ -304,7 +304,7 @@ impl WeightCache {
                     path: PathBuf::from(&file.member),
                     message,
                 })?,
-                Role::Tokenizer | Role::Config => bytes,
+                Role::Tokenizer | Role::Config | Role::Preprocessor => bytes,
             };
             let path = folder.join(name);
             publish_bytes(&path, &bytes).map_err(WeightsError::io(&path))?;

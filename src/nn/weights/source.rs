@@ -73,6 +73,7 @@ impl WeightCache {
             weights,
             tokenizer: sibling(Role::Tokenizer),
             config: sibling(Role::Config),
+            preprocessor: sibling(Role::Preprocessor),
             digest,
         };
         Ok(files)

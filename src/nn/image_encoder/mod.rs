@@ -1,0 +1,208 @@
+//! Image encoders of several families behind one type: a picture to an embedding.
+//!
+//! in: `[batch, side, side, 3]` bytes, RGB; out: `[batch, dim]`.
+//! The family and its sizes come from the `config.json` beside the weights, as Hugging Face
+//! publishes it, or where there is none from the names of the tensors; `docs/encoders.md` lists
+//! what is known. On the processor a network runs on our kernels, elsewhere in candle's operators.
+
+mod config;
+mod convnext;
+mod convolution;
+mod layers;
+mod pixels;
+mod resnet;
+mod scratches;
+mod vision_transformer;
+
+use std::{collections::HashMap, path::Path};
+
+use candle_core::{Device, Tensor};
+use kernels::Isa;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use self::{config::Family, pixels::Pixels, vision_transformer as vit};
+use super::{EfficientNetLite, ModelFiles, NnError, state_dict::StateDict};
+
+/// Raised whenever the same weights and settings give other numbers.
+const ALGORITHM_VERSION: u32 = 1;
+
+/// A loaded network; `embed` may be called from many threads.
+pub struct ImageEncoder {
+    network: Network,
+    family: Value,
+}
+
+enum Network {
+    EfficientNetLite(EfficientNetLite),
+    Other { pixels: Pixels, dim: usize, network: Loaded },
+}
+
+enum Loaded {
+    /// Our kernels, on the processor.
+    Fused(Box<dyn FusedNetwork>),
+    /// candle's operators, on any other device.
+    Plain { network: Box<dyn PlainNetwork>, device: Device },
+}
+
+/// A network on our kernels.
+trait FusedNetwork: Send + Sync {
+    /// Embeds one picture, `[side, side, 3]` normalised, on the caller's thread.
+    fn embed(&self, pixels: &[f32]) -> Vec<f32>;
+}
+
+/// A network in candle's operators.
+trait PlainNetwork: Send + Sync {
+    /// `[batch, 3, side, side]`, normalised, to `[batch, dim]`.
+    ///
+    /// # Errors
+    /// The device fails.
+    fn forward(&self, pixels: &Tensor) -> candle_core::Result<Tensor>;
+}
+
+impl ImageEncoder {
+    /// Loads a network with what lies beside its weights.
+    ///
+    /// # Errors
+    /// [`NnError::Load`] where a file is missing, names a network that is none of those known, or
+    /// holds other tensors than it says.
+    pub fn load(files: &ModelFiles, device: &Device) -> Result<Self, NnError> {
+        Self::load_by(files, device, device.is_cpu())
+    }
+
+    /// As [`load`](Self::load), in candle's operators on the processor too: what our kernels are
+    /// tested against. EfficientNet-Lite runs on our kernels all the same.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_plain(files: &ModelFiles, device: &Device) -> Result<Self, NnError> {
+        Self::load_by(files, device, false)
+    }
+
+    fn load_by(files: &ModelFiles, device: &Device, is_fused: bool) -> Result<Self, NnError> {
+        let tensors = candle_core::safetensors::load(&files.weights, &Device::Cpu)
+            .map_err(|e| refuse(&files.weights, &e))?;
+        let (family, pixels) = match Family::recognise(files, &tensors)? {
+            (Family::EfficientNetLite(variant), _) => {
+                let network = EfficientNetLite::load(variant, &files.weights, device)?;
+                let network = Network::EfficientNetLite(network);
+                return Ok(Self { network, family: Value::Null });
+            }
+            other => other,
+        };
+        let (dim, network) = load(&family, &pixels, tensors, (!is_fused).then_some(device))
+            .map_err(|e| refuse(&files.weights, &e))?;
+        let description = json!({
+            "algorithm": ALGORITHM_VERSION,
+            "family": family.name(),
+            "config": family.description(),
+            "pixels": pixels,
+        });
+        Ok(Self { network: Network::Other { pixels, dim, network }, family: description })
+    }
+
+    /// What besides weights and side makes the numbers: family, sizes and normalisation. Null for
+    /// EfficientNet-Lite, where the weights say all of it.
+    #[must_use]
+    pub fn description(&self) -> &Value {
+        &self.family
+    }
+
+    /// Side of the pictures that [`embed`](Self::embed) takes, in pixels.
+    #[must_use]
+    pub fn side_px(&self) -> usize {
+        match &self.network {
+            Network::EfficientNetLite(network) => network.side_px(),
+            Network::Other { pixels, .. } => pixels.side_px,
+        }
+    }
+
+    /// Length of an embedding.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        match &self.network {
+            Network::EfficientNetLite(network) => network.dim(),
+            Network::Other { dim, .. } => *dim,
+        }
+    }
+
+    /// Embeds pictures, `[batch, side, side, 3]` bytes in RGB order, as `[batch, dim]`. A
+    /// picture's result does not depend on the others; no picture gives an empty result. On the
+    /// processor one picture is computed on the caller's thread, several on rayon's.
+    ///
+    /// # Errors
+    /// [`NnError::Input`] where the length is no multiple of a picture's;
+    /// [`NnError::Compute`] where the device fails.
+    pub fn embed(&self, rgb: &[u8]) -> Result<Vec<f32>, NnError> {
+        let (pixels, network) = match &self.network {
+            Network::EfficientNetLite(network) => return network.embed(rgb),
+            Network::Other { pixels, network, .. } => (pixels, network),
+        };
+        let side = pixels.side_px;
+        let picture = side * side * 3;
+        if !rgb.len().is_multiple_of(picture) {
+            return Err(NnError::Input(format!(
+                "expected pictures of {side}×{side}×3 = {picture} bytes, got {} bytes",
+                rgb.len()
+            )));
+        }
+        if rgb.is_empty() {
+            return Ok(Vec::new());
+        }
+        match network {
+            Loaded::Fused(network) => {
+                let embed = |rgb: &[u8]| {
+                    let mut numbers = vec![0.0; picture];
+                    pixels.normalize(rgb, &mut numbers);
+                    network.embed(&numbers)
+                };
+                if rgb.len() == picture {
+                    return Ok(embed(rgb)); // on the caller's thread
+                }
+                Ok(rgb.par_chunks_exact(picture).flat_map_iter(embed).collect())
+            }
+            Loaded::Plain { network, device } => {
+                let numbers = pixels.tensor(rgb, device)?;
+                Ok(network.forward(&numbers)?.flatten_all()?.to_vec1()?)
+            }
+        }
+    }
+}
+
+/// The length of the embeddings, and the network: on a device in candle's operators, else on our
+/// kernels.
+fn load(
+    family: &Family,
+    pixels: &Pixels,
+    tensors: HashMap<String, Tensor>,
+    device: Option<&Device>,
+) -> candle_core::Result<(usize, Loaded)> {
+    let tensors = family.without_prefix(tensors);
+    let dict = StateDict(&tensors);
+    let (side, isa) = (pixels.side_px, Isa::detect());
+    macro_rules! of {
+        ($family:ident, $weights:expr) => {{
+            let weights = $weights;
+            let dim = weights.dim();
+            let network = match device {
+                Some(device) => Loaded::Plain {
+                    network: Box::new($family::PlainNet::new(&weights, device)?),
+                    device: device.clone(),
+                },
+                None => Loaded::Fused(Box::new($family::FusedNet::new(weights, side, isa))),
+            };
+            Ok((dim, network))
+        }};
+    }
+    match family {
+        Family::ResNet(config) => of!(resnet, resnet::Weights::read(config, dict)?),
+        Family::ConvNext(config) => of!(convnext, convnext::Weights::read(config, dict)?),
+        Family::VisionTransformer(config) => of!(vit, vit::Weights::read(config, side, dict)?),
+        Family::EfficientNetLite(_) => candle_core::bail!("is loaded elsewhere"),
+    }
+}
+
+fn refuse(path: &Path, error: &candle_core::Error) -> NnError {
+    let message = error.to_string().lines().next().unwrap_or_default().to_owned();
+    NnError::Load { path: path.to_owned(), network: "an image network".to_owned(), message }
+}
