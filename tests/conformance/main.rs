@@ -57,7 +57,7 @@ fn others(value: &Value) -> Vec<Value> {
             let number = number.as_f64().unwrap();
             vec![json!(number + 0.5), json!(number / 2.0), json!(number + 100.0)]
         }
-        Value::Null => vec![json!(1.5), json!(8000.0)],
+        Value::Null => vec![json!(1.5), json!(8000.0), json!("max")],
         Value::String(_) => {
             let words =
                 ["htk", "pad", "stretch", "crop", "efficientnet-lite2", "efficientnet-lite0"];
