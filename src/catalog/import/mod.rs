@@ -10,6 +10,7 @@
 mod check_ids;
 mod decisions;
 mod join;
+mod outputs;
 mod parquet_file;
 mod record;
 mod titles;
@@ -18,20 +19,17 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender, channel, sync_channel},
-    },
-    thread,
+    sync::Arc,
 };
 
 pub use decisions::{Decisions, Doubtful, Input, Joined};
 pub(super) use join::name_key;
 use join::{Index, Keys};
+use outputs::{JsonLines, Outputs};
 use parquet_file::ParquetLines;
 pub(super) use parquet_file::{Columns, write as write_parquet};
 pub(super) use record::record;
-use titles::{JsonLines, Outputs, Taken, Titles};
+use titles::{Taken, Titles};
 
 use super::{
     CatalogError, CatalogSpec, CatalogSummary, Row,
@@ -48,9 +46,6 @@ pub const PARQUET_FILE: &str = "catalog.parquet";
 pub const DECISIONS_FILE: &str = "decisions.json";
 /// Folder of media that had to be unpacked.
 const MEDIA_FOLDER: &str = "media";
-/// Rows that go to the writer at once, and how many times so many may wait.
-const ROWS_PER_BATCH: usize = 1024;
-const MAX_WAITING: usize = 8;
 
 /// A source, and where it lies.
 pub struct Origin {
@@ -77,9 +72,9 @@ pub fn import(first: &Origin, others: &[Origin], out: &Path) -> Result<Decisions
         parquet: ParquetLines::begin(&parquet)?,
         loader: RowLoader::new(&spec)?,
     };
-    let titles = Titles::new(&indices, &mut decisions.joins, outputs);
-    let Taken { left_out, doubted_ids, cleaning, outputs } =
-        write(titles, |take| read(first, out, &mut decisions.input, take))?;
+    let titles = Titles::new(&indices, &mut decisions.joins);
+    let (Taken { left_out, doubted_ids, cleaning }, outputs) =
+        outputs.fill(titles, |take| read(first, out, &mut decisions.input, take))?;
     decisions.input.left_out.extend(left_out);
     decisions.num_titles = outputs.jsonl.num_titles;
     if decisions.num_titles == 0 {
@@ -102,58 +97,6 @@ pub fn import(first: &Origin, others: &[Origin], out: &Path) -> Result<Decisions
     let decisions_path = out.join(DECISIONS_FILE);
     publish_bytes(&decisions_path, &text).map_err(written(&decisions_path))?;
     Ok(decisions)
-}
-
-/// Rows are read on this thread and written on another.
-fn write(
-    mut titles: Titles<'_>,
-    read: impl FnOnce(&mut dyn FnMut(Row)) -> Result<(), CatalogError>,
-) -> Result<Taken<'_>, CatalogError> {
-    let (sender, receiver) = sync_channel::<Vec<Row>>(MAX_WAITING);
-    let (spent_sender, spent) = channel();
-    thread::scope(|scope| {
-        let writer = scope.spawn(move || {
-            for rows in receiver {
-                // A reader that is done wants none of them back.
-                let _ = spent_sender.send(titles.take(rows));
-            }
-            titles.finish()
-        });
-        let mut batch = Batch { rows: Vec::new(), sender, spent };
-        let read = read(&mut |row| batch.push(row));
-        drop(batch);
-        let taken = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        read.map(|()| taken)
-    })
-}
-
-/// Rows on their way to the writer. It sends them back, to be dropped where they were made: an
-/// allocator takes long over what one thread makes and another one drops.
-struct Batch {
-    rows: Vec<Row>,
-    sender: SyncSender<Vec<Row>>,
-    spent: Receiver<Vec<Row>>,
-}
-
-impl Batch {
-    fn push(&mut self, row: Row) {
-        self.rows.push(row);
-        if self.rows.len() == ROWS_PER_BATCH {
-            self.send();
-        }
-    }
-
-    fn send(&mut self) {
-        // A writer that is gone has panicked; that is told where it is joined.
-        let _ = self.sender.send(std::mem::take(&mut self.rows));
-        self.spent.try_iter().for_each(drop);
-    }
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        self.send();
-    }
 }
 
 fn written(path: &Path) -> impl FnOnce(io::Error) -> CatalogError {
