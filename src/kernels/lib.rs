@@ -16,6 +16,7 @@ mod resample;
 mod simd;
 mod sums;
 mod transformer;
+mod winograd;
 
 pub use aligned::Aligned;
 pub use depthwise::{Depthwise, DepthwiseShape};
@@ -24,6 +25,7 @@ pub use matmul::{Clamp, PackedMatrix, Rows};
 pub use resample::Resampler;
 pub use sums::{dot, sum};
 pub use transformer::{gelu, gelu_quick, gelu_tanh, layer_norm, softmax};
+pub use winograd::Winograd;
 
 /// Defines `$name`, which runs the generic kernel `$kernel::<S>` compiled for the instruction
 /// set that is asked for.

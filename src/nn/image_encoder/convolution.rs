@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use kernels::{Aligned, Clamp, Isa, PackedMatrix, Rows};
+use kernels::{Aligned, Clamp, Isa, PackedMatrix, Rows, Winograd};
 
 use super::layers::{ConvWeights, Window};
 
@@ -17,15 +17,25 @@ const PATCH_FLOATS: usize = 256 << 10;
 
 /// A convolution, packed for one instruction set.
 pub(super) struct Convolution {
-    /// `[kernel · kernel · channels]` (row, column, channel) to `[width]`.
-    matrix: PackedMatrix,
+    kernels: Kernels,
     channels: usize,
     window: Window,
+}
+
+enum Kernels {
+    /// `[kernel · kernel · channels]` (row, column, channel) to `[width]`.
+    Patches(PackedMatrix),
+    /// 3×3 at stride 1.
+    Winograd(Winograd),
 }
 
 impl Convolution {
     pub(super) fn new(weights: &ConvWeights, isa: Isa) -> Self {
         let (channels, window) = (weights.channels, weights.window);
+        if (window.kernel, window.stride) == (3, 1) && Winograd::fits(channels, weights.width()) {
+            let kernels = Winograd::new(isa, &weights.weight, &weights.bias, window.padding);
+            return Self { kernels: Kernels::Winograd(kernels), channels, window };
+        }
         let taps = window.kernel * window.kernel;
         let mut reordered = Vec::with_capacity(weights.weight.len());
         for kernel in weights.weight.chunks_exact(channels * taps) {
@@ -34,12 +44,15 @@ impl Convolution {
             }
         }
         let matrix = PackedMatrix::from_rows(isa, &reordered, &weights.bias);
-        Self { matrix, channels, window }
+        Self { kernels: Kernels::Patches(matrix), channels, window }
     }
 
     /// Channels of the output.
     pub(super) fn width(&self) -> usize {
-        self.matrix.width()
+        match &self.kernels {
+            Kernels::Patches(matrix) => matrix.width(),
+            Kernels::Winograd(kernels) => kernels.width(),
+        }
     }
 
     /// Side of the output for an input of `side`.
@@ -64,7 +77,13 @@ impl Convolution {
         patches: &mut Aligned,
         out: &mut [f32],
     ) {
-        let (depth, width, side_out) = (self.matrix.depth(), self.width(), self.side_out(side));
+        let matrix = match &self.kernels {
+            Kernels::Patches(matrix) => matrix,
+            Kernels::Winograd(kernels) => {
+                return kernels.apply((input, side), add, clamp, patches, out);
+            }
+        };
+        let (depth, width, side_out) = (matrix.depth(), self.width(), self.side_out(side));
         let is_direct = self.window == Window::patches(1);
         let rows_per_strip = (PATCH_FLOATS / (side_out * depth)).clamp(1, side_out);
         for from in (0..side_out).step_by(rows_per_strip) {
@@ -78,7 +97,7 @@ impl Convolution {
                 patches
             };
             let results = from * side_out * width..rows.end * side_out * width;
-            self.matrix.multiply(
+            matrix.multiply(
                 num_pixels,
                 left,
                 depth,
@@ -127,6 +146,40 @@ mod tests {
     use candle_nn::Module as _;
     use proptest::prelude::*;
 
+    fn assert_equals_candles(window: Window, channels: usize, width: usize, side: usize) {
+        let Window { kernel, .. } = window;
+        let randn = |shape: &[usize]| Tensor::randn(0_f32, 1.0, shape, &Device::Cpu).unwrap();
+        let flat = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let input = randn(&[1, channels, side, side]);
+        // Results of about 1 whatever the depth: what the tiles of AMX round off grows with it.
+        let scale = 1.0 / ((channels * kernel * kernel) as f64).sqrt();
+        let weights = ConvWeights {
+            weight: flat(&(randn(&[width, channels, kernel, kernel]) * scale).unwrap()),
+            bias: flat(&randn(&[width])),
+            channels,
+            window,
+        };
+        let expected = weights.plain(&Device::Cpu).unwrap().forward(&input).unwrap();
+        let channels_last = |x: &Tensor| flat(&x.permute((0, 2, 3, 1)).unwrap());
+        assert_eq!(expected.dims()[2], window.side_out(side));
+        let add = vec![0.5; expected.elem_count()];
+        for isa in Isa::available() {
+            let conv = Convolution::new(&weights, isa);
+            let mut out = vec![f32::NAN; conv.len_out(side)];
+            // Scratch that somebody else left.
+            let mut patches = Aligned::default();
+            patches.at_least(1 << 16).fill(f32::NAN);
+            let low = Clamp { low: -1.0, high: f32::INFINITY };
+            let input = channels_last(&input);
+            conv.apply((&input, side), Some(&add), low, &mut patches, &mut out);
+            for (found, expected) in out.iter().zip(channels_last(&expected)) {
+                let expected = (expected + 0.5).max(-1.0);
+                let tolerance = 2e-4 * expected.abs().max(1.0);
+                assert!((found - expected).abs() <= tolerance, "{isa:?}: {found} for {expected}");
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
@@ -135,37 +188,22 @@ mod tests {
             channels in 1_usize..9, width in 1_usize..40, side in 1_usize..40,
         ) {
             prop_assume!(padding < kernel && kernel <= side + 2 * padding);
-            let window = Window { kernel, stride, padding };
-            let randn = |shape: &[usize]| Tensor::randn(0_f32, 1.0, shape, &Device::Cpu).unwrap();
-            let flat = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            let input = randn(&[1, channels, side, side]);
-            // Results of about 1 whatever the depth: what the tiles of AMX round off grows with it.
-            let scale = 1.0 / ((channels * kernel * kernel) as f64).sqrt();
-            let weights = ConvWeights {
-                weight: flat(&(randn(&[width, channels, kernel, kernel]) * scale).unwrap()),
-                bias: flat(&randn(&[width])),
-                channels,
-                window,
-            };
-            let expected = weights.plain(&Device::Cpu).unwrap().forward(&input).unwrap();
-            let channels_last = |x: &Tensor| flat(&x.permute((0, 2, 3, 1)).unwrap());
-            prop_assert_eq!(expected.dims()[2], window.side_out(side));
-            let add = vec![0.5; expected.elem_count()];
-            for isa in Isa::available() {
-                let conv = Convolution::new(&weights, isa);
-                let mut out = vec![f32::NAN; conv.len_out(side)];
-                // Scratch that somebody else left.
-                let mut patches = Aligned::default();
-                patches.at_least(1 << 16).fill(f32::NAN);
-                let low = Clamp { low: -1.0, high: f32::INFINITY };
-                let input = channels_last(&input);
-                conv.apply((&input, side), Some(&add), low, &mut patches, &mut out);
-                for (found, expected) in out.iter().zip(channels_last(&expected)) {
-                    let expected = (expected + 0.5).max(-1.0);
-                    let tolerance = 2e-4 * expected.abs().max(1.0);
-                    prop_assert!((found - expected).abs() <= tolerance, "{isa:?}: {found} for {expected}");
-                }
-            }
+            assert_equals_candles(Window { kernel, stride, padding }, channels, width, side);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        /// Of a size that takes several strips of patches, too.
+        #[test]
+        fn equals_candles_convolution_by_winograd(
+            padding in 0_usize..3, channels in 1_usize..5, width in 1_usize..5, side in 1_usize..60,
+        ) {
+            prop_assume!(3 <= side + 2 * padding);
+            let window = Window { kernel: 3, stride: 1, padding };
+            let (channels, width) = (16 * channels, 16 * width);
+            assert!(Winograd::fits(channels, width));
+            assert_equals_candles(window, channels, width, side);
         }
     }
 }
