@@ -123,6 +123,7 @@ impl Convolution {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::{Precision, on_device::Place};
     use candle_core::{Device, Tensor};
     use candle_nn::Module as _;
     use proptest::prelude::*;
@@ -147,7 +148,8 @@ mod tests {
                 channels,
                 window,
             };
-            let expected = weights.plain(&Device::Cpu).unwrap().forward(&input).unwrap();
+            let place = Place { device: Device::Cpu, precision: Precision::F32 };
+            let expected = weights.plain(&place).unwrap().forward(&input).unwrap();
             let channels_last = |x: &Tensor| flat(&x.permute((0, 2, 3, 1)).unwrap());
             prop_assert_eq!(expected.dims()[2], window.side_out(side));
             let add = vec![0.5; expected.elem_count()];
