@@ -23,6 +23,7 @@ pub(super) struct ImageNetwork {
     /// weights, since it does not matter where they lie.
     model: String,
     precision: Precision,
+    is_on_device: bool,
 }
 
 impl ImageNetwork {
@@ -48,7 +49,13 @@ impl ImageNetwork {
             ModelSource::Known(id) => id,
             ModelSource::Path(_) => files.digest.to_string(),
         };
-        Ok(Self { network, weights: files.digest, model, precision })
+        Ok(Self {
+            network,
+            weights: files.digest,
+            model,
+            precision,
+            is_on_device: !device.is_cpu(),
+        })
     }
 
     /// Side of the input, pixels.
@@ -59,6 +66,11 @@ impl ImageNetwork {
     /// Length of an embedding.
     pub(super) fn dim(&self) -> usize {
         self.network.dim()
+    }
+
+    /// Whether a device computes.
+    pub(super) fn is_on_device(&self) -> bool {
+        self.is_on_device
     }
 
     /// What the fingerprint must cover.
@@ -161,8 +173,13 @@ mod tests {
     const FILES: [&str; 3] = ["model.safetensors", "config.json", "preprocessor_config.json"];
 
     fn fingerprint(model: &Path) -> (String, usize) {
+        fingerprint_in(model, &json!({}))
+    }
+
+    fn fingerprint_in(model: &Path, given: &Value) -> (String, usize) {
         let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
-        let settings = json!({ "model": model.display().to_string() });
+        let mut settings = json!({ "model": model.display().to_string() });
+        settings.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
         let Opened::Encoder(encoder) = Poster.open(&settings, &context).unwrap() else {
             panic!("a poster is encoded");
         };
@@ -176,6 +193,10 @@ mod tests {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data/image_encoders/dinov2");
         let (expected, dim) = fingerprint(&golden);
         assert_eq!(dim, 24, "the network's own, not EfficientNet's");
+
+        let in_precision = |name| fingerprint_in(&golden, &json!({ "precision": name })).0;
+        assert_eq!(in_precision("f32"), expected);
+        assert_ne!(in_precision("f16"), expected);
 
         let copy = tempfile::tempdir().unwrap();
         let restore = || {

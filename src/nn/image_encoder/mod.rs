@@ -81,13 +81,13 @@ impl ImageEncoder {
     /// candle's and slow.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// As [`load`](Self::load); [`NnError::NoBf16`] on the processor.
     pub fn load_in(
         files: &ModelFiles,
         device: &Device,
         precision: Precision,
     ) -> Result<Self, NnError> {
-        let place = Place { device: device.clone(), precision };
+        let place = Place::new(device, precision)?;
         let is_fused = place.is_for_kernels();
         Self::load_by(files, place, is_fused)
     }
@@ -98,7 +98,7 @@ impl ImageEncoder {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_plain(files: &ModelFiles, device: &Device) -> Result<Self, NnError> {
-        let place = Place { device: device.clone(), precision: Precision::F32 };
+        let place = Place::f32(device);
         Self::load_by(files, place, false)
     }
 

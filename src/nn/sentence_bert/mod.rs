@@ -83,7 +83,7 @@ impl SentenceBert {
     /// candle's and slow.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// As [`load`](Self::load); [`NnError::NoBf16`] on the processor.
     pub fn load_in(
         files: &ModelFiles,
         device: &Device,
@@ -103,7 +103,7 @@ impl SentenceBert {
         let path = beside(&files.tokenizer, "tokenizer.json")?;
         let (tokenizer, special) =
             read_tokenizer(&path).map_err(|message| refuse(&path, message))?;
-        let place = Place { device: device.clone(), precision };
+        let place = Place::new(device, precision)?;
         let network = Network::load(&files.weights, &architecture, place).map_err(|e| {
             refuse(&files.weights, e.to_string().lines().next().unwrap_or_default().to_owned())
         })?;

@@ -30,7 +30,7 @@ fn states(
     tensors: &HashMap<String, Tensor>,
     ids: &[u32],
 ) -> Vec<f32> {
-    let place = Place { device: Device::Cpu, precision: Precision::F32 };
+    let place = Place::f32(&Device::Cpu);
     let plain = PlainBert::load(architecture, tensors.clone(), &place).unwrap();
     let batch = Tensor::new(ids, &Device::Cpu).unwrap().unsqueeze(0).unwrap(); // [1, tokens]
     let expected = plain.forward(&batch, &place).unwrap();

@@ -25,7 +25,7 @@ use self::{
     windows::{STEP, counting, windows},
 };
 use super::{
-    NnError, Precision,
+    NnError,
     on_device::{OnDevice, Place},
 };
 
@@ -77,7 +77,7 @@ impl TransNetV2 {
         } else {
             let vars = VarBuilder::from_tensors(tensors, DType::F32, device);
             let network = PlainNet::load(&architecture, &vars).map_err(refuse)?;
-            let place = Place { device: device.clone(), precision: Precision::F32 };
+            let place = Place::f32(device);
             Network::Plain(Box::new(OnDevice::new(network, place).map_err(refuse)?))
         };
         Ok(Self { architecture, network })
