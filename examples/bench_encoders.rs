@@ -6,8 +6,12 @@
 use std::{collections::HashMap, env, fs, path::Path, time::Instant};
 
 use candle_core::Tensor;
-use cinetag::nn::{
-    Device, ImageEncoder, ModelSource, SentenceBert, TextWindow, WeightCache, device,
+use cinetag::{
+    base::DeviceChoice,
+    nn::{
+        Device, ImageEncoder, ModelSource, NnError, Precision, SentenceBert, TextWindow,
+        WeightCache, device,
+    },
 };
 use rayon::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
@@ -68,11 +72,17 @@ fn measure_pictures(
     measure(name, gflop, |batch| {
         network.embed(&rgb[..batch * picture]).unwrap();
     });
+    measure_on_cuda(name, |device, precision| {
+        let network = ImageEncoder::load_in(&files, device, precision)?;
+        let rgb = &rgb;
+        Ok(move |batch| drop(network.embed(&rgb[..batch * picture]).unwrap()))
+    });
 }
 
 fn measure_texts(folder: &Path, cache: &WeightCache) {
     let name = "all-minilm-l6-v2";
-    let network = SentenceBert::load(&cache.require(name).unwrap(), &Device::Cpu).unwrap();
+    let files = cache.require(name).unwrap();
+    let network = SentenceBert::load(&files, &Device::Cpu).unwrap();
     let windows: Vec<TextWindow> = (0..BATCHES[1])
         .map(|seed| network.windows(&words(seed), TOKENS, 0).unwrap().swap_remove(0))
         .collect();
@@ -86,6 +96,28 @@ fn measure_texts(folder: &Path, cache: &WeightCache) {
             network.embed(std::slice::from_ref(window)).unwrap();
         });
     });
+    measure_on_cuda(name, |device, precision| {
+        let network = SentenceBert::load_in(&files, device, precision)?;
+        let windows = &windows;
+        Ok(move |batch| drop(network.embed(&windows[..batch]).unwrap()))
+    });
+}
+
+/// Prints, for each precision and batch, items a second on the CUDA device, where there is one.
+fn measure_on_cuda<R: Fn(usize)>(
+    name: &str,
+    load: impl Fn(&Device, Precision) -> Result<R, NnError>,
+) {
+    let Ok((device, _)) = device::resolve(DeviceChoice::Cuda(0)) else { return };
+    for (precision, word) in
+        [(Precision::F32, "f32"), (Precision::F16, "f16"), (Precision::Bf16, "bf16")]
+    {
+        let run = load(&device, precision).unwrap();
+        for batch in BATCHES {
+            let [_, wall_ms] = median_ms(batch, &run);
+            println!("cinetag cuda\t{name}\t{word}\t{batch}\t{:.0}", 1e3 / wall_ms);
+        }
+    }
 }
 
 /// A `ResNet` of full size with random weights, by torchvision's names.

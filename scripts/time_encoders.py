@@ -9,6 +9,7 @@ library, network, threads, batch, CPU ms an item, wall ms an item, and the large
 cinetag's result as part of the largest value.
 """
 
+import copy
 import io
 import sys
 import time
@@ -73,6 +74,35 @@ def in_each(name, net, inputs, names, expected):
         config = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         compiled = core.compile_model(model, "CPU", config)
         measure("OpenVINO f32", name, threads, lambda x: compiled(list(x))[0], inputs, expected)
+
+    if torch.cuda.is_available():
+        on_cuda(name, net, tensors, expected)
+
+
+def on_cuda(name, net, tensors, expected):
+    """Items a second of PyTorch on the CUDA device in each precision, copies there and back counted."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # f32 as cinetag's
+    for word, dtype in [("f32", torch.float32), ("f16", torch.float16), ("bf16", torch.bfloat16)]:
+        there = copy.deepcopy(net).to("cuda", dtype)
+
+        def run(part):
+            with torch.inference_mode():
+                x = (x.to("cuda", dtype if x.is_floating_point() else None) for x in part)
+                x = (x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in x)
+                return there(*x).float().cpu().numpy()
+
+        error = np.abs(run(tensors) - expected).max() / np.abs(expected).max()
+        for batch in BATCHES:
+            part = tuple(x[:batch] for x in tensors)
+            rounds = []
+            for _ in range(ROUNDS):
+                started, items = time.perf_counter(), 0
+                while time.perf_counter() - started < ROUND_SECS:
+                    run(part)
+                    items += batch
+                rounds.append(items / (time.perf_counter() - started))
+            rate = sorted(rounds)[ROUNDS // 2]
+            print(f"PyTorch cuda\t{name}\t{word}\t{batch}\t{rate:.0f}\t{error:.1e}", flush=True)
 
 
 def pictures(folder, cache, name, side):

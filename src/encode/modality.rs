@@ -73,6 +73,10 @@ pub trait Encoder: Send + Sync {
     ) -> Result<Option<FrameSpec>, Failure> {
         Ok(None)
     }
+    /// Whether a device computes and the caller's thread waits for it.
+    fn is_on_device(&self) -> bool {
+        false
+    }
     /// Features of one source.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //!
 //! in: `[rows, side, side, 3]` bytes; out: `[rows, dim]`.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::modality::{EncodeError, EncoderContext, Features};
@@ -9,7 +10,7 @@ use crate::{
     base::{Digest, Hinted},
     media::{Failure, Picture, ReasonCode},
     nn::{
-        ImageEncoder, device,
+        ImageEncoder, Precision, device,
         weights::{ModelSource, WeightCache},
     },
 };
@@ -18,17 +19,23 @@ use crate::{
 pub(super) struct ImageNetwork {
     network: ImageEncoder,
     weights: Digest,
+    /// What the fingerprint calls the model: its id; of one named by a path the digest of its
+    /// weights, since it does not matter where they lie.
     model: String,
+    precision: Precision,
+    is_on_device: bool,
 }
 
 impl ImageNetwork {
-    /// Loads the model called `model`, by its id or by a path, for `modality`.
+    /// Loads the model called `model`, by its id or by a path, for `modality`, to compute in
+    /// `precision`.
     ///
     /// # Errors
     /// No such model; its weights are not in the cache; no such device.
     pub(super) fn open(
         modality: &str,
         model: &str,
+        precision: Precision,
         context: &EncoderContext,
     ) -> Result<Self, EncodeError> {
         let cache =
@@ -36,18 +43,19 @@ impl ImageNetwork {
         let Ok(source) = model.parse::<ModelSource>();
         let files = cache.resolve(&source).map_err(|e| load(modality, e))?;
         let (device, _) = device::resolve(context.device).map_err(|e| load(modality, e))?;
-        let network = ImageEncoder::load(&files, &device).map_err(|e| load(modality, e))?;
+        let network =
+            ImageEncoder::load_in(&files, &device, precision).map_err(|e| load(modality, e))?;
         let model = match source {
             ModelSource::Known(id) => id,
             ModelSource::Path(_) => files.digest.to_string(),
         };
-        Ok(Self { network, weights: files.digest, model })
-    }
-
-    /// What the fingerprint calls the model: its id; of one named by a path the digest of its
-    /// weights, since it does not matter where they lie.
-    pub(super) fn model(&self) -> &str {
-        &self.model
+        Ok(Self {
+            network,
+            weights: files.digest,
+            model,
+            precision,
+            is_on_device: !device.is_cpu(),
+        })
     }
 
     /// Side of the input, pixels.
@@ -60,6 +68,11 @@ impl ImageNetwork {
         self.network.dim()
     }
 
+    /// Whether a device computes.
+    pub(super) fn is_on_device(&self) -> bool {
+        self.is_on_device
+    }
+
     /// What the fingerprint must cover.
     pub(super) fn description(&self) -> Value {
         let mut description = json!({
@@ -70,7 +83,21 @@ impl ImageNetwork {
         if !self.network.description().is_null() {
             description["network"] = self.network.description().clone();
         }
+        if self.precision != Precision::default() {
+            description["precision"] = json!(self.precision);
+        }
         description
+    }
+
+    /// A modality's settings as its fingerprint has them: the model by its name, and no precision,
+    /// which stands in the [`description`](Self::description) where it changes numbers.
+    pub(super) fn named(&self, settings: &impl Serialize) -> Value {
+        let mut settings = json!(settings);
+        if let Some(table) = settings.as_object_mut() {
+            table["model"] = json!(self.model);
+            table.shift_remove("precision");
+        }
+        settings
     }
 
     /// Embeds pictures of `side_px`.
@@ -83,8 +110,10 @@ impl ImageNetwork {
         time_secs: Vec<f32>,
     ) -> Result<Features, Failure> {
         let mut data = Vec::new();
-        for picture in pictures {
-            let side = self.side_px();
+        let mut batch = Vec::new();
+        let side = self.side_px();
+        let mut pictures = pictures.into_iter().peekable();
+        while let Some(picture) = pictures.next() {
             if (picture.width, picture.height) != (side, side) {
                 return Err(Failure::new(
                     ReasonCode::EncoderFailed,
@@ -94,11 +123,16 @@ impl ImageNetwork {
                     ),
                 ));
             }
-            let row = self
-                .network
-                .embed(&picture.rgb)
-                .map_err(|e| Failure::new(ReasonCode::EncoderFailed, e.to_string()))?;
-            data.extend(row);
+            batch.extend_from_slice(&picture.rgb);
+            if batch.len() == self.network.batch() * picture.rgb.len() || pictures.peek().is_none()
+            {
+                let rows = self
+                    .network
+                    .embed(&batch)
+                    .map_err(|e| Failure::new(ReasonCode::EncoderFailed, e.to_string()))?;
+                data.extend(rows);
+                batch.clear();
+            }
         }
         finite(Features { data, time_secs })
     }
@@ -139,8 +173,13 @@ mod tests {
     const FILES: [&str; 3] = ["model.safetensors", "config.json", "preprocessor_config.json"];
 
     fn fingerprint(model: &Path) -> (String, usize) {
+        fingerprint_in(model, &json!({}))
+    }
+
+    fn fingerprint_in(model: &Path, given: &Value) -> (String, usize) {
         let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
-        let settings = json!({ "model": model.display().to_string() });
+        let mut settings = json!({ "model": model.display().to_string() });
+        settings.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
         let Opened::Encoder(encoder) = Poster.open(&settings, &context).unwrap() else {
             panic!("a poster is encoded");
         };
@@ -154,6 +193,10 @@ mod tests {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data/image_encoders/dinov2");
         let (expected, dim) = fingerprint(&golden);
         assert_eq!(dim, 24, "the network's own, not EfficientNet's");
+
+        let in_precision = |name| fingerprint_in(&golden, &json!({ "precision": name })).0;
+        assert_eq!(in_precision("f32"), expected);
+        assert_ne!(in_precision("f16"), expected);
 
         let copy = tempfile::tempdir().unwrap();
         let restore = || {

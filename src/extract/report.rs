@@ -99,7 +99,7 @@ pub struct StageSecs {
     pub decode_picture: f64,
     /// Decoding and resampling of sound, in the workers.
     pub decode_sound: f64,
-    /// Each encoder by its name.
+    /// Each encoder by its name; by the clock where a device computes.
     pub encode: BTreeMap<String, f64>,
     /// Digests of sources (wall seconds of the threads that made them).
     pub digest: f64,

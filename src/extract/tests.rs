@@ -1,5 +1,7 @@
 //! The run as its callers see it, with an encoder whose features are the numbers of the plot.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -63,6 +65,28 @@ fn encoder() -> NumbersEncoder {
     })
 }
 
+/// Its numbers come from a device that takes its time.
+struct OnDevice(NumbersEncoder);
+
+const DEVICE_TIME: Duration = Duration::from_millis(30);
+
+impl Encoder for OnDevice {
+    fn identity(&self) -> &EncoderIdentity {
+        self.0.identity()
+    }
+    fn want(&self) -> Want {
+        self.0.want()
+    }
+    fn is_on_device(&self) -> bool {
+        true
+    }
+    fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
+        let (_device, answer) = crossbeam_channel::bounded::<()>(0);
+        assert!(answer.recv_timeout(DEVICE_TIME).is_err());
+        self.0.encode(input)
+    }
+}
+
 fn title(id: usize, plot: Option<&str>) -> Title {
     Title {
         id: TitleId::new(&format!("t{id}")),
@@ -119,6 +143,21 @@ fn every_title_is_counted_once_and_a_second_run_computes_nothing() {
     let reasons = Retry::Reasons(["no_content".to_owned()].into());
     assert_eq!(run(reasons).unwrap().encoders[0].known_failed, 1);
     assert_eq!(run(Retry::All).unwrap().encoders[0].known_failed, 0);
+}
+
+#[test]
+fn a_run_that_waits_for_a_device_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FeatureStore::open(folder.path());
+    let titles: Vec<_> = (0..20).map(|id| title(id, Some(&id.to_string()))).collect();
+    let encoders = [OpenEncoder { modality: &Numbers, encoder: Box::new(OnDevice(encoder())) }];
+    let (retry, interrupt) = (Retry::No, Interrupt::default());
+    let settings = settings(2, 1.0);
+    let report =
+        extract(&titles, &encoders, &store, &settings, &retry, &NoProgress, &interrupt).unwrap();
+    assert!(report.cpu_secs.encode["numbers"] >= 20.0 * DEVICE_TIME.as_secs_f64());
+    let bottleneck = report.bottleneck().unwrap();
+    assert!(bottleneck.starts_with("encode numbers, "), "{bottleneck}");
 }
 
 #[test]

@@ -255,17 +255,23 @@ impl Shared<'_> {
         self.timed(encoder_idx, cpu_secs, || encoder.encode(input))
     }
 
-    /// Does something and counts its time to an encoder.
+    /// Does something and counts its time to an encoder: the thread's CPU time, or by the clock
+    /// where the thread waits for a device.
     fn timed<T>(
         &self,
         encoder_idx: usize,
         cpu_secs: &mut StageSecs,
         work: impl FnOnce() -> T,
     ) -> T {
-        let started = thread_cpu_secs();
+        let encoder = &self.encoders[encoder_idx].encoder;
+        let (started, cpu_before) = (Instant::now(), thread_cpu_secs());
         let result = work();
-        let name = &self.encoders[encoder_idx].encoder.identity().name;
-        *cpu_secs.encode.entry(name.clone()).or_default() += thread_cpu_secs() - started;
+        let secs = if encoder.is_on_device() {
+            started.elapsed().as_secs_f64()
+        } else {
+            thread_cpu_secs() - cpu_before
+        };
+        *cpu_secs.encode.entry(encoder.identity().name.clone()).or_default() += secs;
         result
     }
 }

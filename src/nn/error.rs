@@ -27,6 +27,9 @@ pub enum NnError {
         /// What was expected and what was found.
         message: String,
     },
+    /// candle has no matrix product of this precision on the processor.
+    #[error("the processor does not compute in bf16")]
+    NoBf16,
     /// The caller gave data of another shape than the network takes.
     #[error("{0}")]
     Input(String),
@@ -48,6 +51,7 @@ impl Hinted for NnError {
                 "if the device ran out of memory, a smaller batch or `--device cpu` helps"
                     .to_owned(),
             ),
+            Self::NoBf16 => Some("set `precision` to `f32`, or run on a CUDA device".to_owned()),
             Self::Input(_) => None,
         }
     }

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod cut_lists;
+mod devices;
 mod esc10;
 mod leaks;
 mod librosa_mfcc;

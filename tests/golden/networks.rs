@@ -16,7 +16,7 @@ use cinetag::{
 };
 use serde_json::Value;
 
-fn data(name: &str) -> PathBuf {
+pub fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data").join(name)
 }
 
@@ -63,7 +63,7 @@ pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32)
 }
 
 /// As `picture` in `scripts/golden/efficientnet_lite.py`.
-fn picture(side: i64) -> Vec<u8> {
+pub fn picture(side: i64) -> Vec<u8> {
     let mut bytes = Vec::new();
     for y in 0..side {
         for x in 0..side {

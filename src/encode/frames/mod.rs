@@ -19,6 +19,7 @@ use crate::{
     base::Fingerprint,
     catalog::Title,
     media::{self, Failure, Fit, FrameSpec, Keyframes, ReasonCode},
+    nn::Precision,
     store::EncoderIdentity,
 };
 
@@ -48,6 +49,9 @@ enum Detector {
 struct Settings {
     /// Image network: of the weights manifest, or a path to weights of your own.
     model: String,
+    /// `f32`, `f16` or `bf16`: what the image network computes in. Only a device gains by the
+    /// last two.
+    precision: Precision,
     /// `keyframes` (of the encoder's choice; by far the cheapest), `uniform` (one every
     /// `every_secs`) or `shots` (one of each shot).
     sampling: Sampling,
@@ -73,6 +77,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             model: "efficientnet-lite2".to_owned(),
+            precision: Precision::default(),
             sampling: Sampling::Keyframes,
             detector: Detector::Content,
             every_secs: 2.0,
@@ -110,7 +115,7 @@ impl Modality for Frames {
         settings::expect(NAME, (0.04..=3600.0).contains(&settings.every_secs), || {
             format!("`every_secs` must be between 0.04 and 3600 s, got {}", settings.every_secs)
         })?;
-        let network = ImageNetwork::open(NAME, &settings.model, context)?;
+        let network = ImageNetwork::open(NAME, &settings.model, settings.precision, context)?;
         let shots = match (settings.sampling, settings.detector) {
             (Sampling::Shots, Detector::TransNetV2) => Some(ShotNetwork::open(NAME, context)?),
             _ => None,
@@ -119,7 +124,7 @@ impl Modality for Frames {
             "algorithm": ALGORITHM_VERSION,
             "network": network.description(),
             "shots": shots.as_ref().map(ShotNetwork::description),
-            "settings": Settings { model: network.model().to_owned(), ..settings.clone() },
+            "settings": network.named(&settings),
         });
         let identity = EncoderIdentity {
             name: NAME.to_owned(),
@@ -182,6 +187,10 @@ impl Encoder for FrameEncoder {
             _ => return Ok(None),
         };
         Ok(Some(self.spec(sampling)))
+    }
+
+    fn is_on_device(&self) -> bool {
+        self.network.is_on_device()
     }
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {

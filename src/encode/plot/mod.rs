@@ -18,7 +18,7 @@ use crate::{
     catalog::Title,
     media::{Failure, ReasonCode},
     nn::{
-        ModelFiles, ModelSource, SentenceBert, WeightCache, device,
+        ModelFiles, ModelSource, Precision, SentenceBert, WeightCache, device,
         sentence_bert::{Architecture, Pooling},
     },
     store::EncoderIdentity,
@@ -35,6 +35,8 @@ pub struct Plot;
 struct Settings {
     /// Sentence transformer: its id in the weights manifest, or the path of its folder.
     model: String,
+    /// `f32`, `f16` or `bf16`: what the network computes in. Only a device gains by the last two.
+    precision: Precision,
     /// Tokens of a window, the special ones and the prefix counted.
     window_tokens: usize,
     /// Tokens that a window shares with the one before.
@@ -51,6 +53,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             model: "all-minilm-l6-v2".to_owned(),
+            precision: Precision::default(),
             window_tokens: 256,
             overlap_tokens: 32,
             max_windows: 32,
@@ -84,7 +87,7 @@ impl Modality for Plot {
         let Ok(source) = settings.model.parse::<ModelSource>();
         let files = cache.resolve(&source).map_err(|e| load(NAME, e))?;
         let (device, _) = device::resolve(context.device).map_err(|e| load(NAME, e))?;
-        let mut network = SentenceBert::load(&files, &device)
+        let mut network = SentenceBert::load_in(&files, &device, settings.precision)
             .map_err(|e| load(NAME, e))?
             .with_prefix(&settings.prefix);
         if let Some(pooling) = settings.pooling {
@@ -106,7 +109,12 @@ impl Modality for Plot {
             row_unit: "window of text".to_owned(),
             description,
         };
-        Ok(Opened::Encoder(Box::new(PlotEncoder { identity, settings, network })))
+        Ok(Opened::Encoder(Box::new(PlotEncoder {
+            identity,
+            settings,
+            network,
+            is_on_device: !device.is_cpu(),
+        })))
     }
 }
 
@@ -138,6 +146,8 @@ struct Numbers<'a> {
     pooling: Pooling,
     #[serde(skip_serializing_if = "is_default")]
     prefix: &'a str,
+    #[serde(skip_serializing_if = "is_default")]
+    precision: Precision,
     #[serde(flatten)]
     model: Named<'a>,
 }
@@ -174,6 +184,7 @@ impl<'a> Numbers<'a> {
             max_windows: settings.max_windows,
             pooling: network.pooling(),
             prefix: &settings.prefix,
+            precision: settings.precision,
             model,
         })
     }
@@ -191,6 +202,7 @@ struct PlotEncoder {
     identity: EncoderIdentity,
     settings: Settings,
     network: SentenceBert,
+    is_on_device: bool,
 }
 
 impl Encoder for PlotEncoder {
@@ -200,6 +212,10 @@ impl Encoder for PlotEncoder {
 
     fn want(&self) -> Want {
         Want::Text
+    }
+
+    fn is_on_device(&self) -> bool {
+        self.is_on_device
     }
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
@@ -266,6 +282,7 @@ mod tests {
             max_windows: settings.max_windows,
             pooling: settings.pooling.unwrap_or_default(),
             prefix: &settings.prefix,
+            precision: settings.precision,
             model: Named::Known { model: &settings.model },
         };
         let weights = manifest.model(&settings.model).unwrap().files[0].sha256;
@@ -284,6 +301,7 @@ mod tests {
             json!({"pooling": "max"}),
             json!({"prefix": "query: "}),
             json!({"prefix": "query:"}),
+            json!({"precision": "f16"}),
         ] {
             assert_ne!(fingerprint(&change), given, "{change}");
         }
@@ -310,6 +328,7 @@ mod tests {
         assert_eq!(fingerprint(&copy_of_bert(folder.path())), given, "where it lies");
         assert_eq!(fingerprint(&json!({"pooling": "cls"})), given, "what the folder says anyway");
         assert_eq!(fingerprint(&json!({"prefix": ""})), given);
+        assert_eq!(fingerprint(&json!({"precision": "f32"})), given);
     }
 
     #[test]
@@ -330,6 +349,7 @@ mod tests {
             (json!({"window_tokens": 161}), "`window_tokens` must be at most 160"),
             (json!({"overlap_tokens": 40}), "less than half of `window_tokens`, got 40"),
             (json!({"max_windows": 0}), "`max_windows`"),
+            (json!({"precision": "f8"}), "unknown variant `f8`, expected one of `f32`"),
             (json!({"pooling": "median"}), "unknown variant `median`, expected one of `mean`"),
         ] {
             let message = open(&settings).err().unwrap().to_string();

@@ -16,6 +16,7 @@ use crate::{
     base::Fingerprint,
     catalog::Title,
     media::{Failure, Fit, PictureSpec, ReasonCode},
+    nn::Precision,
     store::EncoderIdentity,
 };
 
@@ -30,13 +31,20 @@ pub struct Poster;
 struct Settings {
     /// Image network: of the weights manifest, or a path to weights of your own.
     model: String,
+    /// `f32`, `f16` or `bf16`: what the image network computes in. Only a device gains by the
+    /// last two.
+    precision: Precision,
     /// How a tall picture is brought to the square input. Stretching loses none of it.
     fit: Fit,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { model: "efficientnet-lite2".to_owned(), fit: Fit::Stretch }
+        Self {
+            model: "efficientnet-lite2".to_owned(),
+            precision: Precision::default(),
+            fit: Fit::Stretch,
+        }
     }
 }
 
@@ -59,11 +67,11 @@ impl Modality for Poster {
 
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
         let settings: Settings = settings::read(NAME, given)?;
-        let network = ImageNetwork::open(NAME, &settings.model, context)?;
+        let network = ImageNetwork::open(NAME, &settings.model, settings.precision, context)?;
         let description = json!({
             "algorithm": ALGORITHM_VERSION,
             "network": network.description(),
-            "settings": Settings { model: network.model().to_owned(), ..settings.clone() },
+            "settings": network.named(&settings),
         });
         let identity = EncoderIdentity {
             name: NAME.to_owned(),
@@ -89,6 +97,10 @@ impl Encoder for PosterEncoder {
 
     fn want(&self) -> Want {
         Want::Picture(PictureSpec { side_px: self.network.side_px(), fit: self.settings.fit })
+    }
+
+    fn is_on_device(&self) -> bool {
+        self.network.is_on_device()
     }
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {

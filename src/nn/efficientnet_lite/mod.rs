@@ -14,7 +14,6 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
 use kernels::Isa;
 use rayon::prelude::*;
 
@@ -25,7 +24,10 @@ use self::{
     fused::{FusedNet, Scratch},
     plain::PlainNet,
 };
-use super::NnError;
+use super::{
+    NnError, Precision,
+    on_device::{OnDevice, Place},
+};
 
 /// A loaded network; `embed` may be called from many threads.
 pub struct EfficientNetLite {
@@ -40,38 +42,52 @@ enum Network {
         /// Taken and given back by each call, so that memory is mapped once per thread.
         scratches: Mutex<Vec<Scratch>>,
     },
-    /// candle's operators, on any other device.
-    Plain { network: Box<PlainNet>, device: Device },
+    /// candle's operators, on any other device and in any other precision.
+    Plain(Box<OnDevice<PlainNet>>),
 }
 
 impl EfficientNetLite {
-    /// Loads a safetensors file with the names of the PyTorch state dict.
+    /// Loads a safetensors file with the names of the PyTorch state dict, to compute in f32.
     ///
     /// # Errors
     /// [`NnError::Load`] where the file is missing or holds other tensors than the variant's.
     pub fn load(variant: Variant, weights: &Path, device: &Device) -> Result<Self, NnError> {
-        Self::load_architecture(variant.architecture(), variant.name(), weights, device)
+        Self::load_in(variant, weights, device, Precision::F32)
+    }
+
+    /// As [`load`](Self::load), to compute in `precision`: on the processor anything but f32 is
+    /// candle's and slow.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); [`NnError::NoBf16`] on the processor.
+    pub fn load_in(
+        variant: Variant,
+        weights: &Path,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self, NnError> {
+        let place = Place::new(device, precision)?;
+        Self::load_architecture(variant.architecture(), variant.name(), weights, place)
     }
 
     fn load_architecture(
         architecture: Architecture,
         name: &str,
         weights: &Path,
-        device: &Device,
+        place: Place,
     ) -> Result<Self, NnError> {
         let refuse = |e: candle_core::Error| NnError::Load {
             path: weights.to_owned(),
             network: name.to_owned(),
             message: e.to_string().lines().next().unwrap_or_default().to_owned(),
         };
-        let tensors = candle_core::safetensors::load(weights, device).map_err(refuse)?;
-        let network = if device.is_cpu() {
+        let tensors = candle_core::safetensors::load(weights, &place.device).map_err(refuse)?;
+        let network = if place.is_for_kernels() {
             let network = FusedNet::load(&architecture, &tensors, Isa::detect()).map_err(refuse)?;
             Network::Fused { network: Box::new(network), scratches: Mutex::default() }
         } else {
-            let vars = VarBuilder::from_tensors(tensors, DType::F32, device);
-            let network = PlainNet::load(&architecture, &vars).map_err(refuse)?;
-            Network::Plain { network: Box::new(network), device: device.clone() }
+            let network = PlainNet::load(&architecture, tensors, &place).map_err(refuse)?;
+            Network::Plain(Box::new(OnDevice::new(network, place).map_err(refuse)?))
         };
         Ok(Self { architecture, network })
     }
@@ -86,6 +102,11 @@ impl EfficientNetLite {
     #[must_use]
     pub fn dim(&self) -> usize {
         self.architecture.head_width
+    }
+
+    /// Whether it runs in candle's operators.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.network, Network::Plain(_))
     }
 
     /// Embeds pictures, `[batch, side, side, 3]` bytes in RGB order, as `[batch, 1280]`.
@@ -120,21 +141,20 @@ impl EfficientNetLite {
                 }
                 Ok(rgb.par_chunks_exact(picture).flat_map_iter(embed).collect())
             }
-            Network::Plain { network, device } => {
-                let pixels = pixels(rgb, side, device)?;
-                Ok(network.forward(&pixels)?.flatten_all()?.to_vec1()?)
-            }
+            Network::Plain(network) => Ok(network.run(
+                |device| Tensor::from_slice(rgb, (rgb.len() / picture, side, side, 3), device),
+                |network, rgb, place| network.forward(&pixels(&rgb, place.precision)?),
+            )?),
         }
     }
 }
 
 /// Bytes `[batch, side, side, 3]` as the network's input `[batch, 3, side, side]`.
-fn pixels(rgb: &[u8], side: usize, device: &Device) -> candle_core::Result<Tensor> {
-    let shape = (rgb.len() / (side * side * 3), side, side, 3);
-    Tensor::from_slice(rgb, shape, device)?
-        .permute((0, 3, 1, 2))?
+fn pixels(rgb: &Tensor, precision: Precision) -> candle_core::Result<Tensor> {
+    rgb.permute((0, 3, 1, 2))?
         .to_dtype(DType::F32)?
         .affine(1.0 / f64::from(PIXEL_SCALE), -f64::from(PIXEL_MEAN / PIXEL_SCALE))?
+        .to_dtype(precision.into())?
         .contiguous()
 }
 
@@ -184,16 +204,30 @@ mod tests {
         (0..side * side * 3).map(|idx| ((idx * (seed + 7) * 31) >> 3) as u8).collect()
     }
 
+    fn on_cpu(precision: Precision) -> Place {
+        Place { device: Device::Cpu, precision }
+    }
+
+    fn plain(
+        architecture: &Architecture,
+        tensors: &HashMap<String, Tensor>,
+        rgb: &[u8],
+        precision: Precision,
+    ) -> Vec<f32> {
+        let plain = PlainNet::load(architecture, tensors.clone(), &on_cpu(precision)).unwrap();
+        let side = architecture.side_px;
+        let rgb = Tensor::from_slice(rgb, (1, side, side, 3), &Device::Cpu).unwrap();
+        let found = plain.forward(&pixels(&rgb, precision).unwrap()).unwrap();
+        found.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    }
+
     #[test]
     fn the_fused_network_equals_the_plain_one() {
         for side in [33, 40, 64, 97] {
             let architecture = tiny(side);
             let tensors = random_weights(&architecture);
             let rgb = picture(side, 0);
-            let vars = VarBuilder::from_tensors(tensors.clone(), DType::F32, &Device::Cpu);
-            let plain = PlainNet::load(&architecture, &vars).unwrap();
-            let expected = plain.forward(&pixels(&rgb, side, &Device::Cpu).unwrap()).unwrap();
-            let expected: Vec<f32> = expected.flatten_all().unwrap().to_vec1().unwrap();
+            let expected = plain(&architecture, &tensors, &rgb, Precision::F32);
             let largest = expected.iter().fold(0_f32, |max, x| max.max(x.abs()));
             assert!(largest > 0.1, "the comparison says something");
             for isa in Isa::available() {
@@ -220,7 +254,12 @@ mod tests {
         let mut tensors = random_weights(&architecture);
         candle_core::safetensors::save(&tensors, &path).unwrap();
         let load = || {
-            EfficientNetLite::load_architecture(architecture.clone(), "tiny", &path, &Device::Cpu)
+            EfficientNetLite::load_architecture(
+                architecture.clone(),
+                "tiny",
+                &path,
+                on_cpu(Precision::F32),
+            )
         };
         let network = load().unwrap();
         let rgb: Vec<u8> = (0..5).flat_map(|seed| picture(32, seed)).collect();

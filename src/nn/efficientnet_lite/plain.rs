@@ -3,49 +3,67 @@
 //!
 //! in: `[batch, 3, side, side]`, pixels as `(x − 127) / 128`; out: `[batch, head_width]`.
 
-use candle_core::{D, Result, Tensor};
-use candle_nn::{BatchNorm, Conv2d, Conv2dConfig, Module, ModuleT, VarBuilder};
+use std::collections::HashMap;
 
-use super::architecture::{Architecture, BATCH_NORM_EPS, Block, same_padding};
+use candle_core::{D, DType, Result, Tensor};
+use candle_nn::{Conv2d, Conv2dConfig, Module, VarBuilder};
 
-/// The network with batch norms unfolded.
+use super::{
+    super::on_device::Place,
+    architecture::{Architecture, BATCH_NORM_EPS, Block, same_padding},
+};
+
+/// The network at a place.
 pub(super) struct PlainNet {
     stem: ConvNorm,
     blocks: Vec<PlainBlock>,
     head: ConvNorm,
 }
 
+/// Weights in f32, and what they are rounded to once norms are folded in.
+struct Vars<'a> {
+    vars: VarBuilder<'a>,
+    dtype: DType,
+}
+
 struct PlainBlock {
     expand: Option<ConvNorm>,
     depthwise: Depthwise,
-    depthwise_norm: BatchNorm,
     project: ConvNorm,
     has_skip: bool,
 }
 
-/// A convolution with "SAME" padding and its batch norm.
+/// A convolution with "SAME" padding, its batch norm folded in.
 struct ConvNorm {
     conv: Conv2d,
-    norm: BatchNorm,
     kernel: usize,
 }
 
+/// As [`ConvNorm`], of each channel by itself.
 struct Depthwise {
     /// `[channels, 1, kernel, kernel]`
     weight: Tensor,
+    /// `[1, channels, 1, 1]`
+    bias: Tensor,
     kernel: usize,
     stride: usize,
 }
 
 impl PlainNet {
     /// Weights by the names of the PyTorch state dict.
-    pub(super) fn load(architecture: &Architecture, vars: &VarBuilder) -> Result<Self> {
+    pub(super) fn load(
+        architecture: &Architecture,
+        tensors: HashMap<String, Tensor>,
+        place: &Place,
+    ) -> Result<Self> {
+        let vars = VarBuilder::from_tensors(tensors, DType::F32, &place.device);
+        let vars = &Vars { vars, dtype: place.precision.into() };
         let stem = ConvNorm::load(vars, "_conv_stem", "_bn0", (3, architecture.stem_width), 3, 2)?;
         let blocks = architecture
             .blocks
             .iter()
             .enumerate()
-            .map(|(idx, block)| PlainBlock::load(block, &vars.pp(format!("_blocks.{idx}"))))
+            .map(|(idx, block)| PlainBlock::load(block, &vars.pp(&format!("_blocks.{idx}"))))
             .collect::<Result<_>>()?;
         let widths = (architecture.last_width(), architecture.head_width);
         let head = ConvNorm::load(vars, "_conv_head", "_bn1", widths, 1, 1)?;
@@ -61,8 +79,25 @@ impl PlainNet {
     }
 }
 
+impl Vars<'_> {
+    fn pp(&self, prefix: &str) -> Self {
+        Self { vars: self.vars.pp(prefix), dtype: self.dtype }
+    }
+
+    /// A convolution's weight and bias `[width]` with the batch norm behind it.
+    fn folded(&self, conv: &str, norm: &str, shape: [usize; 4]) -> Result<(Tensor, Tensor)> {
+        let width = shape[0];
+        let part = |part: &str| self.vars.get(width, &format!("{norm}.{part}"));
+        let scale = (part("weight")? / (part("running_var")? + BATCH_NORM_EPS)?.sqrt()?)?;
+        let bias = (part("bias")? - (part("running_mean")? * &scale)?)?;
+        let weight = self.vars.get(&shape, &format!("{conv}.weight"))?;
+        let weight = weight.broadcast_mul(&scale.reshape((width, 1, 1, 1))?)?;
+        Ok((weight.to_dtype(self.dtype)?, bias.to_dtype(self.dtype)?))
+    }
+}
+
 impl PlainBlock {
-    fn load(block: &Block, vars: &VarBuilder) -> Result<Self> {
+    fn load(block: &Block, vars: &Vars) -> Result<Self> {
         let (inside, kernel) = (block.width_inside(), block.kernel);
         let expand = match block.expansion {
             1 => None,
@@ -70,11 +105,12 @@ impl PlainBlock {
                 Some(ConvNorm::load(vars, "_expand_conv", "_bn0", (block.width_in, inside), 1, 1)?)
             }
         };
-        let weight = vars.get((inside, 1, kernel, kernel), "_depthwise_conv.weight")?;
+        let shape = [inside, 1, kernel, kernel];
+        let (weight, bias) = vars.folded("_depthwise_conv", "_bn1", shape)?;
+        let bias = bias.reshape((1, inside, 1, 1))?;
         Ok(Self {
             expand,
-            depthwise: Depthwise { weight, kernel, stride: block.stride },
-            depthwise_norm: candle_nn::batch_norm(inside, BATCH_NORM_EPS, vars.pp("_bn1"))?,
+            depthwise: Depthwise { weight, bias, kernel, stride: block.stride },
             project: ConvNorm::load(
                 vars,
                 "_project_conv",
@@ -92,8 +128,7 @@ impl PlainBlock {
         if let Some(expand) = &self.expand {
             x = relu6(&expand.forward(&x)?)?;
         }
-        x = self.depthwise.forward(&x)?;
-        x = relu6(&self.depthwise_norm.forward_t(&x, false)?)?;
+        x = relu6(&self.depthwise.forward(&x)?)?;
         x = self.project.forward(&x)?;
         if self.has_skip { x + input } else { Ok(x) }
     }
@@ -101,7 +136,7 @@ impl PlainBlock {
 
 impl ConvNorm {
     fn load(
-        vars: &VarBuilder,
+        vars: &Vars,
         conv: &str,
         norm: &str,
         (width_in, width_out): (usize, usize),
@@ -109,16 +144,12 @@ impl ConvNorm {
         stride: usize,
     ) -> Result<Self> {
         let config = Conv2dConfig { stride, ..Conv2dConfig::default() };
-        Ok(Self {
-            conv: candle_nn::conv2d_no_bias(width_in, width_out, kernel, config, vars.pp(conv))?,
-            norm: candle_nn::batch_norm(width_out, BATCH_NORM_EPS, vars.pp(norm))?,
-            kernel,
-        })
+        let (weight, bias) = vars.folded(conv, norm, [width_out, width_in, kernel, kernel])?;
+        Ok(Self { conv: Conv2d::new(weight, Some(bias), config), kernel })
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let x = padded(x, self.kernel, self.conv.config().stride)?;
-        self.norm.forward_t(&self.conv.forward(&x)?, false)
+        self.conv.forward(&padded(x, self.kernel, self.conv.config().stride)?)
     }
 }
 
@@ -140,7 +171,7 @@ impl Depthwise {
         let phases =
             x.reshape(&[batch, channels, height / stride, stride, width / stride, stride][..])?;
 
-        let mut sum: Option<Tensor> = None;
+        let mut sum = self.bias.clone();
         for row in 0..self.kernel {
             for column in 0..self.kernel {
                 let tap = phases
@@ -155,14 +186,10 @@ impl Depthwise {
                     .narrow(2, row, 1)?
                     .narrow(3, column, 1)?
                     .reshape((1, channels, 1, 1))?;
-                let product = tap.broadcast_mul(&weight)?;
-                sum = Some(match sum {
-                    None => product,
-                    Some(sum) => (sum + product)?,
-                });
+                sum = tap.broadcast_mul(&weight)?.broadcast_add(&sum)?;
             }
         }
-        sum.ok_or_else(|| candle_core::Error::Msg("a kernel without elements".to_owned()))
+        Ok(sum)
     }
 }
 
@@ -192,10 +219,12 @@ mod tests {
             let weight =
                 Tensor::randn(0_f32, 1.0, (channels, 1, kernel, kernel), &Device::Cpu).unwrap();
             let config = Conv2dConfig { stride, groups: channels, ..Conv2dConfig::default() };
-            let expected = Conv2d::new(weight.clone(), None, config)
+            let bias = Tensor::randn(0_f32, 1.0, channels, &Device::Cpu).unwrap();
+            let expected = Conv2d::new(weight.clone(), Some(bias.clone()), config)
                 .forward(&padded(&x, kernel, stride).unwrap())
                 .unwrap();
-            let found = Depthwise { weight, kernel, stride }.forward(&x).unwrap();
+            let bias = bias.reshape((1, channels, 1, 1)).unwrap();
+            let found = Depthwise { weight, bias, kernel, stride }.forward(&x).unwrap();
             assert_eq!(found.dims(), expected.dims());
             let error = (found - expected).unwrap().abs().unwrap().max_all().unwrap();
             assert!(error.to_scalar::<f32>().unwrap() < 1e-5, "kernel {kernel} stride {stride}");

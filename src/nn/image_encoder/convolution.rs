@@ -142,6 +142,7 @@ impl Convolution {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::on_device::Place;
     use candle_core::{Device, Tensor};
     use candle_nn::Module as _;
     use proptest::prelude::*;
@@ -159,7 +160,7 @@ mod tests {
             channels,
             window,
         };
-        let expected = weights.plain(&Device::Cpu).unwrap().forward(&input).unwrap();
+        let expected = weights.plain(&Place::f32(&Device::Cpu)).unwrap().forward(&input).unwrap();
         let channels_last = |x: &Tensor| flat(&x.permute((0, 2, 3, 1)).unwrap());
         assert_eq!(expected.dims()[2], window.side_out(side));
         let add = vec![0.5; expected.elem_count()];

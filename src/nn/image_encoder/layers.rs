@@ -1,9 +1,9 @@
 //! Layers as a state dict holds them, to be packed for our kernels or moved to a device.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::Result;
 use kernels::{Isa, PackedMatrix, layer_norm};
 
-use crate::nn::state_dict::StateDict;
+use crate::nn::{on_device::Place, state_dict::StateDict};
 
 /// A convolution of square kernel with its bias; a batch norm behind it is folded in.
 pub(super) struct ConvWeights {
@@ -98,12 +98,12 @@ impl ConvWeights {
         self.bias.len()
     }
 
-    /// Weight `[width, channels, kernel, kernel]` and bias `[width]` on a device.
-    pub(super) fn plain(&self, device: &Device) -> Result<candle_nn::Conv2d> {
+    /// Weight `[width, channels, kernel, kernel]` and bias `[width]` at a place.
+    pub(super) fn plain(&self, place: &Place) -> Result<candle_nn::Conv2d> {
         let Window { kernel, stride, padding } = self.window;
         let shape = (self.width(), self.channels, kernel, kernel);
-        let weight = Tensor::from_slice(&self.weight, shape, device)?;
-        let bias = Tensor::from_slice(&self.bias, self.width(), device)?;
+        let weight = place.tensor(&self.weight, shape)?;
+        let bias = place.tensor(&self.bias, self.width())?;
         let config = candle_nn::Conv2dConfig { stride, padding, ..Default::default() };
         Ok(candle_nn::Conv2d::new(weight, Some(bias), config))
     }
@@ -139,11 +139,11 @@ impl LinearWeights {
         PackedMatrix::from_rows(isa, &self.weight, &self.bias)
     }
 
-    pub(super) fn plain(&self, device: &Device) -> Result<candle_nn::Linear> {
+    pub(super) fn plain(&self, place: &Place) -> Result<candle_nn::Linear> {
         let width = self.bias.len();
         let shape = (width, self.weight.len() / width);
-        let weight = Tensor::from_slice(&self.weight, shape, device)?;
-        let bias = Tensor::from_slice(&self.bias, width, device)?;
+        let weight = place.tensor(&self.weight, shape)?;
+        let bias = place.tensor(&self.bias, width)?;
         Ok(candle_nn::Linear::new(weight, Some(bias)))
     }
 }
@@ -163,8 +163,8 @@ impl NormWeights {
         layer_norm(isa, rows, &self.gamma, &self.beta, self.eps as f32);
     }
 
-    pub(super) fn plain(&self, device: &Device) -> Result<candle_nn::LayerNorm> {
-        let tensor = |x: &[f32]| Tensor::from_slice(x, x.len(), device);
+    pub(super) fn plain(&self, place: &Place) -> Result<candle_nn::LayerNorm> {
+        let tensor = |x: &[f32]| place.tensor(x, x.len());
         Ok(candle_nn::LayerNorm::new(tensor(&self.gamma)?, tensor(&self.beta)?, self.eps))
     }
 }

@@ -22,10 +22,17 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use self::{config::Family, pixels::Pixels, vision_transformer as vit};
-use super::{EfficientNetLite, ModelFiles, NnError, state_dict::StateDict};
+use super::{
+    EfficientNetLite, ModelFiles, NnError, Precision,
+    on_device::{OnDevice, Place},
+    state_dict::StateDict,
+};
 
 /// Raised whenever the same weights and settings give other numbers.
 const ALGORITHM_VERSION: u32 = 1;
+
+/// Pictures that a device computes at once.
+const BATCH: usize = 32;
 
 /// A loaded network; `embed` may be called from many threads.
 pub struct ImageEncoder {
@@ -41,8 +48,8 @@ enum Network {
 enum Loaded {
     /// Our kernels, on the processor.
     Fused(Box<dyn FusedNetwork>),
-    /// candle's operators, on any other device.
-    Plain { network: Box<dyn PlainNetwork>, device: Device },
+    /// candle's operators, on any other device and in any other precision.
+    Plain(OnDevice<Box<dyn PlainNetwork>>),
 }
 
 /// A network on our kernels.
@@ -61,13 +68,28 @@ trait PlainNetwork: Send + Sync {
 }
 
 impl ImageEncoder {
-    /// Loads a network with what lies beside its weights.
+    /// Loads a network with what lies beside its weights, to compute in f32.
     ///
     /// # Errors
     /// [`NnError::Load`] where a file is missing, names a network that is none of those known, or
     /// holds other tensors than it says.
     pub fn load(files: &ModelFiles, device: &Device) -> Result<Self, NnError> {
-        Self::load_by(files, device, device.is_cpu())
+        Self::load_in(files, device, Precision::F32)
+    }
+
+    /// As [`load`](Self::load), to compute in `precision`: on the processor anything but f32 is
+    /// candle's and slow.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); [`NnError::NoBf16`] on the processor.
+    pub fn load_in(
+        files: &ModelFiles,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self, NnError> {
+        let place = Place::new(device, precision)?;
+        let is_fused = place.is_for_kernels();
+        Self::load_by(files, place, is_fused)
     }
 
     /// As [`load`](Self::load), in candle's operators on the processor too: what our kernels are
@@ -76,21 +98,24 @@ impl ImageEncoder {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_plain(files: &ModelFiles, device: &Device) -> Result<Self, NnError> {
-        Self::load_by(files, device, false)
+        let place = Place::f32(device);
+        Self::load_by(files, place, false)
     }
 
-    fn load_by(files: &ModelFiles, device: &Device, is_fused: bool) -> Result<Self, NnError> {
+    fn load_by(files: &ModelFiles, place: Place, is_fused: bool) -> Result<Self, NnError> {
         let tensors = candle_core::safetensors::load(&files.weights, &Device::Cpu)
             .map_err(|e| refuse(&files.weights, &e))?;
         let (family, pixels) = match Family::recognise(files, &tensors)? {
             (Family::EfficientNetLite(variant), _) => {
-                let network = EfficientNetLite::load(variant, &files.weights, device)?;
+                let weights = &files.weights;
+                let network =
+                    EfficientNetLite::load_in(variant, weights, &place.device, place.precision)?;
                 let network = Network::EfficientNetLite(network);
                 return Ok(Self { network, family: Value::Null });
             }
             other => other,
         };
-        let (dim, network) = load(&family, &pixels, tensors, (!is_fused).then_some(device))
+        let (dim, network) = load(&family, &pixels, tensors, (!is_fused).then_some(place))
             .map_err(|e| refuse(&files.weights, &e))?;
         let description = json!({
             "algorithm": ALGORITHM_VERSION,
@@ -124,6 +149,17 @@ impl ImageEncoder {
             Network::EfficientNetLite(network) => network.dim(),
             Network::Other { dim, .. } => *dim,
         }
+    }
+
+    /// Pictures that are best embedded at once: one on the processor, where that is the caller's
+    /// thread, many on a device.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        let is_plain = match &self.network {
+            Network::EfficientNetLite(network) => network.is_plain(),
+            Network::Other { network, .. } => matches!(network, Loaded::Plain(_)),
+        };
+        if is_plain { BATCH } else { 1 }
     }
 
     /// Embeds pictures, `[batch, side, side, 3]` bytes in RGB order, as `[batch, dim]`. A
@@ -161,21 +197,21 @@ impl ImageEncoder {
                 }
                 Ok(rgb.par_chunks_exact(picture).flat_map_iter(embed).collect())
             }
-            Loaded::Plain { network, device } => {
-                let numbers = pixels.tensor(rgb, device)?;
-                Ok(network.forward(&numbers)?.flatten_all()?.to_vec1()?)
-            }
+            Loaded::Plain(network) => Ok(network.run(
+                |device| Tensor::from_slice(rgb, (rgb.len() / picture, side, side, 3), device),
+                |network, rgb, place| network.forward(&pixels.tensor(&rgb, place.precision)?),
+            )?),
         }
     }
 }
 
-/// The length of the embeddings, and the network: on a device in candle's operators, else on our
+/// The length of the embeddings, and the network: at a place in candle's operators, else on our
 /// kernels.
 fn load(
     family: &Family,
     pixels: &Pixels,
     tensors: HashMap<String, Tensor>,
-    device: Option<&Device>,
+    place: Option<Place>,
 ) -> candle_core::Result<(usize, Loaded)> {
     let tensors = family.without_prefix(tensors);
     let dict = StateDict(&tensors);
@@ -184,11 +220,12 @@ fn load(
         ($family:ident, $weights:expr) => {{
             let weights = $weights;
             let dim = weights.dim();
-            let network = match device {
-                Some(device) => Loaded::Plain {
-                    network: Box::new($family::PlainNet::new(&weights, device)?),
-                    device: device.clone(),
-                },
+            let network = match place {
+                Some(place) => {
+                    let network: Box<dyn PlainNetwork> =
+                        Box::new($family::PlainNet::new(&weights, &place)?);
+                    Loaded::Plain(OnDevice::new(network, place)?)
+                }
                 None => Loaded::Fused(Box::new($family::FusedNet::new(weights, side, isa))),
             };
             Ok((dim, network))

@@ -4,9 +4,11 @@
 //! source: `preprocessor_config.json`, which lies beside the weights; where it does not, what the
 //! family's networks were trained with.
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::nn::Precision;
 
 /// The square that a network takes, and how bytes become its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -105,17 +107,16 @@ impl Pixels {
         (f32::from(byte) * self.rescale - self.mean[colour]) / self.std[colour]
     }
 
-    /// `[batch, side, side, 3]` bytes as `[batch, 3, side, side]` numbers on a device.
-    pub(super) fn tensor(&self, rgb: &[u8], device: &Device) -> Result<Tensor> {
-        let side = self.side_px;
-        let shape = (rgb.len() / (side * side * 3), side, side, 3);
-        let colours = |x: &[f32; 3]| Tensor::from_slice(x, (1, 3, 1, 1), device);
-        Tensor::from_slice(rgb, shape, device)?
-            .permute((0, 3, 1, 2))?
+    /// `[batch, side, side, 3]` bytes, where they are to be used, as `[batch, 3, side, side]`
+    /// numbers.
+    pub(super) fn tensor(&self, rgb: &Tensor, precision: Precision) -> Result<Tensor> {
+        let colours = |x: &[f32; 3]| Tensor::from_slice(x, (1, 3, 1, 1), rgb.device());
+        rgb.permute((0, 3, 1, 2))?
             .to_dtype(DType::F32)?
             .affine(f64::from(self.rescale), 0.0)?
             .broadcast_sub(&colours(&self.mean)?)?
             .broadcast_div(&colours(&self.std)?)?
+            .to_dtype(precision.into())?
             .contiguous()
     }
 }
@@ -139,6 +140,7 @@ fn three(value: &Value, number: impl Fn(&Value) -> Option<f32>) -> Option<[f32; 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candle_core::Device;
     use serde_json::json;
 
     #[test]
@@ -181,7 +183,8 @@ mod tests {
         let rgb: Vec<u8> = (0..2 * 4 * 4 * 3).map(|idx| (idx * 5 % 256) as u8).collect();
         let mut numbers = vec![0.0; rgb.len()];
         pixels.normalize(&rgb, &mut numbers);
-        let tensor = pixels.tensor(&rgb, &Device::Cpu).unwrap().permute((0, 2, 3, 1)).unwrap();
+        let rgb = Tensor::from_slice(&rgb, (2, 4, 4, 3), &Device::Cpu).unwrap();
+        let tensor = pixels.tensor(&rgb, Precision::F32).unwrap().permute((0, 2, 3, 1)).unwrap();
         let tensor: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
         for (a, b) in numbers.iter().zip(tensor) {
             assert!((a - b).abs() < 1e-6, "{a} {b}");

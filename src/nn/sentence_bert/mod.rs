@@ -21,7 +21,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use kernels::Isa;
 use tokenizers::Tokenizer;
 
@@ -35,7 +35,13 @@ use self::{
     plain::PlainBert,
     windows::cut,
 };
-use super::{ModelFiles, NnError};
+use super::{
+    ModelFiles, NnError, Precision,
+    on_device::{OnDevice, Place},
+};
+
+/// Windows that a device computes at once.
+const BATCH: usize = 32;
 
 /// A loaded encoder; `embed` may be called from many threads.
 pub struct SentenceBert {
@@ -55,13 +61,14 @@ enum Network {
         /// Taken and given back by each call, so that memory is mapped once per thread.
         scratches: Mutex<Vec<Scratch>>,
     },
-    /// candle's operators, on any other device and for activations that we have no kernel for.
-    Plain(Box<PlainBert>),
+    /// candle's operators, on any other device, in any other precision, and for activations that
+    /// we have no kernel for.
+    Plain(Box<OnDevice<PlainBert>>),
 }
 
 impl SentenceBert {
     /// Loads weights, `tokenizer.json` and `config.json`, and how to pool where the folder of the
-    /// last has a `1_Pooling/config.json`.
+    /// last has a `1_Pooling/config.json`; to compute in f32.
     ///
     /// The tokenizer's own truncation and padding are switched off: the published file of
     /// all-MiniLM-L6-v2 cuts at 128 tokens and fills every text up to that.
@@ -69,6 +76,19 @@ impl SentenceBert {
     /// # Errors
     /// [`NnError::Load`] where a file is missing or belongs to another network.
     pub fn load(files: &ModelFiles, device: &Device) -> Result<Self, NnError> {
+        Self::load_in(files, device, Precision::F32)
+    }
+
+    /// As [`load`](Self::load), to compute in `precision`: on the processor anything but f32 is
+    /// candle's and slow.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); [`NnError::NoBf16`] on the processor.
+    pub fn load_in(
+        files: &ModelFiles,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self, NnError> {
         let beside = |path: &Option<PathBuf>, name: &str| {
             path.clone()
                 .ok_or_else(|| refuse(&files.weights, format!("there is no {name} beside it")))
@@ -83,7 +103,8 @@ impl SentenceBert {
         let path = beside(&files.tokenizer, "tokenizer.json")?;
         let (tokenizer, special) =
             read_tokenizer(&path).map_err(|message| refuse(&path, message))?;
-        let network = Network::load(&files.weights, &architecture, device).map_err(|e| {
+        let place = Place::new(device, precision)?;
+        let network = Network::load(&files.weights, &architecture, place).map_err(|e| {
             refuse(&files.weights, e.to_string().lines().next().unwrap_or_default().to_owned())
         })?;
         Ok(Self { tokenizer, network, architecture, pooling, prefix: String::new(), special })
@@ -178,10 +199,12 @@ impl SentenceBert {
     pub fn embed(&self, windows: &[TextWindow]) -> Result<Vec<f32>, NnError> {
         windows.iter().try_for_each(|window| self.check(window))?;
         let mut vectors = Vec::with_capacity(windows.len() * self.dim());
-        for window in windows {
-            let pooled =
-                self.network.run(&window.ids, |states| self.pooling.of(states, self.dim()))?;
-            vectors.extend(normalized(pooled));
+        for alike in windows.chunk_by(|a, b| a.ids.len() == b.ids.len()) {
+            for windows in alike.chunks(BATCH) {
+                let pooled =
+                    self.network.run(windows, |states| self.pooling.of(states, self.dim()))?;
+                vectors.extend(pooled.into_iter().flat_map(normalized));
+            }
         }
         Ok(vectors)
     }
@@ -208,27 +231,42 @@ impl Network {
     fn load(
         weights: &Path,
         architecture: &Architecture,
-        device: &Device,
+        place: Place,
     ) -> candle_core::Result<Self> {
-        let tensors = checkpoint::read(weights, architecture, device)?;
-        if device.is_cpu() && architecture.hidden_act == Activation::Gelu {
+        let tensors = checkpoint::read(weights, architecture, &place.device)?;
+        if place.is_for_kernels() && architecture.hidden_act == Activation::Gelu {
             let network = Box::new(FusedBert::load(architecture, &tensors, Isa::detect())?);
             return Ok(Self::Fused { network, scratches: Mutex::default() });
         }
-        Ok(Self::Plain(Box::new(PlainBert::load(architecture, tensors, device)?)))
+        let network = PlainBert::load(architecture, tensors, &place)?;
+        Ok(Self::Plain(Box::new(OnDevice::new(network, place)?)))
     }
 
-    /// `pool` of the last layer's `[tokens, dim]`.
-    fn run(&self, ids: &[u32], pool: impl Fn(&[f32]) -> Vec<f32>) -> candle_core::Result<Vec<f32>> {
+    /// `pool` of the last layer's `[tokens, dim]` for each of some windows of one length.
+    fn run(
+        &self,
+        windows: &[TextWindow],
+        pool: impl Fn(&[f32]) -> Vec<f32>,
+    ) -> candle_core::Result<Vec<Vec<f32>>> {
         match self {
             Self::Fused { network, scratches } => {
                 let lock = || scratches.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut scratch = lock().pop().unwrap_or_else(|| network.scratch());
-                let pooled = pool(network.forward(ids, &mut scratch));
+                let states = |window: &TextWindow| pool(network.forward(&window.ids, &mut scratch));
+                let pooled = windows.iter().map(states).collect();
                 lock().push(scratch);
                 Ok(pooled)
             }
-            Self::Plain(network) => Ok(pool(&network.forward(ids)?)),
+            Self::Plain(network) => {
+                let ids: Vec<u32> =
+                    windows.iter().flat_map(|window| &window.ids).copied().collect();
+                let shape = (windows.len(), ids.len() / windows.len());
+                let states = network.run(
+                    |device| Tensor::from_vec(ids, shape, device),
+                    |network, ids, place| network.forward(&ids, place),
+                )?;
+                Ok(states.chunks_exact(states.len() / windows.len()).map(pool).collect())
+            }
         }
     }
 }

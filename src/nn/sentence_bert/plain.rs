@@ -1,23 +1,23 @@
 //! The network in candle's own operators: for CUDA and Metal, for activations that we have no
 //! kernel for, and what the processor's kernels are tested against.
 //!
-//! in: token ids; out: `[tokens, dim]`, the last layer.
+//! in: token ids of windows of one length; out: `[windows, tokens, dim]`, the last layer.
 //! source: Devlin et al. 2019; Vaswani et al. 2017.
 
 use std::collections::HashMap;
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 use candle_nn::{LayerNorm, Linear, Module, VarBuilder, layer_norm, linear, ops::softmax_last_dim};
 
 use super::{
+    super::on_device::Place,
     architecture::{Activation, Architecture},
     checkpoint::POSITIONS,
     position_bias::PositionBias,
 };
 
-/// The network on a device.
+/// The network at a place.
 pub(super) struct PlainBert {
-    device: Device,
     heads: usize,
     activation: Activation,
     /// `[vocabulary, dim]`
@@ -45,13 +45,12 @@ impl PlainBert {
     pub(super) fn load(
         architecture: &Architecture,
         tensors: HashMap<String, Tensor>,
-        device: &Device,
+        place: &Place,
     ) -> Result<Self> {
         let dim = architecture.hidden_size;
         let bias = PositionBias::load(architecture, &tensors)?;
-        let vars = VarBuilder::from_tensors(tensors, DType::F32, device);
+        let vars = VarBuilder::from_tensors(tensors, place.precision.into(), &place.device);
         Ok(Self {
-            device: device.clone(),
             heads: architecture.num_attention_heads,
             activation: architecture.hidden_act,
             words: vars.get((architecture.vocab_size, dim), "embeddings.word_embeddings.weight")?,
@@ -64,32 +63,33 @@ impl PlainBert {
         })
     }
 
-    /// The last layer's `[tokens, dim]`.
+    /// The last layer's `[windows, tokens, dim]` for `ids` `[windows, tokens]`.
     ///
     /// # Errors
-    /// The device fails; `ids` are none, too many, or not in the vocabulary.
-    pub(super) fn forward(&self, ids: &[u32]) -> Result<Vec<f32>> {
-        let tokens = ids.len();
-        let words = self.words.index_select(&Tensor::new(ids, &self.device)?, 0)?;
-        let mut states = (words + self.positions.narrow(0, 0, tokens)?)?; // [tokens, dim]
+    /// The device fails; tokens are none, too many, or not in the vocabulary.
+    pub(super) fn forward(&self, ids: &Tensor, place: &Place) -> Result<Tensor> {
+        let (windows, tokens) = ids.dims2()?;
+        let words = self.words.index_select(&ids.flatten_all()?, 0)?;
+        let words = words.reshape((windows, tokens, ()))?;
+        let mut states = words.broadcast_add(&self.positions.narrow(0, 0, tokens)?)?;
         states = self.norm.forward(&states)?;
-        let bias = self.bias.as_ref().map(|bias| self.whole(bias, tokens)).transpose()?;
+        let bias = self.bias.as_ref().map(|bias| self.whole(bias, tokens, place)).transpose()?;
         for layer in &self.layers {
             let mixed = layer.attend(&states, self.heads, bias.as_ref())?;
             states = layer.mix_norm.forward(&(layer.mix.forward(&mixed)? + states)?)?;
             let wide = activated(self.activation, &layer.widen.forward(&states)?)?;
             states = layer.narrow_norm.forward(&(layer.narrow.forward(&wide)? + states)?)?;
         }
-        states.flatten_all()?.to_vec1()
+        Ok(states)
     }
 
-    /// `[heads, tokens, tokens]`
-    fn whole(&self, bias: &PositionBias, tokens: usize) -> Result<Tensor> {
+    /// `[1, heads, tokens, tokens]`
+    fn whole(&self, bias: &PositionBias, tokens: usize, place: &Place) -> Result<Tensor> {
         let mut numbers = vec![0.0; self.heads * tokens * tokens];
         for (head, out) in numbers.chunks_exact_mut(tokens * tokens).enumerate() {
             bias.fill(head, tokens, out);
         }
-        Tensor::from_vec(numbers, (self.heads, tokens, tokens), &self.device)
+        place.tensor(&numbers, (1, self.heads, tokens, tokens))
     }
 }
 
@@ -109,22 +109,22 @@ impl Layer {
         })
     }
 
-    /// What each token takes from the others, `[tokens, dim]`.
+    /// What each token takes from the others of its window, `[windows, tokens, dim]`.
     fn attend(&self, states: &Tensor, heads: usize, bias: Option<&Tensor>) -> Result<Tensor> {
-        let (tokens, dim) = states.dims2()?;
+        let (windows, tokens, dim) = states.dims3()?;
         let by_head = |part: &Linear| {
             part.forward(states)?
-                .reshape((tokens, heads, dim / heads))?
-                .transpose(0, 1)?
+                .reshape((windows, tokens, heads, dim / heads))?
+                .transpose(1, 2)?
                 .contiguous()
-        }; // [heads, tokens, head_dim]
+        }; // [windows, heads, tokens, head_dim]
         let query = (by_head(&self.query)? / ((dim / heads) as f64).sqrt())?;
-        let mut scores = query.matmul(&by_head(&self.key)?.t()?)?; // [heads, tokens, tokens]
+        let mut scores = query.matmul(&by_head(&self.key)?.t()?)?; // [.., tokens, tokens]
         if let Some(bias) = bias {
-            scores = (scores + bias)?;
+            scores = scores.broadcast_add(bias)?;
         }
         let mixed = softmax_last_dim(&scores)?.matmul(&by_head(&self.value)?)?;
-        mixed.transpose(0, 1)?.reshape((tokens, dim))
+        mixed.transpose(1, 2)?.flatten_from(2)
     }
 }
 

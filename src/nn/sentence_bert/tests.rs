@@ -30,8 +30,11 @@ fn states(
     tensors: &HashMap<String, Tensor>,
     ids: &[u32],
 ) -> Vec<f32> {
-    let plain = PlainBert::load(architecture, tensors.clone(), &Device::Cpu).unwrap();
-    let expected = plain.forward(ids).unwrap();
+    let place = Place::f32(&Device::Cpu);
+    let plain = PlainBert::load(architecture, tensors.clone(), &place).unwrap();
+    let batch = Tensor::new(ids, &Device::Cpu).unwrap().unsqueeze(0).unwrap(); // [1, tokens]
+    let expected = plain.forward(&batch, &place).unwrap();
+    let expected = expected.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     for isa in Isa::available() {
         let fused = FusedBert::load(architecture, tensors, isa).unwrap();
         let mut scratch = fused.scratch();

@@ -24,7 +24,10 @@ use self::{
     plain::PlainNet,
     windows::{STEP, counting, windows},
 };
-use super::NnError;
+use super::{
+    NnError,
+    on_device::{OnDevice, Place},
+};
 
 /// Rows of a frame.
 pub const HEIGHT_PX: usize = 27;
@@ -45,7 +48,7 @@ enum Network {
     /// Our kernels, on the processor.
     Fused(Box<FusedNet>),
     /// candle's operators, on any other device.
-    Plain { network: Box<PlainNet>, device: Device },
+    Plain(Box<OnDevice<PlainNet>>),
 }
 
 impl TransNetV2 {
@@ -74,7 +77,8 @@ impl TransNetV2 {
         } else {
             let vars = VarBuilder::from_tensors(tensors, DType::F32, device);
             let network = PlainNet::load(&architecture, &vars).map_err(refuse)?;
-            Network::Plain { network: Box::new(network), device: device.clone() }
+            let place = Place::f32(device);
+            Network::Plain(Box::new(OnDevice::new(network, place).map_err(refuse)?))
         };
         Ok(Self { architecture, network })
     }
@@ -106,10 +110,13 @@ impl TransNetV2 {
                 .collect();
             let logits = match &self.network {
                 Network::Fused(network) => network.forward(&rgb, counting(), &mut scratch),
-                Network::Plain { network, device } => {
-                    let logits = network.forward(&rgb, device)?;
-                    logits.narrow(0, counting().start, counting().len())?.to_vec1()?
-                }
+                Network::Plain(network) => network.run(
+                    |_| Ok(()),
+                    |network, (), place| {
+                        let logits = network.forward(&rgb, &place.device)?;
+                        logits.narrow(0, counting().start, counting().len())
+                    },
+                )?,
             };
             probabilities.extend(logits.iter().map(|logit| 1.0 / (1.0 + (-logit).exp())));
         }

@@ -1,9 +1,10 @@
 //! The network in candle's operators: for CUDA and Metal, and what the kernels are tested against.
 
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::{D, Result, Tensor};
 use candle_nn::{Conv2d, LayerNorm, Linear, Module};
 
 use super::{super::PlainNetwork, BlockWeights, DEPTHWISE, DepthwiseWeights, Weights};
+use crate::nn::on_device::Place;
 
 /// The network on a device.
 pub(in super::super) struct PlainNet {
@@ -31,27 +32,27 @@ struct Block {
 impl PlainNet {
     /// # Errors
     /// The device has no room.
-    pub(in super::super) fn new(weights: &Weights, device: &Device) -> Result<Self> {
+    pub(in super::super) fn new(weights: &Weights, place: &Place) -> Result<Self> {
         let stages = weights.stages.iter().map(|stage| {
             let shrink = stage.shrink.as_ref();
             Ok(Stage {
                 shrink: shrink
                     .map(|(norm, conv)| {
-                        Ok::<_, candle_core::Error>((norm.plain(device)?, conv.plain(device)?))
+                        Ok::<_, candle_core::Error>((norm.plain(place)?, conv.plain(place)?))
                     })
                     .transpose()?,
                 blocks: stage
                     .blocks
                     .iter()
-                    .map(|block| Block::new(block, device))
+                    .map(|block| Block::new(block, place))
                     .collect::<Result<_>>()?,
             })
         });
         Ok(Self {
-            stem: weights.stem.plain(device)?,
-            stem_norm: weights.stem_norm.plain(device)?,
+            stem: weights.stem.plain(place)?,
+            stem_norm: weights.stem_norm.plain(place)?,
             stages: stages.collect::<Result<_>>()?,
-            norm: weights.norm.plain(device)?,
+            norm: weights.norm.plain(place)?,
         })
     }
 }
@@ -78,19 +79,18 @@ fn of_channels(layer: &impl Module, x: &Tensor) -> Result<Tensor> {
 }
 
 impl Block {
-    fn new(weights: &BlockWeights, device: &Device) -> Result<Self> {
+    fn new(weights: &BlockWeights, place: &Place) -> Result<Self> {
         let DepthwiseWeights { weight, bias } = &weights.depthwise;
         let channels = bias.len();
-        let by_tap = Tensor::from_slice(weight, (channels, weight.len() / channels), &Device::Cpu)?;
-        let taps = (0..weight.len() / channels).map(|tap| {
-            by_tap.narrow(1, tap, 1)?.contiguous()?.reshape((1, channels, 1, 1))?.to_device(device)
-        });
+        let by_tap = place.tensor(weight, (channels, weight.len() / channels))?;
+        let taps = (0..weight.len() / channels)
+            .map(|tap| by_tap.narrow(1, tap, 1)?.contiguous()?.reshape((1, channels, 1, 1)));
         Ok(Self {
             taps: taps.collect::<Result<_>>()?,
-            bias: Tensor::from_slice(bias, (1, channels, 1, 1), device)?,
-            norm: weights.norm.plain(device)?,
-            widen: weights.widen.plain(device)?,
-            narrow: weights.narrow.plain(device)?,
+            bias: place.tensor(bias, (1, channels, 1, 1))?,
+            norm: weights.norm.plain(place)?,
+            widen: weights.widen.plain(place)?,
+            narrow: weights.narrow.plain(place)?,
         })
     }
 

@@ -1,9 +1,10 @@
 //! The network in candle's operators: for CUDA and Metal, and what the kernels are tested against.
 
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::{D, Result, Tensor};
 use candle_nn::{Conv2d, Module};
 
 use super::{super::PlainNetwork, POOL, Weights};
+use crate::nn::on_device::Place;
 
 /// The network on a device.
 pub(in super::super) struct PlainNet {
@@ -19,14 +20,14 @@ struct Block {
 impl PlainNet {
     /// # Errors
     /// The device has no room.
-    pub(in super::super) fn new(weights: &Weights, device: &Device) -> Result<Self> {
+    pub(in super::super) fn new(weights: &Weights, place: &Place) -> Result<Self> {
         let blocks = weights.blocks.iter().map(|block| {
             Ok(Block {
-                convs: block.convs.iter().map(|conv| conv.plain(device)).collect::<Result<_>>()?,
-                shortcut: block.shortcut.as_ref().map(|conv| conv.plain(device)).transpose()?,
+                convs: block.convs.iter().map(|conv| conv.plain(place)).collect::<Result<_>>()?,
+                shortcut: block.shortcut.as_ref().map(|conv| conv.plain(place)).transpose()?,
             })
         });
-        Ok(Self { stem: weights.stem.plain(device)?, blocks: blocks.collect::<Result<_>>()? })
+        Ok(Self { stem: weights.stem.plain(place)?, blocks: blocks.collect::<Result<_>>()? })
     }
 }
 

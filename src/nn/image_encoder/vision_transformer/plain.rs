@@ -1,12 +1,13 @@
 //! The network in candle's operators: for CUDA and Metal, and what the kernels are tested against.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 use candle_nn::{Conv2d, LayerNorm, Linear, Module, ops::softmax_last_dim};
 
 use super::{
     super::PlainNetwork, Activation, HeadWeights, LayerWeights, PoolWeights, TransformWeights,
     Weights,
 };
+use crate::nn::on_device::Place;
 
 /// The network on a device.
 pub(in super::super) struct PlainNet {
@@ -53,7 +54,7 @@ struct Pool {
 impl PlainNet {
     /// # Errors
     /// The device has no room.
-    pub(in super::super) fn new(weights: &Weights, device: &Device) -> Result<Self> {
+    pub(in super::super) fn new(weights: &Weights, place: &Place) -> Result<Self> {
         let (dim, heads) = (weights.patch.width(), weights.heads);
         let class_token = weights.class_token.as_ref();
         let pre_norm = weights.pre_norm.as_ref();
@@ -61,28 +62,22 @@ impl PlainNet {
             dim,
             heads,
             activation: weights.activation,
-            patch: weights.patch.plain(device)?,
-            class_token: class_token
-                .map(|token| Tensor::from_slice(token, (1, 1, dim), device))
-                .transpose()?,
-            positions: Tensor::from_slice(
-                &weights.positions,
-                (1, weights.positions.len() / dim, dim),
-                device,
-            )?,
-            pre_norm: pre_norm.map(|norm| norm.plain(device)).transpose()?,
+            patch: weights.patch.plain(place)?,
+            class_token: class_token.map(|token| place.tensor(token, (1, 1, dim))).transpose()?,
+            positions: place.tensor(&weights.positions, (1, weights.positions.len() / dim, dim))?,
+            pre_norm: pre_norm.map(|norm| norm.plain(place)).transpose()?,
             layers: weights
                 .layers
                 .iter()
-                .map(|layer| Layer::new(layer, device))
+                .map(|layer| Layer::new(layer, place))
                 .collect::<Result<_>>()?,
-            post_norm: weights.post_norm.plain(device)?,
+            post_norm: weights.post_norm.plain(place)?,
             head: match &weights.head {
                 HeadWeights::ClassToken(project) => Head::ClassToken(
-                    project.as_ref().map(|project| project.plain(device)).transpose()?,
+                    project.as_ref().map(|project| project.plain(place)).transpose()?,
                 ),
                 HeadWeights::AttentionPool(pool) => {
-                    Head::AttentionPool(Box::new(Pool::new(pool, heads, device)?))
+                    Head::AttentionPool(Box::new(Pool::new(pool, heads, place)?))
                 }
             },
         })
@@ -153,34 +148,34 @@ impl PlainNetwork for PlainNet {
 }
 
 impl Layer {
-    fn new(weights: &LayerWeights, device: &Device) -> Result<Self> {
+    fn new(weights: &LayerWeights, place: &Place) -> Result<Self> {
         Ok(Self {
-            norm: weights.norm.plain(device)?,
-            project: weights.project.plain(device)?,
-            mix: weights.mix.plain(device)?,
-            transform: Transform::new(&weights.transform, device)?,
+            norm: weights.norm.plain(place)?,
+            project: weights.project.plain(place)?,
+            mix: weights.mix.plain(place)?,
+            transform: Transform::new(&weights.transform, place)?,
         })
     }
 }
 
 impl Transform {
-    fn new(weights: &TransformWeights, device: &Device) -> Result<Self> {
+    fn new(weights: &TransformWeights, place: &Place) -> Result<Self> {
         Ok(Self {
-            norm: weights.norm.plain(device)?,
-            widen: weights.widen.plain(device)?,
-            narrow: weights.narrow.plain(device)?,
+            norm: weights.norm.plain(place)?,
+            widen: weights.widen.plain(place)?,
+            narrow: weights.narrow.plain(place)?,
         })
     }
 }
 
 impl Pool {
-    fn new(weights: &PoolWeights, heads: usize, device: &Device) -> Result<Self> {
+    fn new(weights: &PoolWeights, heads: usize, place: &Place) -> Result<Self> {
         let head_dim = weights.query.len() / heads;
         Ok(Self {
-            query: Tensor::from_slice(&weights.query, (1, heads, 1, head_dim), device)?,
-            project: weights.project.plain(device)?,
-            mix: weights.mix.plain(device)?,
-            transform: Transform::new(&weights.transform, device)?,
+            query: place.tensor(&weights.query, (1, heads, 1, head_dim))?,
+            project: weights.project.plain(place)?,
+            mix: weights.mix.plain(place)?,
+            transform: Transform::new(&weights.transform, place)?,
         })
     }
 }

@@ -1,0 +1,27 @@
+//! The numbers that a network computes in.
+
+use candle_core::DType;
+use serde::{Deserialize, Serialize};
+
+/// What weights and activations are kept in; products of matrices are summed in f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 24 bits of mantissa; on the processor by our own kernels.
+    #[default]
+    F32,
+    /// 11 bits, at most 65,504: half the memory, and the tensor cores of a device.
+    F16,
+    /// 8 bits, the range of f32.
+    Bf16,
+}
+
+impl From<Precision> for DType {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::F16 => Self::F16,
+            Precision::Bf16 => Self::BF16,
+        }
+    }
+}

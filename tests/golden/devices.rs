@@ -1,0 +1,101 @@
+//! Networks in f16 on the processor, and in every precision on a CUDA device where there is one,
+//! against our kernels in f32, which the other tests compare with PyTorch.
+
+use std::fs;
+
+use cinetag::{
+    base::{DeviceChoice, Hinted as _},
+    nn::{
+        Device, ImageEncoder, ModelFiles, ModelSource, Precision, SentenceBert, TextWindow,
+        WeightCache, device,
+    },
+};
+
+use crate::networks::{assert_close, data, picture, pretrained};
+
+/// How near to f32, as part of the largest number. Measured on the processor in f16: EfficientNet-
+/// Lite0 3.5e-3, a `BERT` of random weights 1.7e-3, the others less, all-MiniLM-L6-v2 0.9e-3. bf16
+/// has three bits less; it was never measured.
+fn tolerance(precision: Precision) -> f32 {
+    match precision {
+        Precision::F32 => 1e-4,
+        Precision::F16 => 5e-3,
+        Precision::Bf16 => 4e-2,
+    }
+}
+
+/// Where networks are tested. Without a CUDA device it says so.
+fn places() -> Vec<(Device, Precision)> {
+    let mut places = vec![(Device::Cpu, Precision::F16)];
+    match device::resolve(DeviceChoice::Cuda(0)) {
+        Ok((cuda, _)) => places
+            .extend([Precision::F32, Precision::F16, Precision::Bf16].map(|p| (cuda.clone(), p))),
+        Err(error) => eprintln!("NOT CHECKED on CUDA: {error}"),
+    }
+    places
+}
+
+/// Compares what is `found` at every place with what is `expected`.
+fn at_every_place(what: &str, expected: &[f32], found: impl Fn(&Device, Precision) -> Vec<f32>) {
+    for (device, precision) in places() {
+        let what = format!("{what}, {precision:?} on {}", device::name(&device));
+        assert_close(&what, &found(&device, precision), expected, tolerance(precision));
+    }
+}
+
+fn in_folder(kind: &str) -> Vec<(String, ModelFiles)> {
+    let cache = WeightCache::open(Some(data("no-cache"))).unwrap();
+    let folders = fs::read_dir(data(kind)).unwrap().map(|entry| entry.unwrap().path());
+    folders
+        .map(|folder| {
+            let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+            (name, cache.resolve(&ModelSource::Path(folder)).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn image_networks_are_the_same_on_every_device_in_every_precision() {
+    let mut networks = in_folder("image_encoders");
+    networks.extend(pretrained("efficientnet-lite0").map(|files| ("lite0".to_owned(), files)));
+    for (name, files) in networks {
+        let network = ImageEncoder::load(&files, &Device::Cpu).unwrap();
+        let rgb = picture(network.side_px() as i64);
+        let rgb = [rgb.iter().rev().copied().collect(), rgb].concat();
+        at_every_place(&name, &network.embed(&rgb).unwrap(), |device, precision| {
+            ImageEncoder::load_in(&files, device, precision).unwrap().embed(&rgb).unwrap()
+        });
+    }
+}
+
+#[test]
+fn text_networks_are_the_same_on_every_device_in_every_precision() {
+    let mut networks = in_folder("text_networks");
+    networks.extend(pretrained("all-minilm-l6-v2").map(|files| ("minilm".to_owned(), files)));
+    for (name, files) in networks {
+        let network = SentenceBert::load(&files, &Device::Cpu).unwrap();
+        // Of two lengths: those of one are computed together.
+        let windows: Vec<TextWindow> = [("a ghost waits ", 30), ("her brother ", 9)]
+            .into_iter()
+            .flat_map(|(words, count)| network.windows(&words.repeat(count), 24, 4).unwrap())
+            .collect();
+        at_every_place(&name, &network.embed(&windows).unwrap(), |device, precision| {
+            SentenceBert::load_in(&files, device, precision).unwrap().embed(&windows).unwrap()
+        });
+    }
+}
+
+#[test]
+fn what_candle_cannot_compute_on_the_processor_is_refused_when_it_is_loaded() {
+    let images = in_folder("image_encoders")
+        .into_iter()
+        .map(|(_, files)| ImageEncoder::load_in(&files, &Device::Cpu, Precision::Bf16).err());
+    let texts = in_folder("text_networks")
+        .into_iter()
+        .map(|(_, files)| SentenceBert::load_in(&files, &Device::Cpu, Precision::Bf16).err());
+    for error in images.chain(texts) {
+        let error = error.expect("bf16 is refused");
+        assert_eq!(error.to_string(), "the processor does not compute in bf16");
+        assert!(error.hint().unwrap().contains("`f32`"));
+    }
+}
