@@ -6,6 +6,7 @@ mod catalog;
 mod cut_lists;
 mod esc10;
 mod leaks;
+mod librosa_extra;
 mod librosa_mfcc;
 mod networks;
 mod pictures;
