@@ -385,6 +385,7 @@ mod tests {
             assert_eq!(dim, 104 + num, "{name}");
             let features = encoder.encode(Input::Audio(&samples)).unwrap();
             assert_eq!(features.time_secs, usual.time_secs);
+            assert_eq!(features.data.len(), features.time_secs.len() * dim, "{name}");
             for (row, usual) in features.data.chunks(dim).zip(usual.data.chunks(104)) {
                 assert_eq!(row[..104], *usual, "{name}");
             }
