@@ -15,7 +15,7 @@ use super::{
     chroma::Chroma,
     contrast::{Contrast, contrasts_db},
     delta::{Order, delta},
-    descriptors::{self, Describer, Descriptors, FLUX, flux_db},
+    descriptors::{Describer, Descriptors, FLUX, flux_db},
     mfcc::{Dct, MelBank, Scratch, Spectrum},
 };
 

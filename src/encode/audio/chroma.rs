@@ -36,7 +36,7 @@ impl Chroma {
         // 0 Hz has no pitch; it is put an octave and a half below the first bin.
         let mut pitches = vec![pitch(1) - 1.5 * classes];
         pitches.extend((1..=fft_len / 2 + 1).map(pitch));
-        let mut weights = vec![Vec::with_capacity(fft_len / 2 + 1); NUM_CLASSES];
+        let mut weights = vec![Vec::new(); NUM_CLASSES];
         for pair in pitches.windows(2) {
             let width = (pair[1] - pair[0]).max(1.0);
             let gaussian = |class: usize| {
