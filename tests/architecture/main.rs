@@ -49,6 +49,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("gemm", &["nn"]),
     ("ureq", &["nn"]),
     ("rustfft", &["encode"]),
+    ("ebur128", &["encode"]),
     ("realfft", &["encode"]),
     ("csv", &["catalog", "report", "tag"]),
     ("parquet", &["catalog", "tag"]),

@@ -7,6 +7,7 @@ mod cut_lists;
 mod devices;
 mod esc10;
 mod leaks;
+mod librosa_extra;
 mod librosa_mfcc;
 mod networks;
 mod pictures;

@@ -11,9 +11,11 @@
 use std::ops::Range;
 
 use super::{
-    Settings,
+    Extra, Settings,
+    chroma::Chroma,
+    contrast::{Contrast, contrasts_db},
     delta::{Order, delta},
-    descriptors::{self, Describer, Descriptors, FLUX, flux_db},
+    descriptors::{Describer, Descriptors, FLUX, flux_db},
     mfcc::{Dct, MelBank, Scratch, Spectrum},
 };
 
@@ -28,6 +30,12 @@ pub struct Series {
     pub delta_delta: Vec<Vec<f32>>,
     /// Level, zero crossings, centroid, roll-off, flatness, flux.
     pub descriptors: Vec<Vec<f32>>,
+    /// Mels, decibels; empty unless asked for, as those below.
+    pub log_mel: Vec<Vec<f32>>,
+    /// Pitch classes, 0..1, from C to B.
+    pub chroma: Vec<Vec<f32>>,
+    /// Peaks over valleys in seven bands, decibels.
+    pub contrast: Vec<Vec<f32>>,
 }
 
 /// Turns samples into series. Made once per encoder; usable from several threads.
@@ -35,6 +43,9 @@ pub struct Analysis {
     spectrum: Spectrum,
     mels: MelBank,
     dct: Dct,
+    has_log_mel: bool,
+    chroma: Option<Chroma>,
+    contrast: Option<Contrast>,
     top_db: f32,
     bin_hz: f32,
     frames_per_window: f64,
@@ -46,6 +57,7 @@ impl Analysis {
     pub fn new(settings: &Settings) -> Self {
         let rate_hz = f64::from(settings.rate_hz);
         let high_hz = settings.high_hz.unwrap_or(rate_hz / 2.0);
+        let has = |extra| settings.extra.contains(&extra);
         Self {
             spectrum: Spectrum::new(settings.fft_length, settings.hop_length),
             mels: MelBank::new(
@@ -56,6 +68,9 @@ impl Analysis {
                 settings.fft_length,
             ),
             dct: Dct::new(settings.num_coeffs, settings.num_mels),
+            has_log_mel: has(Extra::LogMel),
+            chroma: has(Extra::Chroma).then(|| Chroma::new(rate_hz, settings.fft_length)),
+            contrast: has(Extra::Contrast).then(|| Contrast::new(rate_hz, settings.fft_length)),
             top_db: settings.top_db.unwrap_or(f32::INFINITY),
             bin_hz: (rate_hz / settings.fft_length as f64) as f32,
             frames_per_window: settings.window_secs * rate_hz / settings.hop_length as f64,
@@ -84,6 +99,7 @@ impl Analysis {
             power: Vec::with_capacity(self.spectrum.num_bins()),
             describer: Describer::new(self.spectrum.num_bins(), self.bin_hz),
             previous: None,
+            sorted: Vec::new(),
         };
         self.windows(samples.len())
             .into_iter()
@@ -93,11 +109,16 @@ impl Analysis {
     fn window(&self, samples: &[f32], frames: Range<usize>, state: &mut State) -> Series {
         let mut mels: Vec<Vec<f32>> = Vec::with_capacity(frames.len());
         let mut described: Vec<Descriptors> = Vec::with_capacity(frames.len());
+        let mut chroma: Vec<Vec<f32>> = Vec::new();
+        let mut contrast = Vec::new();
         for frame_idx in frames {
             self.spectrum.power(samples, frame_idx, &mut state.scratch, &mut state.power);
             mels.push(self.mels.decibels(&state.power));
             let (_, inside) = self.spectrum.frame(samples, frame_idx);
             described.push(state.describer.describe(inside, self.spectrum.fft_len(), &state.power));
+            chroma.extend(self.chroma.iter().map(|chroma| chroma.of(&state.power)));
+            let of_bands = |bands: &Contrast| bands.describe(&state.power, &mut state.sorted);
+            contrast.extend(self.contrast.iter().map(of_bands));
         }
         let loudest = mels.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
         let floor_db = loudest - self.top_db;
@@ -118,12 +139,23 @@ impl Analysis {
         Series {
             delta: derive(Order::First),
             delta_delta: derive(Order::Second),
-            descriptors: (0..descriptors::NAMES.len())
-                .map(|idx| described.iter().map(|frame| frame[idx]).collect())
-                .collect(),
+            descriptors: over_frames(&described),
+            log_mel: if self.has_log_mel { over_frames(&mels) } else { Vec::new() },
+            chroma: over_frames(&chroma),
+            contrast: if contrast.is_empty() {
+                Vec::new()
+            } else {
+                contrasts_db(&contrast, self.top_db)
+            },
             mfcc,
         }
     }
+}
+
+/// `[frames, values]` to `[values, frames]`.
+fn over_frames<Frame: AsRef<[f32]>>(frames: &[Frame]) -> Vec<Vec<f32>> {
+    let num_values = frames.first().map_or(0, |frame| frame.as_ref().len());
+    (0..num_values).map(|idx| frames.iter().map(|frame| frame.as_ref()[idx]).collect()).collect()
 }
 
 /// What runs on from frame to frame.
@@ -133,4 +165,6 @@ struct State {
     describer: Describer,
     /// Decibels of the frame before, `[mels]`.
     previous: Option<Vec<f32>>,
+    /// Working memory of the contrast.
+    sorted: Vec<f32>,
 }

@@ -3,26 +3,35 @@
 //! in: mono samples; out: `[windows, dim]` statistics over each window's frames: mean and
 //! spread of the MFCC, spread of their slopes and curvatures (whose means say next to
 //! nothing), four statistics of level, zero crossings, centroid, roll-off, flatness and
-//! flux. The row's time is the window's start.
+//! flux; behind them the [`Extra`] descriptors that a pipeline names. The row's time is the
+//! window's start.
 //!
 //! `top_db` is taken against each window's own maximum, not the film's: a window then
 //! sounds the same whatever else the film holds, and one window is librosa's clip.
 //! Silence gives finite numbers.
 
 mod analysis;
+mod chroma;
+mod contrast;
 mod delta;
 mod descriptors;
+mod groups;
+mod loudness;
 mod mfcc;
 mod pool;
+mod tempo;
+
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use self::pool::Statistic::{self, Mean, P10, P90, Std};
 pub use self::{
     analysis::{Analysis, Series},
+    groups::Extra,
     mfcc::MelScale,
 };
+use self::{descriptors::FLUX, groups::Group, tempo::Tempo};
 use super::{
     modality::{
         EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, Want,
@@ -40,10 +49,6 @@ use crate::{
 /// Raised whenever the same settings give other numbers.
 const ALGORITHM_VERSION: u32 = 2;
 const NAME: &str = "audio";
-
-const MFCC_STATISTICS: [Statistic; 2] = [Mean, Std];
-const DELTA_STATISTICS: [Statistic; 1] = [Std];
-const DESCRIPTOR_STATISTICS: [Statistic; 4] = [Mean, Std, P10, P90];
 
 /// The soundtrack.
 pub struct Audio;
@@ -74,6 +79,8 @@ pub struct Settings {
     /// No mel counts as quieter than so much below the window's loudest, dB; absent: no
     /// limit but −100 dB.
     pub top_db: Option<f32>,
+    /// Descriptors beside these: `log-mel`, `chroma`, `contrast`, `tempo`, `loudness`.
+    pub extra: Vec<Extra>,
 }
 
 impl Default for Settings {
@@ -90,6 +97,7 @@ impl Default for Settings {
             high_hz: None,
             num_coeffs: 20,
             top_db: Some(80.0),
+            extra: Vec::new(),
         }
     }
 }
@@ -157,28 +165,36 @@ impl Settings {
             &self.low_hz,
         )?;
         let top_db = self.top_db.unwrap_or(80.0);
-        expect(top_db > 0.0 && top_db.is_finite(), "top_db", "above 0 dB, or absent", &top_db)
+        expect(top_db > 0.0 && top_db.is_finite(), "top_db", "above 0 dB, or absent", &top_db)?;
+        self.check_extra()
     }
 
-    /// What the numbers of a row are, in order.
-    fn feature_names(&self) -> Vec<String> {
-        let coefficients: Vec<_> = (0..self.num_coeffs).map(|i| format!("mfcc{i}")).collect();
-        let slopes: Vec<_> = coefficients.iter().map(|name| format!("{name}_delta")).collect();
-        let curves: Vec<_> = coefficients.iter().map(|name| format!("{name}_delta2")).collect();
-        let described = descriptors::NAMES.map(str::to_owned);
-        let groups: [(&[String], &[Statistic]); 4] = [
-            (&coefficients, &MFCC_STATISTICS),
-            (&slopes, &DELTA_STATISTICS),
-            (&curves, &DELTA_STATISTICS),
-            (&described, &DESCRIPTOR_STATISTICS),
-        ];
-        let mut names = Vec::new();
-        for (series, statistics) in groups {
-            for statistic in statistics {
-                names.extend(series.iter().map(|name| format!("{name}_{}", statistic.name())));
-            }
+    fn check_extra(&self) -> Result<(), EncodeError> {
+        let expect =
+            |condition: bool, message: String| settings::expect(NAME, condition, || message);
+        expect(
+            self.extra.windows(2).all(|pair| pair[0] != pair[1]),
+            "`extra` names a descriptor twice".to_owned(),
+        )?;
+        if self.extra.contains(&Extra::Contrast) {
+            let (rate_hz, fft_length) = (self.rate_hz, self.fft_length);
+            expect(
+                rate_hz > contrast::MIN_RATE_HZ,
+                format!(
+                    "`rate_hz` must be above {} Hz for `contrast`, got {rate_hz}",
+                    contrast::MIN_RATE_HZ
+                ),
+            )?;
+            let shortest = (f64::from(rate_hz) / contrast::MAX_BIN_HZ).ceil() as usize;
+            expect(
+                fft_length >= shortest,
+                format!(
+                    "`fft_length` must be at least {shortest} samples for `contrast`, \
+                     got {fft_length}"
+                ),
+            )?;
         }
-        names
+        Ok(())
     }
 }
 
@@ -208,10 +224,14 @@ struct AudioEncoder {
     identity: EncoderIdentity,
     settings: Settings,
     analysis: Analysis,
+    groups: Vec<Group>,
+    tempo: Option<Tempo>,
 }
 
 impl AudioEncoder {
-    fn new(settings: Settings) -> Result<Self, EncodeError> {
+    fn new(mut settings: Settings) -> Result<Self, EncodeError> {
+        // In whatever order they are named, a row has them in the same.
+        settings.extra.sort_unstable();
         settings.check()?;
         let analysis = Analysis::new(&settings);
         settings::expect(NAME, !analysis.has_empty_filter(), || {
@@ -221,13 +241,22 @@ impl AudioEncoder {
                 settings.num_mels
             )
         })?;
-        let features = settings.feature_names();
+        let features = groups::feature_names(&settings);
         let dim = features.len();
-        let description = json!({
+        let mut description = json!({
             "algorithm": ALGORITHM_VERSION,
             "settings": settings,
             "features": features,
         });
+        // Without any, the fingerprint is what it was before there were some.
+        if let Some(described) = description["settings"].as_object_mut()
+            && settings.extra.is_empty()
+        {
+            described.shift_remove("extra");
+        }
+        let has_tempo = settings.extra.contains(&Extra::Tempo);
+        let tempo = has_tempo.then(|| Tempo::new(f64::from(settings.rate_hz), settings.hop_length));
+        let groups = groups::groups(&settings);
         let identity = EncoderIdentity {
             name: NAME.to_owned(),
             fingerprint: Fingerprint::of(&description),
@@ -235,28 +264,39 @@ impl AudioEncoder {
             row_unit: format!("window of about {} s", settings.window_secs),
             description,
         };
-        Ok(Self { identity, settings, analysis })
+        Ok(Self { identity, settings, analysis, groups, tempo })
     }
 
-    fn features(&self, samples: &Samples) -> Features {
-        let hop_secs = self.settings.hop_length as f64 / f64::from(self.settings.rate_hz);
+    fn features(&self, samples: &Samples) -> Result<Features, Failure> {
         let windows = self.analysis.windows(samples.mono.len());
+        let loudness = self.loudness(samples, &windows)?;
         let mut data = Vec::with_capacity(windows.len() * self.identity.dim);
-        for series in self.analysis.series(&samples.mono) {
-            let groups: [(&[Vec<f32>], &[Statistic]); 4] = [
-                (&series.mfcc, &MFCC_STATISTICS),
-                (&series.delta, &DELTA_STATISTICS),
-                (&series.delta_delta, &DELTA_STATISTICS),
-                (&series.descriptors, &DESCRIPTOR_STATISTICS),
-            ];
-            for (series, statistics) in groups {
-                for statistic in statistics {
-                    data.extend(series.iter().map(|values| statistic.of(values)));
-                }
+        for (window_idx, series) in self.analysis.series(&samples.mono).enumerate() {
+            for group in &self.groups {
+                group.describe(&series, &mut data);
             }
+            data.extend(self.tempo.iter().flat_map(|tempo| tempo.of(&series.descriptors[FLUX])));
+            data.extend(loudness.get(window_idx).into_iter().flatten());
         }
-        let start = |frames: &std::ops::Range<usize>| (frames.start as f64 * hop_secs) as f32;
-        Features { data, time_secs: windows.iter().map(start).collect() }
+        let hop_secs = self.settings.hop_length as f64 / f64::from(self.settings.rate_hz);
+        let start = |frames: &Range<usize>| (frames.start as f64 * hop_secs) as f32;
+        Ok(Features { data, time_secs: windows.iter().map(start).collect() })
+    }
+
+    /// Each window's loudness, or nothing where it is not asked for.
+    fn loudness(
+        &self,
+        samples: &Samples,
+        windows: &[Range<usize>],
+    ) -> Result<Vec<[f32; 4]>, Failure> {
+        if !self.settings.extra.contains(&Extra::Loudness) {
+            return Ok(Vec::new());
+        }
+        let sample_idx = |frame: usize| (frame * self.settings.hop_length).min(samples.mono.len());
+        let windows: Vec<_> =
+            windows.iter().map(|w| sample_idx(w.start)..sample_idx(w.end)).collect();
+        loudness::loudness(&samples.mono, samples.rate_hz, &windows)
+            .map_err(|e| Failure::new(ReasonCode::EncoderFailed, e.to_string()))
     }
 }
 
@@ -286,7 +326,7 @@ impl Encoder for AudioEncoder {
             let detail = format!("sample {idx} is {}", samples.mono[idx]);
             return Err(Failure::new(ReasonCode::NotFinite, detail));
         }
-        finite(self.features(samples))
+        finite(self.features(samples)?)
     }
 }
 
@@ -294,6 +334,9 @@ impl Encoder for AudioEncoder {
 mod tests {
     use super::*;
     use crate::base::DeviceChoice;
+
+    /// Of the default settings, before there were [`Extra`] descriptors.
+    const DEFAULT_FINGERPRINT: &str = "963a102bea1bb4e3";
 
     fn open(settings: &Value) -> Result<Box<dyn Encoder>, EncodeError> {
         let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
@@ -327,6 +370,30 @@ mod tests {
         assert_eq!(features.data.len(), 3 * dim);
         for (time, expected) in features.time_secs.iter().zip([0.0, 10.33, 20.67]) {
             assert!((time - expected).abs() < 0.05, "{time}");
+        }
+    }
+
+    #[test]
+    fn extra_descriptors_stand_behind_the_usual_ones_which_stay_as_they_are() {
+        let samples = noise(22_050 * 21);
+        let usual = encode(&samples);
+        for (name, num) in
+            [("log-mel", 256), ("chroma", 24), ("contrast", 14), ("tempo", 2), ("loudness", 4)]
+        {
+            let encoder = open(&json!({"extra": [name]})).unwrap();
+            let dim = encoder.identity().dim;
+            assert_eq!(dim, 104 + num, "{name}");
+            let features = encoder.encode(Input::Audio(&samples)).unwrap();
+            assert_eq!(features.time_secs, usual.time_secs);
+            assert_eq!(features.data.len(), features.time_secs.len() * dim, "{name}");
+            for (row, usual) in features.data.chunks(dim).zip(usual.data.chunks(104)) {
+                assert_eq!(row[..104], *usual, "{name}");
+            }
+            let silence = Samples { mono: vec![0.0; 3000], ..samples.clone() };
+            for samples in [silence, noise(1), noise(700)] {
+                let features = encoder.encode(Input::Audio(&samples)).unwrap();
+                assert!(features.data.iter().all(|x| x.abs() < 2000.0), "{name}");
+            }
         }
     }
 
@@ -400,7 +467,20 @@ mod tests {
         assert_eq!(fingerprint(json!({})), fingerprint(Audio.defaults()));
         assert_ne!(fingerprint(json!({})), fingerprint(json!({"mel_scale": "htk"})));
         assert_ne!(fingerprint(json!({})), fingerprint(json!({"top_db": null})));
+        assert_eq!(fingerprint(json!({})), DEFAULT_FINGERPRINT, "bundles of old rest on it");
+        assert_eq!(fingerprint(json!({"extra": []})), DEFAULT_FINGERPRINT);
+        let extra = |names: &[&str]| fingerprint(json!({ "extra": names }));
+        assert_ne!(extra(&["chroma"]), extra(&["contrast"]));
+        assert_ne!(extra(&["chroma"]), DEFAULT_FINGERPRINT);
+        assert_eq!(extra(&["tempo", "chroma"]), extra(&["chroma", "tempo"]));
         for (settings, words) in [
+            (json!({"extra": ["tempo", "tempo"]}), "`extra` names a descriptor twice"),
+            (json!({"extra": ["pitch"]}), "`log-mel`, `chroma`, `contrast`"),
+            (json!({"extra": ["contrast"], "rate_hz": 12_800}), "above 12800 Hz for `contrast`"),
+            (
+                json!({"extra": ["contrast"], "fft_length": 220, "num_mels": 20, "hop_length": 99}),
+                "`fft_length` must be at least 221 samples for `contrast`, got 220",
+            ),
             (json!({"hop_length": 0}), "`hop_length` must be between 1 and 8192 samples"),
             (json!({"hop_length": 4096}), "no more than `fft_length`, got 4096"),
             (json!({"rate_hz": 100}), "`rate_hz` must be between 4000 and 96000 Hz, got 100"),
