@@ -59,11 +59,13 @@ fn others(value: &Value) -> Vec<Value> {
         }
         Value::Null => vec![json!(1.5), json!(8000.0), json!("max")],
         Value::String(_) => {
-            let words =
-                ["htk", "pad", "stretch", "crop", "efficientnet-lite2", "efficientnet-lite0"];
-            words.map(Value::from).to_vec()
+            let models = ["efficientnet-lite2", "efficientnet-lite0"].map(Value::from);
+            let words = ["htk", "pad", "stretch", "crop", "f16"].map(Value::from);
+            [models.as_slice(), words.as_slice()].concat()
         }
-        Value::Array(items) => vec![Value::from([items.as_slice(), &[json!("more")]].concat())],
+        Value::Array(items) => ["more", "chroma"]
+            .map(|word| Value::from([items.as_slice(), &[json!(word)]].concat()))
+            .to_vec(),
         Value::Object(_) => Vec::new(),
     }
 }
