@@ -3,16 +3,21 @@
 
     scripts/peer_stack.py CATALOG.csv RUN STORE OUT [FOLD…]
     cinetag compare OUT RUN
+    scripts/peer_stack.py CATALOG.csv RUN STORE OUT --ablate
 
 RUN is an evaluated run folder (its folds and labels are taken), STORE the feature store it read.
 Logistic regressions, one for each genre, on TF-IDF (words and bigrams), plot embedding, poster
 embedding and metadata; a logistic regression on their out-of-fold scores; a threshold for each
 genre from the stack's own. All of it is fitted on the folds that are not held out. FOLD… computes
 these folds alone and leaves them in OUT; the last one writes held-out.jsonl and evaluation.json.
+`--ablate` stacks every subset of the modalities on all folds and writes OUT/ablation.md: the study of
+`cinetag ablate`, but for its seeds, since nothing here is drawn. A view's regressions are fitted
+once for all subsets.
 Needs scikit-learn 1.9, scipy, numpy, h5py.
 """
 import csv
 import hashlib
+import itertools
 import json
 import pathlib
 import sys
@@ -31,6 +36,7 @@ from sklearn.preprocessing import StandardScaler
 warnings.filterwarnings("ignore")  # max_iter is reached now and then
 csv.field_size_limit(10**9)
 VIEWS = {"tfidf": 10, "plot": 0.03, "poster": 0.001, "metadata": 0.3}  # inverse penalties
+MODALITIES = {"plot": ["tfidf", "plot"], "poster": ["poster"], "metadata": ["metadata"]}
 
 
 def features(store, name, keys):
@@ -117,14 +123,18 @@ class Films:
         )
         return np.stack([fit(view, c).decision_function(views[view][1]) for view, c in VIEWS.items()])
 
-    def held_out(self, fold):
-        """Probabilities and decisions of one fold by a stack of the others."""
+    def fitted(self, fold):
+        """Titles and scores [views][titles, genres] of the folds that are kept, each by regressions
+        on the other ones, and of the fold that is held out, by regressions on all that are kept."""
         train, test = np.where(self.fold != fold)[0], np.where(self.fold == fold)[0]
         inner = np.zeros((len(VIEWS), len(train), len(self.genres)))
         for other in sorted(set(self.fold) - {fold}):
             inside = self.fold[train] == other
             inner[:, inside] = self.scores(train[~inside], train[inside])
-        outer = self.scores(train, test)
+        return train, test, inner, self.scores(train, test)
+
+    def stacked(self, train, inner, outer):
+        """Probabilities and decisions by a stack of some views' scores."""
         own, scores = np.zeros(inner.shape[1:]), np.zeros(outer.shape[1:])
         for g in range(len(self.genres)):
             stack = LogisticRegression(C=1).fit(inner[:, :, g].T, self.labels[train, g])
@@ -143,6 +153,28 @@ def best(labels, scores):
     return cuts[int(np.argmax([f1_score(labels, scores >= cut, zero_division=0) for cut in cuts]))]
 
 
+def ablate(films, out):
+    """Every subset of the modalities on all folds."""
+    began = time.perf_counter(), time.process_time()
+    sizes = range(1, len(MODALITIES) + 1)
+    subsets = [names for size in sizes for names in itertools.combinations(MODALITIES, size)]
+    decided = {names: np.zeros(films.labels.shape, bool) for names in subsets}
+    for fold in sorted(set(films.fold)):
+        train, test, inner, outer = films.fitted(fold)
+        for names in subsets:
+            views = [list(VIEWS).index(view) for name in names for view in MODALITIES[name]]
+            decided[names][test] = films.stacked(train, inner[views], outer[views])[1]
+    wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
+    lines = ["| modalities | micro F1 | macro F1 | samples F1 |", "| --- | ---: | ---: | ---: |"]
+    for names in subsets:
+        kinds = ("micro", "macro", "samples")
+        f1 = (f1_score(films.labels, decided[names], average=kind, zero_division=0) for kind in kinds)
+        lines.append(" | ".join([f"| {' + '.join(names)}", *(f"{x:.3f}" for x in f1)]) + " |")
+    lines.append(f"\n{len(subsets)} subsets, {len(set(films.fold))} folds: {wall:.0f} s, {cpu:.0f} CPU s")
+    (out / "ablation.md").write_text("\n".join(lines) + "\n")
+    print(*lines, sep="\n")
+
+
 def main(catalog, run, store, out, *folds):
     films, out = Films(catalog, run, store), pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -150,9 +182,13 @@ def main(catalog, run, store, out, *folds):
     found = ~np.isnan(films.plot[:, 0])
     print(f"plots {has_plot.sum()}, embedded {found.sum()}; posters {(~np.isnan(films.poster[:, 0])).sum()}")
     assert (found == has_plot).all(), "the store lacks plots of the catalog"
+    if folds == ("--ablate",):
+        ablate(films, out)
+        return
     for fold in map(int, folds) if folds else sorted(set(films.fold)):
         began = time.perf_counter(), time.process_time()
-        probability, decided = films.held_out(fold)
+        train, _, inner, outer = films.fitted(fold)
+        probability, decided = films.stacked(train, inner, outer)
         np.savez(out / f"fold-{fold}.npz", probability=probability, decided=decided)
         wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
         print(f"fold {fold}: {wall:.0f} s, {cpu:.0f} CPU s", flush=True)
