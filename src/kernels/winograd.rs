@@ -142,7 +142,7 @@ impl Winograd {
 
 /// `G · kernel · Gᵀ`.
 fn transform_kernel(kernel: &[f32]) -> [f32; POINTS] {
-    let half = |a: [f64; 3]| [a[0], (a[0] + a[1] + a[2]) / 2.0, (a[0] - a[1] + a[2]) / 2.0, a[2]];
+    let half = |a: [f64; 3]| [a[0], 0.5 * (a[0] + a[1] + a[2]), 0.5 * (a[0] - a[1] + a[2]), a[2]];
     let column = |x: usize| half([0, 1, 2].map(|y| f64::from(kernel[3 * y + x])));
     let columns = [column(0), column(1), column(2)];
     let rows: [[f64; 4]; 4] = std::array::from_fn(|y| half(columns.map(|column| column[y])));
@@ -195,6 +195,7 @@ unsafe fn all_patches<S: Simd>(strip: &Strip, input: *const f32, out: *mut f32) 
 /// One patch, whose vector of channels from `channel` on at row and column `load` gives; its points
 /// lie `line` floats apart.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // columns of an array of rows
 unsafe fn one_patch<S: Simd>(
     channels: usize,
     load: impl Fn(usize, usize, usize) -> S::V,
@@ -241,6 +242,7 @@ on_isa!(results_of = all_results(strip: &Strip, products: *const f32, target: &T
 
 /// Results from products `[points, patches, width]`: `Aᵀ · products · A`.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // columns of an array of rows
 unsafe fn all_results<S: Simd>(strip: &Strip, products: *const f32, target: &Target) {
     let Strip { width, side_out, columns, .. } = *strip;
     let line = strip.rows * columns * width;
