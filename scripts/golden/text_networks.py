@@ -11,7 +11,9 @@ Texts are encoded with and without a prefix; a long one is cut into windows of t
 `SentenceBert::windows` does it, and each window goes through the network by itself.
 """
 
+import filecmp
 import json
+import os
 import shutil
 import tempfile
 import warnings
@@ -150,6 +152,19 @@ def encoded(model: SentenceTransformer, prefix: str, text: str) -> dict:
     return entry
 
 
+def keep(whole: Path, family: Path) -> None:
+    """Copies what is kept; what another family has word for word becomes a link to it."""
+    for kept in KEPT:
+        target = family / kept
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files = (file for file in sorted(OUT.glob(f"*/{kept}")) if not file.is_symlink())
+        twin = next((file for file in files if filecmp.cmp(file, whole / kept, shallow=False)), None)
+        if twin is None:
+            shutil.copyfile(whole / kept, target)
+        else:
+            target.symlink_to(os.path.relpath(twin, target.parent))
+
+
 def main() -> None:
     document = {
         "made_by": "scripts/golden/text_networks.py",
@@ -160,6 +175,7 @@ def main() -> None:
         "overlap": OVERLAP,
         "models": {},
     }
+    shutil.rmtree(OUT)
     for seed, (name, (network, tokenizer, special, pooling)) in enumerate(families().items()):
         randomise(network, seed)
         with tempfile.TemporaryDirectory() as folder:
@@ -168,10 +184,7 @@ def main() -> None:
             texts = [encoded(model, prefix, text) for prefix in ("", PREFIX) for text in (*TEXTS, LONG)]
             assert len(texts[2]["windows"]) > 2 and len(texts[-1]["windows"]) > 2
             model.save(str(Path(folder) / "whole"), create_model_card=False)
-            for kept in KEPT:
-                target = OUT / name / kept
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(Path(folder) / "whole" / kept, target)
+            keep(Path(folder) / "whole", OUT / name)
         document["models"][name] = {"pooling": pooling, "texts": texts}
     OUT.with_suffix(".json").write_text(json.dumps(document, ensure_ascii=False) + "\n")
 
