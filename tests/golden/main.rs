@@ -17,5 +17,6 @@ mod sklearn_heads;
 mod sklearn_metrics;
 mod sources;
 mod text_networks;
+mod torch_fine_tuning;
 mod torch_head;
 mod torch_text;
