@@ -51,12 +51,12 @@ enum Transform {
     /// Its words in order.
     Sequence(WordIds),
     /// Its first tokens, for the last layers of its sentence network.
-    Sentences(Sentences),
+    Sentences(SentenceInput),
 }
 
 /// What the last layers of a sentence network are given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Sentences {
+struct SentenceInput {
     layers: LastLayers,
     max_tokens: usize,
     /// The encoder whose network it is.
@@ -202,7 +202,7 @@ impl BranchInput {
         }
         let layers = network.last_layers(settings.layers)?;
         let made_by = sentences.made_by().clone();
-        let transform = Transform::Sentences(Sentences { layers, max_tokens, made_by });
+        let transform = Transform::Sentences(SentenceInput { layers, max_tokens, made_by });
         Ok(Self { transform, scale: 1.0 })
     }
 
