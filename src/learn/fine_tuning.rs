@@ -172,13 +172,13 @@ fn what_cannot_be_trained_is_refused_with_a_mend() {
     for (error, words, mend) in [
         (
             refusal(&data, FineTuning { layers: 3, ..defaults() }),
-            "3 layers cannot be trained of a network that has 2",
-            "between 1 and 2",
+            "`learn.fine_tuned.layers` must be at most 2",
+            "got 3",
         ),
         (
             refusal(&data, FineTuning { max_tokens: 161, ..defaults() }),
             "`learn.fine_tuned.max_tokens` must be at most 160",
-            "got",
+            "got 161",
         ),
         (refusal(&of("mpnet"), defaults()), "MPNet", "all-minilm-l6-v2"),
         (refusal(&without, defaults()), "no sentence network", "take \"fine-tuned\" out"),

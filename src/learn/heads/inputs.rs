@@ -189,18 +189,22 @@ impl BranchInput {
     pub fn fit_sentences(table: &ModalityTable, settings: &FineTuning) -> Result<Self, LearnError> {
         let sentences = sentences_of(table)?;
         let network = sentences.network();
-        let (max_tokens, most) = (settings.max_tokens, network.max_tokens());
-        if max_tokens > most {
-            return Err(LearnError::Data {
-                message: format!(
-                    "`learn.fine_tuned.max_tokens` must be at most {most} for the network of \
-                     modality {}, got {max_tokens}",
-                    table.name
-                ),
-                hint: None,
-            });
+        for (name, value, most) in [
+            ("layers", settings.layers, network.num_layers()),
+            ("max_tokens", settings.max_tokens, network.max_tokens()),
+        ] {
+            if value > most {
+                return Err(LearnError::Data {
+                    message: format!(
+                        "`learn.fine_tuned.{name}` must be at most {most} for the network of \
+                         modality {}, got {value}",
+                        table.name
+                    ),
+                    hint: None,
+                });
+            }
         }
-        let layers = network.last_layers(settings.layers)?;
+        let (layers, max_tokens) = (network.last_layers(settings.layers)?, settings.max_tokens);
         let made_by = sentences.made_by().clone();
         let transform = Transform::Sentences(SentenceInput { layers, max_tokens, made_by });
         Ok(Self { transform, scale: 1.0 })
