@@ -8,8 +8,8 @@ use candle_core::{Device, Tensor, Var};
 use cinetag::nn::{ModelSource, SentenceBert, TextWindow, WeightCache};
 use serde::Deserialize;
 
-/// Ten times what was measured, of the largest number or of 0.1: gradients of the keys' biases are 0
-/// but for rounding.
+/// As of the networks over words; of the largest number or of 0.1: gradients of the keys' biases are
+/// 0 but for rounding.
 const TOLERANCE: f32 = 2e-5;
 
 #[derive(Deserialize)]
