@@ -9,6 +9,7 @@ mod modality;
 mod network;
 pub mod registry;
 mod settings;
+mod zero_shot;
 
 pub mod audio;
 pub mod frames;

@@ -5,7 +5,10 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::modality::{EncodeError, EncoderContext, Features};
+use super::{
+    modality::{EncodeError, EncoderContext, Features},
+    zero_shot::ZeroShot,
+};
 use crate::{
     base::{Digest, Hinted},
     media::{Failure, Picture, ReasonCode},
@@ -24,20 +27,34 @@ pub(super) struct ImageNetwork {
     model: String,
     precision: Precision,
     is_on_device: bool,
+    zero_shot: Option<ZeroShot>,
+}
+
+/// What a pipeline says of an image network.
+#[derive(Clone, Copy)]
+pub(super) struct ImageSettings<'a> {
+    /// Its id or a path.
+    pub(super) model: &'a str,
+    /// What it computes in.
+    pub(super) precision: Precision,
+    /// Genres in words that pictures are compared with.
+    pub(super) zero_shot: &'a [String],
+    /// The sentences that these stand in.
+    pub(super) prompts: &'a [String],
 }
 
 impl ImageNetwork {
-    /// Loads the model called `model`, by its id or by a path, for `modality`, to compute in
-    /// `precision`.
+    /// Loads the model that the settings of `modality` name.
     ///
     /// # Errors
-    /// No such model; its weights are not in the cache; no such device.
+    /// No such model; its weights are not in the cache; no such device; genres in words, but no
+    /// CLIP.
     pub(super) fn open(
         modality: &str,
-        model: &str,
-        precision: Precision,
+        settings: ImageSettings<'_>,
         context: &EncoderContext,
     ) -> Result<Self, EncodeError> {
+        let ImageSettings { model, precision, zero_shot, prompts } = settings;
         let cache =
             WeightCache::open(context.weights_dir.clone()).map_err(|e| load(modality, e))?;
         let Ok(source) = model.parse::<ModelSource>();
@@ -45,6 +62,7 @@ impl ImageNetwork {
         let (device, _) = device::resolve(context.device).map_err(|e| load(modality, e))?;
         let network =
             ImageEncoder::load_in(&files, &device, precision).map_err(|e| load(modality, e))?;
+        let zero_shot = ZeroShot::open(modality, zero_shot, prompts, &files)?;
         let model = match source {
             ModelSource::Known(id) => id,
             ModelSource::Path(_) => files.digest.to_string(),
@@ -55,6 +73,7 @@ impl ImageNetwork {
             model,
             precision,
             is_on_device: !device.is_cpu(),
+            zero_shot,
         })
     }
 
@@ -63,9 +82,9 @@ impl ImageNetwork {
         self.network.side_px() as u32
     }
 
-    /// Length of an embedding.
+    /// Numbers of a row: the embedding, and a logit for each genre in words.
     pub(super) fn dim(&self) -> usize {
-        self.network.dim()
+        self.network.dim() + self.zero_shot.as_ref().map_or(0, ZeroShot::num_labels)
     }
 
     /// Whether a device computes.
@@ -89,13 +108,18 @@ impl ImageNetwork {
         description
     }
 
-    /// A modality's settings as its fingerprint has them: the model by its name, and no precision,
-    /// which stands in the [`description`](Self::description) where it changes numbers.
+    /// A modality's settings as its fingerprint has them: the model by its name; no precision,
+    /// which stands in the [`description`](Self::description) where it changes numbers; and no
+    /// prompts where no genres stand in them.
     pub(super) fn named(&self, settings: &impl Serialize) -> Value {
         let mut settings = json!(settings);
         if let Some(table) = settings.as_object_mut() {
             table["model"] = json!(self.model);
             table.shift_remove("precision");
+            if self.zero_shot.is_none() {
+                table.shift_remove("zero_shot");
+                table.shift_remove("prompts");
+            }
         }
         settings
     }
@@ -130,7 +154,10 @@ impl ImageNetwork {
                     .network
                     .embed(&batch)
                     .map_err(|e| Failure::new(ReasonCode::EncoderFailed, e.to_string()))?;
-                data.extend(rows);
+                match &self.zero_shot {
+                    Some(zero_shot) => data.extend(zero_shot.extend(&rows, self.network.dim())),
+                    None => data.extend(rows),
+                }
                 batch.clear();
             }
         }

@@ -45,6 +45,8 @@ pub struct Clamp {
 impl Clamp {
     /// Everything stays.
     pub const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY };
+    /// `ReLU`.
+    pub const RELU: Self = Self { low: 0.0, high: f32::INFINITY };
     /// `ReLU6`.
     pub const RELU6: Self = Self { low: 0.0, high: 6.0 };
 }

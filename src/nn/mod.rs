@@ -6,22 +6,28 @@
 //! operators: that is what other devices run and what the kernels are tested against.
 
 pub mod attention_pool;
+pub mod audio_events;
+pub mod checkpoint;
+pub mod clip_text;
 pub mod device;
 pub mod efficientnet_lite;
 mod error;
 pub mod image_encoder;
+pub mod musicnn;
 mod on_device;
 mod precision;
-pub mod pth;
 pub mod sentence_bert;
 mod state_dict;
 pub mod transnet_v2;
+pub mod unit_length;
 pub mod weights;
 
+pub use audio_events::AudioEvents;
 pub use candle_core::Device;
 pub use efficientnet_lite::{EfficientNetLite, Variant};
 pub use error::NnError;
 pub use image_encoder::ImageEncoder;
+pub use musicnn::Musicnn;
 pub use precision::Precision;
 pub use sentence_bert::{SentenceBert, TextWindow};
 pub use transnet_v2::TransNetV2;

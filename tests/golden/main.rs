@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
 mod catalog;
+mod clip_zero_shot;
 mod cut_lists;
 mod devices;
 mod esc10;
@@ -15,6 +16,7 @@ mod pillow_resize;
 mod shots;
 mod sklearn_heads;
 mod sklearn_metrics;
+mod sound_networks;
 mod sources;
 mod text_networks;
 mod torch_fine_tuning;

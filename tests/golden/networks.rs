@@ -9,8 +9,9 @@ use cinetag::{
     base::{Interrupt, NoProgress},
     nn::{
         Device, EfficientNetLite, ImageEncoder, ModelFiles, ModelSource, SentenceBert, TransNetV2,
-        Variant, WeightCache, device,
-        pth::{self, PthTensor},
+        Variant, WeightCache,
+        checkpoint::{RawTensor, pth},
+        device,
         weights::PullOptions,
     },
 };
@@ -199,7 +200,7 @@ fn checkpoints_are_read_as_torch_reads_them() {
     }
 }
 
-fn assert_holds(name: &str, tensor: &PthTensor, expected: &Value) {
+fn assert_holds(name: &str, tensor: &RawTensor, expected: &Value) {
     let shape: Vec<usize> = expected["shape"]
         .as_array()
         .unwrap()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Settings,
     analysis::Series,
-    contrast, descriptors, loudness,
+    contrast, descriptors, loudness, networks,
     pool::Statistic::{self, Mean, P10, P90, Std},
 };
 
@@ -33,6 +33,12 @@ pub enum Extra {
     Tempo,
     /// EBU R 128: of the window and of the title, LUFS and LU.
     Loudness,
+    /// Speech, singing and music, by a network.
+    AudioEvents,
+    /// Tags of music by a network that was trained on `MagnaTagATune`.
+    MusicnnMtt,
+    /// The same, trained on the Million Song Dataset.
+    MusicnnMsd,
 }
 
 /// Which series of a window.
@@ -83,7 +89,11 @@ pub(super) fn groups(settings: &Settings) -> Vec<Group> {
                 (PITCH_CLASSES.map(|class| format!("chroma_{class}")).to_vec(), |s| &s.chroma)
             }
             Extra::Contrast => (numbered("contrast", contrast::NUM_BANDS, "_db"), |s| &s.contrast),
-            Extra::Tempo | Extra::Loudness => continue,
+            Extra::Tempo
+            | Extra::Loudness
+            | Extra::AudioEvents
+            | Extra::MusicnnMtt
+            | Extra::MusicnnMsd => continue,
         };
         groups.push(Group { names, statistics: &[Mean, Std], series });
     }
@@ -98,5 +108,6 @@ pub(super) fn feature_names(settings: &Settings) -> Vec<String> {
             names.extend(own.iter().map(|name| (*name).to_owned()));
         }
     }
+    names.extend(settings.extra.iter().flat_map(|extra| networks::feature_names(*extra)));
     names
 }

@@ -169,12 +169,14 @@ impl MelBank {
         Self { isa: Isa::detect(), filters }
     }
 
-    /// Decibels of each mel from the power of each frequency, `[mels]`, none below −100.
+    /// Power of each mel from the power of each frequency, `[mels]`.
+    pub(super) fn powers(&self, power: &[f32]) -> impl Iterator<Item = f32> {
+        self.filters.iter().map(|(first, weights)| dot(self.isa, weights, &power[*first..]))
+    }
+
+    /// As [`powers`](Self::powers), in decibels, none below −100.
     pub(super) fn decibels(&self, power: &[f32]) -> Vec<f32> {
-        let band = |(first, weights): &(usize, Vec<f32>)| {
-            decibels_from_power(dot(self.isa, weights, &power[*first..]))
-        };
-        self.filters.iter().map(band).collect()
+        self.powers(power).map(decibels_from_power).collect()
     }
 
     /// Whether a filter lies between two frequency bins and so is always silent.

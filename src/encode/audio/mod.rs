@@ -15,9 +15,12 @@ mod chroma;
 mod contrast;
 mod delta;
 mod descriptors;
+mod events;
 mod groups;
 mod loudness;
 mod mfcc;
+mod music_tags;
+mod networks;
 mod pool;
 mod tempo;
 
@@ -31,7 +34,7 @@ pub use self::{
     groups::Extra,
     mfcc::MelScale,
 };
-use self::{descriptors::FLUX, groups::Group, tempo::Tempo};
+use self::{descriptors::FLUX, groups::Group, networks::Networks, tempo::Tempo};
 use super::{
     modality::{
         EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, Want,
@@ -49,6 +52,8 @@ use crate::{
 /// Raised whenever the same settings give other numbers.
 const ALGORITHM_VERSION: u32 = 2;
 const NAME: &str = "audio";
+/// What the pretrained networks listen at.
+const RATE_HZ: u32 = 16_000;
 
 /// The soundtrack.
 pub struct Audio;
@@ -79,7 +84,8 @@ pub struct Settings {
     /// No mel counts as quieter than so much below the window's loudest, dB; absent: no
     /// limit but −100 dB.
     pub top_db: Option<f32>,
-    /// Descriptors beside these: `log-mel`, `chroma`, `contrast`, `tempo`, `loudness`.
+    /// Descriptors beside these: `log-mel`, `chroma`, `contrast`, `tempo`, `loudness`,
+    /// and by pretrained networks `audio-events`, `musicnn-mtt`, `musicnn-msd`.
     pub extra: Vec<Extra>,
 }
 
@@ -215,8 +221,9 @@ impl Modality for Audio {
         title.trailer.clone().map(SourceKind::File)
     }
 
-    fn open(&self, given: &Value, _context: &EncoderContext) -> Result<Opened, EncodeError> {
-        Ok(Opened::Encoder(Box::new(AudioEncoder::new(settings::read(NAME, given)?)?)))
+    fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
+        let encoder = AudioEncoder::new(settings::read(NAME, given)?, context)?;
+        Ok(Opened::Encoder(Box::new(encoder)))
     }
 }
 
@@ -226,10 +233,11 @@ struct AudioEncoder {
     analysis: Analysis,
     groups: Vec<Group>,
     tempo: Option<Tempo>,
+    networks: Networks,
 }
 
 impl AudioEncoder {
-    fn new(mut settings: Settings) -> Result<Self, EncodeError> {
+    fn new(mut settings: Settings, context: &EncoderContext) -> Result<Self, EncodeError> {
         // In whatever order they are named, a row has them in the same.
         settings.extra.sort_unstable();
         settings.check()?;
@@ -241,6 +249,7 @@ impl AudioEncoder {
                 settings.num_mels
             )
         })?;
+        let networks = Networks::open(&settings, context)?;
         let features = groups::feature_names(&settings);
         let dim = features.len();
         let mut description = json!({
@@ -254,6 +263,9 @@ impl AudioEncoder {
         {
             described.shift_remove("extra");
         }
+        if !networks.weights().is_empty() {
+            description["weights_sha256"] = json!(networks.weights());
+        }
         let has_tempo = settings.extra.contains(&Extra::Tempo);
         let tempo = has_tempo.then(|| Tempo::new(f64::from(settings.rate_hz), settings.hop_length));
         let groups = groups::groups(&settings);
@@ -264,12 +276,16 @@ impl AudioEncoder {
             row_unit: format!("window of about {} s", settings.window_secs),
             description,
         };
-        Ok(Self { identity, settings, analysis, groups, tempo })
+        Ok(Self { identity, settings, analysis, groups, tempo, networks })
     }
 
     fn features(&self, samples: &Samples) -> Result<Features, Failure> {
         let windows = self.analysis.windows(samples.mono.len());
         let loudness = self.loudness(samples, &windows)?;
+        let hop_secs = self.settings.hop_length as f64 / f64::from(self.settings.rate_hz);
+        let secs = |w: &Range<usize>| w.start as f64 * hop_secs..w.end as f64 * hop_secs;
+        let windows_secs: Vec<_> = windows.iter().map(secs).collect();
+        let heard = self.networks.rows(samples, &windows_secs)?;
         let mut data = Vec::with_capacity(windows.len() * self.identity.dim);
         for (window_idx, series) in self.analysis.series(&samples.mono).enumerate() {
             for group in &self.groups {
@@ -277,10 +293,10 @@ impl AudioEncoder {
             }
             data.extend(self.tempo.iter().flat_map(|tempo| tempo.of(&series.descriptors[FLUX])));
             data.extend(loudness.get(window_idx).into_iter().flatten());
+            data.extend(heard.iter().flat_map(|rows| &rows[window_idx]));
         }
-        let hop_secs = self.settings.hop_length as f64 / f64::from(self.settings.rate_hz);
-        let start = |frames: &Range<usize>| (frames.start as f64 * hop_secs) as f32;
-        Ok(Features { data, time_secs: windows.iter().map(start).collect() })
+        let time_secs = windows_secs.iter().map(|window| window.start as f32).collect();
+        Ok(Features { data, time_secs })
     }
 
     /// Each window's loudness, or nothing where it is not asked for.
@@ -298,6 +314,14 @@ impl AudioEncoder {
         loudness::loudness(&samples.mono, samples.rate_hz, &windows)
             .map_err(|e| Failure::new(ReasonCode::EncoderFailed, e.to_string()))
     }
+}
+
+/// The frames of a window at [`RATE_HZ`], at least one; `num_frames` is not 0.
+fn frames_of(window_secs: &Range<f64>, hop_len: usize, num_frames: usize) -> Range<usize> {
+    let frames_per_sec = f64::from(RATE_HZ) / hop_len as f64;
+    let frame = |secs: f64| (secs * frames_per_sec).round() as usize;
+    let begin = frame(window_secs.start).min(num_frames - 1);
+    begin..frame(window_secs.end).clamp(begin + 1, num_frames)
 }
 
 impl Encoder for AudioEncoder {
@@ -476,6 +500,11 @@ mod tests {
         for (settings, words) in [
             (json!({"extra": ["tempo", "tempo"]}), "`extra` names a descriptor twice"),
             (json!({"extra": ["pitch"]}), "`log-mel`, `chroma`, `contrast`"),
+            (
+                json!({"extra": ["musicnn-msd"], "rate_hz": 8000}),
+                "the network musicnn-msd; got 8000",
+            ),
+            (json!({"extra": ["audio-events"], "rate_hz": 22_051}), "`rate_hz` must be 16000, 220"),
             (json!({"extra": ["contrast"], "rate_hz": 12_800}), "above 12800 Hz for `contrast`"),
             (
                 json!({"extra": ["contrast"], "fft_length": 220, "num_mels": 20, "hop_length": 99}),

@@ -12,7 +12,7 @@ use super::{
     modality::{
         EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, Want,
     },
-    network::ImageNetwork,
+    network::{ImageNetwork, ImageSettings},
     settings,
 };
 use crate::{
@@ -52,6 +52,10 @@ struct Settings {
     /// `f32`, `f16` or `bf16`: what the image network computes in. Only a device gains by the
     /// last two.
     precision: Precision,
+    /// With a CLIP: genres in words; a row gains how well the picture fits each.
+    zero_shot: Vec<String>,
+    /// With `zero_shot`: sentences in which {} is the genre; several are averaged.
+    prompts: Vec<String>,
     /// `keyframes` (of the encoder's choice; by far the cheapest), `uniform` (one every
     /// `every_secs`) or `shots` (one of each shot).
     sampling: Sampling,
@@ -78,6 +82,8 @@ impl Default for Settings {
         Self {
             model: "efficientnet-lite2".to_owned(),
             precision: Precision::default(),
+            zero_shot: Vec::new(),
+            prompts: vec!["a scene of a {} film".to_owned()],
             sampling: Sampling::Keyframes,
             detector: Detector::Content,
             every_secs: 2.0,
@@ -86,6 +92,17 @@ impl Default for Settings {
             fit: Fit::Stretch,
             black_luma: 12.0,
             duplicate_luma: 3.0,
+        }
+    }
+}
+
+impl Settings {
+    fn image(&self) -> ImageSettings<'_> {
+        ImageSettings {
+            model: &self.model,
+            precision: self.precision,
+            zero_shot: &self.zero_shot,
+            prompts: &self.prompts,
         }
     }
 }
@@ -115,7 +132,7 @@ impl Modality for Frames {
         settings::expect(NAME, (0.04..=3600.0).contains(&settings.every_secs), || {
             format!("`every_secs` must be between 0.04 and 3600 s, got {}", settings.every_secs)
         })?;
-        let network = ImageNetwork::open(NAME, &settings.model, settings.precision, context)?;
+        let network = ImageNetwork::open(NAME, settings.image(), context)?;
         let shots = match (settings.sampling, settings.detector) {
             (Sampling::Shots, Detector::TransNetV2) => Some(ShotNetwork::open(NAME, context)?),
             _ => None,

@@ -9,7 +9,7 @@ use super::{
     modality::{
         EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, Want,
     },
-    network::ImageNetwork,
+    network::{ImageNetwork, ImageSettings},
     settings,
 };
 use crate::{
@@ -34,6 +34,10 @@ struct Settings {
     /// `f32`, `f16` or `bf16`: what the image network computes in. Only a device gains by the
     /// last two.
     precision: Precision,
+    /// With a CLIP: genres in words; a row gains how well the picture fits each.
+    zero_shot: Vec<String>,
+    /// With `zero_shot`: sentences in which {} is the genre; several are averaged.
+    prompts: Vec<String>,
     /// How a tall picture is brought to the square input. Stretching loses none of it.
     fit: Fit,
 }
@@ -43,7 +47,20 @@ impl Default for Settings {
         Self {
             model: "efficientnet-lite2".to_owned(),
             precision: Precision::default(),
+            zero_shot: Vec::new(),
+            prompts: vec!["a poster of a {} film".to_owned()],
             fit: Fit::Stretch,
+        }
+    }
+}
+
+impl Settings {
+    fn image(&self) -> ImageSettings<'_> {
+        ImageSettings {
+            model: &self.model,
+            precision: self.precision,
+            zero_shot: &self.zero_shot,
+            prompts: &self.prompts,
         }
     }
 }
@@ -67,7 +84,7 @@ impl Modality for Poster {
 
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
         let settings: Settings = settings::read(NAME, given)?;
-        let network = ImageNetwork::open(NAME, &settings.model, settings.precision, context)?;
+        let network = ImageNetwork::open(NAME, settings.image(), context)?;
         let description = json!({
             "algorithm": ALGORITHM_VERSION,
             "network": network.description(),

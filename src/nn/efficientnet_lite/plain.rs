@@ -39,7 +39,8 @@ struct ConvNorm {
     kernel: usize,
 }
 
-/// As [`ConvNorm`], of each channel by itself.
+/// As [`ConvNorm`], of each channel by itself; in f32 whatever the others compute in, because its
+/// sums would be rounded at each addition.
 struct Depthwise {
     /// `[channels, 1, kernel, kernel]`
     weight: Tensor,
@@ -84,7 +85,7 @@ impl Vars<'_> {
         Self { vars: self.vars.pp(prefix), dtype: self.dtype }
     }
 
-    /// A convolution's weight and bias `[width]` with the batch norm behind it.
+    /// A convolution's weight and bias `[width]` with the batch norm behind it, in f32.
     fn folded(&self, conv: &str, norm: &str, shape: [usize; 4]) -> Result<(Tensor, Tensor)> {
         let width = shape[0];
         let part = |part: &str| self.vars.get(width, &format!("{norm}.{part}"));
@@ -92,7 +93,7 @@ impl Vars<'_> {
         let bias = (part("bias")? - (part("running_mean")? * &scale)?)?;
         let weight = self.vars.get(&shape, &format!("{conv}.weight"))?;
         let weight = weight.broadcast_mul(&scale.reshape((width, 1, 1, 1))?)?;
-        Ok((weight.to_dtype(self.dtype)?, bias.to_dtype(self.dtype)?))
+        Ok((weight, bias))
     }
 }
 
@@ -145,6 +146,7 @@ impl ConvNorm {
     ) -> Result<Self> {
         let config = Conv2dConfig { stride, ..Conv2dConfig::default() };
         let (weight, bias) = vars.folded(conv, norm, [width_out, width_in, kernel, kernel])?;
+        let (weight, bias) = (weight.to_dtype(vars.dtype)?, bias.to_dtype(vars.dtype)?);
         Ok(Self { conv: Conv2d::new(weight, Some(bias), config), kernel })
     }
 
@@ -158,10 +160,10 @@ impl Depthwise {
     /// convolution is one convolution per channel, which is far slower on every device.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (_, channels, height, width) = x.dims4()?;
-        let stride = self.stride;
+        let (stride, dtype) = (self.stride, x.dtype());
         let (.., height_out) = same_padding(height, self.kernel, stride);
         let (.., width_out) = same_padding(width, self.kernel, stride);
-        let x = padded(x, self.kernel, stride)?;
+        let x = padded(&x.to_dtype(DType::F32)?, self.kernel, stride)?;
         // Room for whole strides, so that each phase of the stride is a view of one shape.
         let room = |out: usize| (out - 1) * stride + self.kernel.next_multiple_of(stride);
         let fill = |axis: usize, room: usize| room - x.dims()[axis];
@@ -189,7 +191,7 @@ impl Depthwise {
                 sum = tap.broadcast_mul(&weight)?.broadcast_add(&sum)?;
             }
         }
-        Ok(sum)
+        sum.to_dtype(dtype)
     }
 }
 

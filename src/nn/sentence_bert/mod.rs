@@ -41,6 +41,7 @@ use self::{
 use super::{
     ModelFiles, NnError, Precision,
     on_device::{OnDevice, Place},
+    unit_length::to_unit_length,
 };
 
 /// Windows that a device computes at once.
@@ -218,7 +219,10 @@ impl SentenceBert {
                 let pooled = self
                     .network
                     .run(windows, layers, |states| self.pooling.of(states, self.dim()))?;
-                vectors.extend(pooled.into_iter().flat_map(normalized));
+                for mut vector in pooled {
+                    to_unit_length(&mut vector);
+                    vectors.extend(vector);
+                }
             }
         }
         Ok(vectors)
@@ -355,13 +359,4 @@ fn read_tokenizer(path: &Path) -> Result<(Tokenizer, [u32; 2]), String> {
 
 fn refuse(path: &Path, message: String) -> NnError {
     NnError::Load { path: path.to_owned(), network: "a sentence transformer".to_owned(), message }
-}
-
-/// Unit length, as `torch.nn.functional.normalize`: norms below 1e-12 count as that.
-fn normalized(mut vector: Vec<f32>) -> Vec<f32> {
-    let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt().max(1e-12) as f32;
-    for x in &mut vector {
-        *x /= norm;
-    }
-    vector
 }

@@ -22,7 +22,6 @@ use crate::nn::state_dict::StateDict;
 /// many rows at once.
 const PATCH_FLOATS: usize = 256 << 10;
 const BRANCHES: usize = DILATIONS.len();
-const RELU: Clamp = Clamp { low: 0.0, high: f32::INFINITY };
 
 /// The network, its weights packed for one instruction set.
 pub(super) struct FusedNet {
@@ -151,7 +150,7 @@ impl FusedNet {
             all.extend_from_slice(&alike[row * lookup_dim..(row + 1) * lookup_dim]);
             all.extend_from_slice(&last[frame * last_dim..(frame + 1) * last_dim]);
         }
-        let hidden = product(&self.hidden, &all, RELU);
+        let hidden = product(&self.hidden, &all, Clamp::RELU);
         product(&self.classify, &hidden, Clamp::NONE)
     }
 
@@ -167,7 +166,7 @@ impl FusedNet {
         let similarities = product(&others, rows, Clamp::NONE);
         let lookup = layer.depth();
         let around = neighbours(&similarities, frames, lookup);
-        product(layer, &around[wanted.start * lookup..wanted.end * lookup], RELU)
+        product(layer, &around[wanted.start * lookup..wanted.end * lookup], Clamp::RELU)
     }
 }
 
@@ -306,7 +305,7 @@ impl Layer {
                     }
                 }
                 let out = &mut out[frame * frame_stride + branch * filters..];
-                time.multiply(width, taps, depth, None, RELU, out, width_out, Rows::DENSE);
+                time.multiply(width, taps, depth, None, Clamp::RELU, out, width_out, Rows::DENSE);
             }
         }
     }

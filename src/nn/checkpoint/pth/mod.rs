@@ -15,27 +15,7 @@ use std::{collections::BTreeMap, io::Cursor};
 use candle_core::pickle::{Object, Stack};
 use safetensors::Dtype;
 
-/// A tensor of a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PthTensor {
-    /// Element type.
-    pub dtype: Dtype,
-    /// Shape.
-    pub shape: Vec<usize>,
-    /// Little-endian elements, row-major.
-    pub data: Vec<u8>,
-}
-
-/// What is wrong with the file.
-#[derive(Debug, thiserror::Error)]
-#[error("not a torch checkpoint: {0}")]
-pub struct PthError(String);
-
-impl PthError {
-    fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
-    }
-}
+use super::{CheckpointError, RawTensor};
 
 /// Does the file start as such a checkpoint does?
 #[must_use]
@@ -47,13 +27,13 @@ pub fn is_pth(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// Another format, a truncated file, an element type without a safetensors counterpart.
-pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, PthTensor>, PthError> {
+pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, RawTensor>, CheckpointError> {
     if bytes.starts_with(legacy::MAGIC) {
         legacy::read(bytes)
     } else if bytes.starts_with(zipped::MAGIC) {
         zipped::read(bytes)
     } else {
-        Err(PthError::new("the magic number is missing"))
+        Err(CheckpointError::torch("the magic number is missing"))
     }
 }
 
@@ -61,20 +41,23 @@ pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, PthTensor>, PthError> {
 fn gather<'a>(
     views: &[(String, View)],
     storage: impl Fn(&str) -> Option<&'a [u8]>,
-) -> Result<BTreeMap<String, PthTensor>, PthError> {
+) -> Result<BTreeMap<String, RawTensor>, CheckpointError> {
     views
         .iter()
         .map(|(name, view)| {
             let storage = storage(&view.storage).ok_or_else(|| {
-                PthError::new(format!("{name} lies in storage {}, which is missing", view.storage))
+                CheckpointError::torch(format!(
+                    "{name} lies in storage {}, which is missing",
+                    view.storage
+                ))
             })?;
             let data = view.gather(storage).ok_or_else(|| {
-                PthError::new(format!(
+                CheckpointError::torch(format!(
                     "{name} of shape {:?} reaches beyond its storage",
                     view.shape
                 ))
             })?;
-            Ok((name.clone(), PthTensor { dtype: view.dtype, shape: view.shape.clone(), data }))
+            Ok((name.clone(), RawTensor { dtype: view.dtype, shape: view.shape.clone(), data }))
         })
         .collect()
 }
@@ -122,22 +105,23 @@ impl View {
     }
 }
 
-fn unpickle(cursor: &mut Cursor<&[u8]>) -> Result<Object, PthError> {
+fn unpickle(cursor: &mut Cursor<&[u8]>) -> Result<Object, CheckpointError> {
     let mut stack = Stack::empty();
     stack
         .read_loop(cursor)
         .and_then(|()| stack.finalize())
-        .map_err(|e| PthError::new(format!("a pickle in it cannot be read: {e}")))
+        .map_err(|e| CheckpointError::torch(format!("a pickle in it cannot be read: {e}")))
 }
 
-fn tensor_views(state_dict: Object) -> Result<Vec<(String, View)>, PthError> {
-    let entries =
-        state_dict.dict().map_err(|_| PthError::new("it holds no dictionary of tensors"))?;
+fn tensor_views(state_dict: Object) -> Result<Vec<(String, View)>, CheckpointError> {
+    let entries = state_dict
+        .dict()
+        .map_err(|_| CheckpointError::torch("it holds no dictionary of tensors"))?;
     let mut views = Vec::new();
     for (name, value) in entries {
         if let (Object::Unicode(name), value @ Object::Reduce { .. }) = (name, value) {
-            let view =
-                tensor_view(value).map_err(|what| PthError::new(format!("{name}: {what}")))?;
+            let view = tensor_view(value)
+                .map_err(|what| CheckpointError::torch(format!("{name}: {what}")))?;
             views.extend(view.map(|view| (name, view)));
         }
     }

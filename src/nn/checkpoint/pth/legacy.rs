@@ -7,7 +7,7 @@ use std::{
 
 use candle_core::pickle::Object;
 
-use super::{PthError, PthTensor, gather, size_of, tensor_views, unpickle};
+use super::{CheckpointError, RawTensor, gather, size_of, tensor_views, unpickle};
 
 /// Pickled magic number of `torch/serialization.py`; the file starts with it.
 pub(super) const MAGIC: &[u8] =
@@ -16,11 +16,13 @@ pub(super) const MAGIC: &[u8] =
 const PROTOCOL: i64 = 1001;
 
 /// Reads what begins with [`MAGIC`].
-pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, PthTensor>, PthError> {
+pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, RawTensor>, CheckpointError> {
     let mut cursor = Cursor::new(&bytes[MAGIC.len()..]);
     let protocol = unpickle(&mut cursor)?;
     if protocol.clone().int_or_long().ok() != Some(PROTOCOL) {
-        return Err(PthError::new(format!("expected protocol {PROTOCOL}, got {protocol:?}")));
+        return Err(CheckpointError::torch(format!(
+            "expected protocol {PROTOCOL}, got {protocol:?}"
+        )));
     }
     unpickle(&mut cursor)?; // sizes of C types on the machine that wrote it
     let state_dict = unpickle(&mut cursor)?;
@@ -35,28 +37,28 @@ pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, PthTensor>, PthError
     for key in &keys {
         let dtype = dtype_of
             .get(key.as_str())
-            .ok_or_else(|| PthError::new(format!("storage {key} belongs to no tensor")))?;
+            .ok_or_else(|| CheckpointError::torch(format!("storage {key} belongs to no tensor")))?;
         let (count, tail) = rest
             .split_first_chunk::<8>()
-            .ok_or_else(|| PthError::new(format!("it ends before storage {key}")))?;
+            .ok_or_else(|| CheckpointError::torch(format!("it ends before storage {key}")))?;
         let storage = usize::try_from(i64::from_le_bytes(*count))
             .ok()
             .and_then(|count| count.checked_mul(size_of(*dtype)))
             .and_then(|len| tail.split_at_checked(len));
-        let (storage, tail) =
-            storage.ok_or_else(|| PthError::new(format!("it ends inside storage {key}")))?;
+        let (storage, tail) = storage
+            .ok_or_else(|| CheckpointError::torch(format!("it ends inside storage {key}")))?;
         storages.insert(key.as_str(), storage);
         rest = tail;
     }
     gather(&views, |key| storages.get(key).copied())
 }
 
-fn strings(object: Object) -> Result<Vec<String>, PthError> {
+fn strings(object: Object) -> Result<Vec<String>, CheckpointError> {
     let Object::List(items) = object else {
-        return Err(PthError::new("the list of storages is missing"));
+        return Err(CheckpointError::torch("the list of storages is missing"));
     };
     items
         .into_iter()
-        .map(|item| item.unicode().map_err(|_| PthError::new("a storage has no name")))
+        .map(|item| item.unicode().map_err(|_| CheckpointError::torch("a storage has no name")))
         .collect()
 }

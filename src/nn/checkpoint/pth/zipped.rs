@@ -7,22 +7,22 @@ use std::{
 
 use zip::ZipArchive;
 
-use super::{PthError, PthTensor, gather, tensor_views, unpickle};
+use super::{CheckpointError, RawTensor, gather, tensor_views, unpickle};
 
 /// A zip file's first bytes.
 pub(super) const MAGIC: &[u8] = b"PK\x03\x04";
 
 /// Reads what begins with [`MAGIC`].
-pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, PthTensor>, PthError> {
+pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, RawTensor>, CheckpointError> {
     let mut archive = ZipArchive::new(Cursor::new(bytes))
-        .map_err(|e| PthError::new(format!("the zip file cannot be read: {e}")))?;
+        .map_err(|e| CheckpointError::torch(format!("the zip file cannot be read: {e}")))?;
     let names: Vec<String> =
         archive.file_names().filter_map(Result::ok).map(std::borrow::Cow::into_owned).collect();
     // All members lie in one folder, whose name is that of the file when it was saved.
     let folder = names
         .iter()
         .find_map(|name| name.strip_suffix("data.pkl"))
-        .ok_or_else(|| PthError::new("a zip file without `data.pkl`"))?
+        .ok_or_else(|| CheckpointError::torch("a zip file without `data.pkl`"))?
         .to_owned();
     let mut member = |name: &str| {
         let name = format!("{folder}{name}");
@@ -31,11 +31,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, PthTensor>, PthError
             .by_name(&name)
             .map_err(|e| e.to_string())
             .and_then(|mut member| member.read_to_end(&mut content).map_err(|e| e.to_string()));
-        read.map_err(|e| PthError::new(format!("{name} cannot be read: {e}")))?;
+        read.map_err(|e| CheckpointError::torch(format!("{name} cannot be read: {e}")))?;
         Ok(content)
     };
     if names.contains(&format!("{folder}byteorder")) && member("byteorder")? != b"little" {
-        return Err(PthError::new("its numbers are big-endian"));
+        return Err(CheckpointError::torch("its numbers are big-endian"));
     }
     let views = tensor_views(unpickle(&mut Cursor::new(member("data.pkl")?.as_slice()))?)?;
     let mut storages = HashMap::new();

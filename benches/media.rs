@@ -1,0 +1,57 @@
+//! Decoding in this process: `CINETAG_BENCH_FILM=film.mp4 cargo bench --bench media`; without one, on
+//! a trailer of the demo library. `scripts/bench_media` compares with `ffmpeg` and a Python
+//! pipeline, workers and all.
+
+#![allow(missing_docs)] // the macro's functions
+
+use std::{env, path::PathBuf};
+
+use cinetag::{
+    base::{Interrupt, NoProgress, Seed},
+    demo,
+    media::{AudioSpec, DecodeRequest, Fit, FrameSpec, Limits, Sampling, decode},
+};
+use criterion::{Criterion, criterion_group, criterion_main};
+
+fn film() -> PathBuf {
+    if let Some(film) = env::var_os("CINETAG_BENCH_FILM") {
+        return film.into();
+    }
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-media");
+    demo::render(&folder, 1, Seed(7), &NoProgress, &Interrupt::default())
+        .expect("the demo library can be rendered");
+    let films = std::fs::read_dir(folder.join("trailers")).expect("it has trailers");
+    films.flatten().next().expect("of one title").path()
+}
+
+fn frames(sampling: Sampling) -> FrameSpec {
+    FrameSpec {
+        sampling,
+        every_secs: 2.0,
+        crop_bars: true,
+        side_px: 260,
+        fit: Fit::Stretch,
+        max_frames: 32,
+        black_luma: 12.0,
+        duplicate_luma: 3.0,
+    }
+}
+
+fn decoding(c: &mut Criterion) {
+    let nothing = DecodeRequest { path: film(), frames: None, audio: None, picture: None };
+    let of = |sampling| DecodeRequest { frames: Some(frames(sampling)), ..nothing.clone() };
+    let sound = AudioSpec { rate_hz: 22_050, max_secs: 300.0 };
+    let mut group = c.benchmark_group("decoding");
+    group.sample_size(10);
+    for (name, request) in [
+        ("keyframes", of(Sampling::Keyframes)),
+        ("evenly spaced frames", of(Sampling::Uniform)),
+        ("a frame a shot", of(Sampling::Shots)),
+        ("sound", DecodeRequest { audio: Some(sound), ..nothing.clone() }),
+    ] {
+        group.bench_function(name, |b| b.iter(|| decode(&request, &Limits::default())));
+    }
+}
+
+criterion_group!(benches, decoding);
+criterion_main!(benches);
