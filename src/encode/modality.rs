@@ -1,6 +1,6 @@
 //! The two traits that every modality implements.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use serde_json::Value;
 
@@ -8,6 +8,7 @@ use crate::{
     base::{DeviceChoice, Hinted},
     catalog::{Record, RecordSchema, Title},
     media::{AudioSpec, Failure, FrameSpec, Keyframes, Picture, PictureSpec, Samples},
+    nn::SentenceBert,
     store::EncoderIdentity,
 };
 
@@ -76,6 +77,11 @@ pub trait Encoder: Send + Sync {
     /// Whether a device computes and the caller's thread waits for it.
     fn is_on_device(&self) -> bool {
         false
+    }
+    /// The sentence network behind the features, where there is one: a head may train its last
+    /// layers further.
+    fn sentence_network(&self) -> Option<Arc<SentenceBert>> {
+        None
     }
     /// Features of one source.
     ///

@@ -82,6 +82,9 @@ pub enum TextView {
     Glove,
     /// Its words in order, through a network that is learned with the rest (networks alone).
     Sequence,
+    /// Its first tokens through the network of the frozen features, whose last layers are learned
+    /// with the rest (networks alone).
+    FineTuned,
 }
 
 /// What a classical head makes of several genres.
@@ -117,6 +120,27 @@ impl Default for SequenceSettings {
     }
 }
 
+/// How the last layers of a text's sentence network are trained further.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FineTuning {
+    /// So many of the last layers are learned; those below stay as they are.
+    pub layers: usize,
+    /// Tokens of a text that are read, from its beginning; the special ones and the prefix count.
+    pub max_tokens: usize,
+    /// Adam's step size for these layers at its highest; all else has `learn.learning_rate`.
+    pub learning_rate: f64,
+    /// Decoupled weight decay of their matrices.
+    pub weight_decay: f64,
+}
+
+impl Default for FineTuning {
+    /// Devlin et al. 2019, appendix A.3: the highest of their step sizes, for fewer layers.
+    fn default() -> Self {
+        Self { layers: 1, max_tokens: 128, learning_rate: 5e-5, weight_decay: 0.01 }
+    }
+}
+
 /// How scores become probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -145,6 +169,9 @@ pub struct LearnConfig {
     pub glove: Option<PathBuf>,
     /// The network over a text's words in order.
     pub sequence: SequenceSettings,
+    /// How the last layers of a text's sentence network are trained further.
+    #[serde(skip_serializing_if = "is_default")]
+    pub fine_tuned: FineTuning,
     /// What classical heads make of several genres.
     pub labels: LabelScheme,
     /// Chains of an ensemble.
@@ -232,6 +259,7 @@ impl Default for LearnConfig {
             word2vec: Word2vecSettings::default(),
             glove: None,
             sequence: SequenceSettings::default(),
+            fine_tuned: FineTuning::default(),
             labels: LabelScheme::BinaryRelevance,
             chains: 5,
             base: Base::LogisticRegression,
@@ -280,7 +308,8 @@ impl LearnConfig {
             return Err(LearnError::Data {
                 message: "`learn.text_views` is empty".to_owned(),
                 hint: Some(
-                    "views are \"embedding\", \"tf-idf\", \"word2vec\", \"glove\" and \"sequence\""
+                    "views are \"embedding\", \"tf-idf\", \"word2vec\", \"glove\", \"sequence\" and \
+                     \"fine-tuned\""
                         .to_owned(),
                 ),
             });
@@ -302,6 +331,10 @@ impl LearnConfig {
         count("sequence.embedding", self.sequence.embedding, 2, 4096)?;
         count("sequence.max_words", self.sequence.max_words, 1, 10_000)?;
         count("sequence.min_texts", self.sequence.min_texts, 1, 1 << 30)?;
+        count("fine_tuned.layers", self.fine_tuned.layers, 1, 1000)?;
+        count("fine_tuned.max_tokens", self.fine_tuned.max_tokens, 3, 1 << 20)?;
+        real("fine_tuned.learning_rate", self.fine_tuned.learning_rate, 1e-9, 1.0)?;
+        real("fine_tuned.weight_decay", self.fine_tuned.weight_decay, 0.0, 10.0)?;
         if self.sequence.embedding % 2 == 1 {
             return Err(LearnError::Data {
                 message: format!(
@@ -312,11 +345,14 @@ impl LearnConfig {
             });
         }
         let is_network = super::heads::is_network(&self.head);
-        if self.text_views.contains(&TextView::Sequence) && !is_network {
-            return Err(LearnError::Data {
-                message: format!("`learn.text_views` has sequence, but {} cannot", self.head),
-                hint: Some("take late-fusion, gated-fusion or early-fusion".to_owned()),
-            });
+        for (view, name) in [(TextView::Sequence, "sequence"), (TextView::FineTuned, "fine-tuned")]
+        {
+            if self.text_views.contains(&view) && !is_network {
+                return Err(LearnError::Data {
+                    message: format!("`learn.text_views` has {name}, but {} cannot", self.head),
+                    hint: Some("take late-fusion, gated-fusion or early-fusion".to_owned()),
+                });
+            }
         }
         count("chains", self.chains, 1, 1000)?;
         real("c", self.c, 1e-9, 1e9)?;
@@ -377,6 +413,10 @@ impl LearnConfig {
     }
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 fn count(name: &str, value: usize, low: usize, high: usize) -> Result<(), LearnError> {
     if (low..=high).contains(&value) {
         return Ok(());
@@ -412,6 +452,14 @@ mod tests {
             ("dropout = nan", "got NaN"),
             ("text_views = [\"glove\"]", "`learn.glove` names no file"),
             ("head = \"stacking\"\ntext_views = [\"sequence\"]", "stacking cannot"),
+            ("head = \"stacking\"\ntext_views = [\"fine-tuned\"]", "has fine-tuned, but stacking"),
+            (
+                "fine_tuned.layers = 0",
+                "`learn.fine_tuned.layers` must be between 1 and 1000, got 0",
+            ),
+            ("fine_tuned.max_tokens = 2", "`learn.fine_tuned.max_tokens` must be between 3"),
+            ("fine_tuned.learning_rate = 0", "`learn.fine_tuned.learning_rate` must be between"),
+            ("fine_tuned.weight_decay = -1", "`learn.fine_tuned.weight_decay` must be between 0"),
             ("resampling = \"mlsmote\"", "late-fusion is a network"),
             ("members = 1", "`learn.members` must be between 2 and 100, got 1"),
             ("head = \"late-fussion\"", "late-fussion"),

@@ -1,5 +1,8 @@
 //! The table that heads are fitted on.
 
+use std::sync::Arc;
+
+use super::sentence_states::SentenceStates;
 use crate::{
     base::{Digest, DigestBuilder, TitleId},
     catalog::{Record, RecordSchema},
@@ -28,6 +31,9 @@ pub struct ModalityTable {
     pub content: Content,
     /// The words themselves, where the modality is a text: `[titles]`, `None` where missing.
     pub texts: Option<Vec<Option<String>>>,
+    /// The sentence network that made the features of a text, where one did: its last layers can
+    /// be trained further.
+    pub sentences: Option<Arc<SentenceStates>>,
 }
 
 /// What heads get to see of a modality.
@@ -48,7 +54,7 @@ impl ModalityTable {
     /// Numbers alone.
     #[must_use]
     pub fn new(name: &str, content: Content) -> Self {
-        Self { name: name.to_owned(), content, texts: None }
+        Self { name: name.to_owned(), content, texts: None, sentences: None }
     }
 
     /// A text: frozen features of it, and its words `[titles]`. Where the features are missing,
@@ -59,6 +65,12 @@ impl ModalityTable {
         let words = words.into_iter().enumerate();
         table.texts = Some(words.map(|(t, text)| text.filter(|_| table.present(t))).collect());
         table
+    }
+
+    /// The same text with the sentence network that made its features.
+    #[must_use]
+    pub fn with_sentences(self, sentences: SentenceStates) -> Self {
+        Self { sentences: Some(Arc::new(sentences)), ..self }
     }
 
     /// Number of titles.
@@ -101,7 +113,7 @@ impl ModalityTable {
             let texts = texts.iter().enumerate();
             texts.map(|(title, text)| text.clone().filter(|_| keep(title))).collect()
         });
-        Self { name: self.name.clone(), content, texts }
+        Self { name: self.name.clone(), content, texts, sentences: self.sentences.clone() }
     }
 
     /// A row of zeros, an empty record or an empty text in the place of what is missing: what a
@@ -131,13 +143,16 @@ impl ModalityTable {
             .texts
             .as_ref()
             .map(|texts| texts.iter().map(|text| Some(text.clone().unwrap_or_default())).collect());
-        Self { name: self.name.clone(), content, texts }
+        Self { name: self.name.clone(), content, texts, sentences: self.sentences.clone() }
     }
 
     /// Adds everything that a fit may see of it to a digest.
     fn digest(&self, mut digest: DigestBuilder) -> DigestBuilder {
         let texts = serde_json::to_string(&self.texts).unwrap_or_default();
         digest = digest.part(&self.name).part(texts);
+        if let Some(sentences) = &self.sentences {
+            digest = digest.part(sentences.made_by().as_str());
+        }
         match &self.content {
             Content::Rows(ragged) => {
                 let bytes = |values: &[f32]| -> Vec<u8> {

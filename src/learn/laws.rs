@@ -1,6 +1,6 @@
 //! Laws that every trained model keeps, tried on a small library with a planted signal.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use ndarray::Array2;
 use rand::{RngExt, seq::SliceRandom};
@@ -9,26 +9,31 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     LearnConfig, LearnError, ModelPrediction, TrainedModel,
     config::{
-        ClassWeights, LabelScheme, LossKind, Pooling, Resampling, SequenceSettings, TextView,
+        ClassWeights, FineTuning, LabelScheme, LossKind, Pooling, Resampling, SequenceSettings,
+        TextView,
     },
     dataset::{Content, Dataset, ModalityTable},
     heads::{FitContext, classical::TreeSettings, registry, sequence::SequenceKind},
+    sentence_states::SentenceStates,
     study::cross_validate,
     transform::{TfIdfSettings, Word2vecSettings},
 };
 use crate::{
-    base::{DeviceChoice, Interrupt, NoProgress, Seed, TitleId},
+    base::{DeviceChoice, Fingerprint, Interrupt, NoProgress, Seed, TitleId},
     catalog::{Record, RecordSchema},
     eval::ranking::mean_average_precision,
+    nn::{Device, ModelSource, SentenceBert, WeightCache},
     store::Ragged,
 };
 
 pub(super) const NUM_TITLES: usize = 240;
 const NUM_GENRES: usize = 3;
+/// The words that speak of the genres: whole tokens of the tiny network, which knows no filler.
+const SIGNALS: [&str; NUM_GENRES] = ["love", "war", "ghost"];
 /// The only title that has no modality.
 const BLANK_TITLE: usize = 7;
 
-/// Every head of the registry, every network over words, and what heads share: views of words,
+/// Every head of the registry, every network over words, the last layers of a sentence network, and what heads share: views of words,
 /// label schemes, losses, weights and resampling. All small, by name.
 fn configs() -> Vec<(String, LearnConfig)> {
     let mut configs: Vec<(String, LearnConfig)> =
@@ -44,6 +49,12 @@ fn configs() -> Vec<(String, LearnConfig)> {
         let text_views = vec![TextView::Sequence];
         let config = LearnConfig { text_views, sequence, ..config("late-fusion") };
         configs.push((format!("{kind:?}"), config));
+    }
+    for head in ["late-fusion", "early-fusion"] {
+        let text_views = vec![TextView::FineTuned];
+        let fine_tuned = FineTuning { learning_rate: 2e-3, ..FineTuning::default() };
+        let config = LearnConfig { text_views, fine_tuned, ..config(head) };
+        configs.push((format!("fine-tuned, {head}"), config));
     }
     let mut add = |name: &str, config: LearnConfig| configs.push((name.to_owned(), config));
     let text_views = vec![TextView::Word2vec];
@@ -81,12 +92,24 @@ pub(super) fn config(head: &str) -> LearnConfig {
     }
 }
 
+/// A tiny network of two layers; see `scripts/golden/text_networks.py`.
+pub(super) fn network(family: &str) -> Arc<SentenceBert> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/data/text_networks");
+    let cache = WeightCache::open(Some(folder.into())).unwrap();
+    let files = cache.resolve(&ModelSource::Path(Path::new(folder).join(family))).unwrap();
+    Arc::new(SentenceBert::load(&files, &Device::Cpu).unwrap())
+}
+
+pub(super) fn bert() -> SentenceStates {
+    SentenceStates::new(network("bert"), Fingerprint::of(&"bert".into()))
+}
+
 /// A dozen words, of which one for each genre that it shows speaks of it.
 fn plot(shown: &[bool], rng: &mut ChaCha8Rng) -> String {
     let mut words: Vec<String> =
         (0..12).map(|_| format!("filler{}", rng.random_range(0..40))).collect();
     let signals = shown.iter().enumerate().filter(|&(_, &shown)| shown);
-    words.extend(signals.map(|(genre, _)| format!("signal{genre}")));
+    words.extend(signals.map(|(genre, _)| SIGNALS[genre].to_owned()));
     words.shuffle(rng);
     words.join(" ")
 }
@@ -154,7 +177,7 @@ fn library_with(planted: bool, present_frac: f64) -> Dataset {
         genres: (0..NUM_GENRES).map(|g| format!("genre {g}")).collect(),
         labels,
         modalities: vec![
-            ModalityTable::text("single", Content::Rows(single), words),
+            ModalityTable::text("single", Content::Rows(single), words).with_sentences(bert()),
             ModalityTable::new("several", Content::Rows(several)),
             ModalityTable::new("records", Content::Records { schema, rows: records }),
         ],
@@ -175,12 +198,16 @@ pub(super) fn groups() -> Vec<usize> {
     (0..NUM_TITLES).map(|title| title / 2).collect()
 }
 
-fn fit(data: &Dataset, config: &LearnConfig, seed: u64) -> Result<TrainedModel, LearnError> {
+pub(super) fn fit(
+    data: &Dataset,
+    config: &LearnConfig,
+    seed: u64,
+) -> Result<TrainedModel, LearnError> {
     let train: Vec<usize> = (0..NUM_TITLES).filter(|title| title % 6 != 0).collect();
     TrainedModel::fit(data, &train, &groups(), config, &context(&Interrupt::default(), seed))
 }
 
-fn all() -> Vec<usize> {
+pub(super) fn all() -> Vec<usize> {
     (0..NUM_TITLES).collect()
 }
 

@@ -4,10 +4,13 @@
 
 pub mod config;
 pub mod dataset;
+#[cfg(test)]
+mod fine_tuning;
 pub mod heads;
 #[cfg(test)]
 mod laws;
 pub mod model;
+pub mod sentence_states;
 pub mod study;
 pub mod train;
 pub mod transform;
@@ -15,7 +18,7 @@ pub mod transform;
 pub use config::LearnConfig;
 pub use model::{ModelPrediction, TrainedModel};
 
-use crate::base::Hinted;
+use crate::{base::Hinted, nn::NnError};
 
 /// Learning cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +45,18 @@ pub enum LearnError {
     /// The tensor library or its device failed.
     #[error("the computing device failed")]
     Tensor(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A network cannot be used or trained further.
+    #[error(transparent)]
+    Network(Box<NnError>),
     /// Ctrl-C.
     #[error(transparent)]
     Interrupted(#[from] crate::base::Interrupted),
+}
+
+impl From<NnError> for LearnError {
+    fn from(error: NnError) -> Self {
+        Self::Network(Box::new(error))
+    }
 }
 
 impl Hinted for LearnError {
@@ -54,6 +66,7 @@ impl Hinted for LearnError {
             Self::Tensor(_) => {
                 Some("run with `--device cpu` to see whether it is the device".to_owned())
             }
+            Self::Network(error) => error.hint(),
             Self::File { .. } | Self::Interrupted(_) => None,
         }
     }

@@ -30,6 +30,14 @@ pub enum NnError {
     /// candle has no matrix product of this precision on the processor.
     #[error("the processor does not compute in bf16")]
     NoBf16,
+    /// The network, or so much of it, cannot be trained further.
+    #[error("{message}")]
+    Untrainable {
+        /// What was asked for and what there is.
+        message: String,
+        /// The mend.
+        hint: String,
+    },
     /// The caller gave data of another shape than the network takes.
     #[error("{0}")]
     Input(String),
@@ -41,7 +49,7 @@ pub enum NnError {
 impl Hinted for NnError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Device { hint, .. } => Some(hint.clone()),
+            Self::Device { hint, .. } | Self::Untrainable { hint, .. } => Some(hint.clone()),
             Self::Load { .. } => Some(
                 "the file may be damaged or belong to another model; `cinetag models verify` \
                  checks what was pulled, `cinetag models list` names what can be pulled"

@@ -143,7 +143,12 @@ fn with_variants(data: &Dataset, m: usize, variants: &[Option<Occluded>]) -> Dat
             }))
             .collect()
         });
-        ModalityTable { name: table.name.clone(), content, texts }
+        ModalityTable {
+            name: table.name.clone(),
+            content,
+            texts,
+            sentences: table.sentences.clone(),
+        }
     });
     Dataset {
         titles: vec![data.titles[0].clone(); copies],

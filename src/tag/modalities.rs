@@ -12,7 +12,10 @@ use crate::{
         EncodeError, EncoderContext, Modality, Opened, RecordReader, SourceKind, Want, registry,
     },
     extract::{OpenEncoder, source_key},
-    learn::dataset::{Content, Dataset, ModalityTable},
+    learn::{
+        dataset::{Content, Dataset, ModalityTable},
+        sentence_states::SentenceStates,
+    },
     store::{FeatureStore, SourceDigests},
 };
 
@@ -123,7 +126,14 @@ impl OpenModalities {
                     Some(SourceKind::Text(text)) => Some(text),
                     _ => None,
                 });
-                ModalityTable::text(name, content, words.collect())
+                let table = ModalityTable::text(name, content, words.collect());
+                match open.encoder.sentence_network() {
+                    Some(network) => table.with_sentences(SentenceStates::new(
+                        network,
+                        open.encoder.identity().fingerprint.clone(),
+                    )),
+                    None => table,
+                }
             } else {
                 ModalityTable::new(name, content)
             });

@@ -19,5 +19,6 @@ mod sklearn_metrics;
 mod sound_networks;
 mod sources;
 mod text_networks;
+mod torch_fine_tuning;
 mod torch_head;
 mod torch_text;

@@ -78,7 +78,12 @@ fn joined_net_and_batch<'a>(
         branches: golden
             .branches
             .iter()
-            .map(|b| BranchShape { dim: b.dim, queries: b.queries, sequence: None })
+            .map(|b| BranchShape {
+                dim: b.dim,
+                queries: b.queries,
+                sequence: None,
+                last_layers: None,
+            })
             .collect(),
         hidden: golden.hidden,
         genres: golden.genres,
@@ -97,7 +102,7 @@ fn joined_net_and_batch<'a>(
         .map(|b| {
             let titles: Vec<usize> = (0..golden.titles).filter(|&t| b.counts[t] > 0).collect();
             let counts = titles.iter().map(|&t| b.counts[t]).collect();
-            let gathered = Gathered { data: b.inputs.clone(), counts };
+            let gathered = Gathered { data: b.inputs.clone(), counts, tokens: Vec::new() };
             Some(BranchBatch::new(gathered, b.dim, titles, &Device::Cpu).unwrap())
         })
         .collect();

@@ -3,6 +3,8 @@
 //! in: text; out: `[windows, dim]`, each of unit length.
 //! source: Reimers and Gurevych 2019, Sentence-BERT; Wang et al. 2020, MiniLM.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -112,7 +114,7 @@ impl Modality for Plot {
         Ok(Opened::Encoder(Box::new(PlotEncoder {
             identity,
             settings,
-            network,
+            network: Arc::new(network),
             is_on_device: !device.is_cpu(),
         })))
     }
@@ -201,7 +203,7 @@ impl<'a> Numbers<'a> {
 struct PlotEncoder {
     identity: EncoderIdentity,
     settings: Settings,
-    network: SentenceBert,
+    network: Arc<SentenceBert>,
     is_on_device: bool,
 }
 
@@ -216,6 +218,10 @@ impl Encoder for PlotEncoder {
 
     fn is_on_device(&self) -> bool {
         self.is_on_device
+    }
+
+    fn sentence_network(&self) -> Option<Arc<SentenceBert>> {
+        Some(Arc::clone(&self.network))
     }
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {

@@ -5,7 +5,8 @@
 //!
 //! A branch is projection, GELU, pooling over rows, output. Its first product stands outside
 //! the tape: its input needs no gradient, and candle would compute one (a third of the work);
-//! [`FusionNet::gradients`] adds the product's own gradient by hand.
+//! [`FusionNet::gradients`] adds the product's own gradient by hand, and that of the last layers of
+//! a sentence network where a branch begins with them.
 //!
 //! source: architecture.md, "Late fusion"
 //! reference: the same network in PyTorch, values and gradients (`scripts/golden/torch_head.py`)
@@ -20,12 +21,16 @@ use serde::{Deserialize, Serialize};
 use super::{
     inputs::{Gathered, InputDropout},
     joint,
+    sentences::Sentences,
     sequence::{self, SequenceShape},
 };
-use crate::nn::attention_pool::{self, AttentionPool};
+use crate::nn::{
+    attention_pool::{self, AttentionPool},
+    sentence_bert::LastLayers,
+};
 
 /// The shape of one branch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BranchShape {
     /// Length of an input row.
     pub dim: usize,
@@ -34,6 +39,9 @@ pub struct BranchShape {
     /// The network over words that stands in the place of projection and pooling.
     #[serde(default)]
     pub sequence: Option<SequenceShape>,
+    /// The last layers of a sentence network, in front of the projection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_layers: Option<LastLayers>,
 }
 
 impl BranchShape {
@@ -58,7 +66,7 @@ pub enum Joining {
 }
 
 /// The shape of the network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetShape {
     /// One per modality.
     pub branches: Vec<BranchShape>,
@@ -77,17 +85,28 @@ pub struct Init<'a> {
     pub square_norms: &'a [f64],
     /// `[genres]`: log-odds of the prevalence.
     pub prior: &'a [f32],
+    /// Parameters that others have trained, by name.
+    pub pretrained: &'a BTreeMap<String, Tensor>,
 }
 
 /// One modality's part of a [`Batch`].
 #[derive(Clone, Debug)]
 pub struct BranchBatch {
-    /// `[rows, dim]`
-    pub inputs: Tensor,
+    /// What goes in.
+    pub inputs: Inputs,
     /// Rows of each title, at least 1.
     pub counts: Vec<usize>,
     /// Which titles of the batch these are, ascending.
     pub titles: Vec<usize>,
+}
+
+/// What goes into a branch.
+#[derive(Clone, Debug)]
+pub enum Inputs {
+    /// `[rows, dim]`
+    Rows(Tensor),
+    /// `[titles that have it]` of `[tokens, dim]`: for the last layers of a sentence network.
+    Tokens(Vec<Tensor>),
 }
 
 /// Titles to be scored together.
@@ -108,8 +127,17 @@ pub struct BranchOutput {
     pub attention: Option<Tensor>,
     /// `[titles that have it, max(queries, 1) * hidden]`
     pub pooled: Tensor,
-    /// The projection before its bias `[rows, hidden]`, where there is one: the tape begins here.
-    leaf: Option<Var>,
+    /// Where the tape begins.
+    leaf: Option<Leaf>,
+}
+
+/// Where a branch's tape begins.
+enum Leaf {
+    /// The projection before its bias, `[rows, hidden]`.
+    Projection(Var),
+    /// What came out of the last layers of a sentence network, `[titles that have it, dim]`, and
+    /// the seed of what they dropped.
+    Sentences(Var, Option<u64>),
 }
 
 /// The network.
@@ -133,7 +161,11 @@ impl BranchBatch {
         device: &Device,
     ) -> Result<Self> {
         let num_rows = gathered.counts.iter().sum::<usize>();
-        let inputs = Tensor::from_vec(gathered.data, (num_rows, dim), device)?;
+        let inputs = if gathered.tokens.is_empty() {
+            Inputs::Rows(Tensor::from_vec(gathered.data, (num_rows, dim), device)?)
+        } else {
+            Inputs::Tokens(gathered.tokens)
+        };
         Ok(Self { inputs, counts: gathered.counts, titles })
     }
 
@@ -168,6 +200,8 @@ impl NetShape {
             if let Some(sequence) = &branch.sequence {
                 sequence.params().iter().for_each(|(name, shape)| add(name, shape));
             } else {
+                let layers = branch.last_layers.iter().flat_map(LastLayers::params);
+                layers.for_each(|(name, shape)| add(&name, &shape));
                 add("projection.weight", &[self.hidden, branch.dim]);
                 add("projection.bias", &[self.hidden]);
                 if branch.queries > 0 {
@@ -201,6 +235,10 @@ impl FusionNet {
     ) -> Result<Self> {
         let mut params = BTreeMap::new();
         for (name, dims) in shape.params() {
+            if let Some(tensor) = init.pretrained.get(&name) {
+                params.insert(name, Var::from_tensor(&tensor.to_device(device)?)?);
+                continue;
+            }
             let len = dims.iter().product::<usize>();
             let mut uniform = |bound: f64| -> Vec<f32> {
                 (0..len).map(|_| rng.random_range(-bound..bound) as f32).collect()
@@ -311,8 +349,12 @@ impl FusionNet {
         dropout: Option<(f64, &mut ChaCha8Rng)>,
     ) -> Result<BranchOutput> {
         let name = |part: &str| format!("branches.{m}.{part}");
+        let inputs = match &batch.inputs {
+            Inputs::Rows(rows) => rows,
+            Inputs::Tokens(texts) => return self.sentence_branch(m, texts, dropout),
+        };
         if let Some(shape) = &self.shape.branches[m].sequence {
-            let ids = batch.inputs.flatten_all()?.to_vec1::<f32>()?;
+            let ids = inputs.flatten_all()?.to_vec1::<f32>()?;
             let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
             let param = |part: &str| Ok(self.param(&name(part))?.as_tensor().clone());
             let pooled = sequence::encode(shape, &ids, &batch.counts, &self.device, &param)?;
@@ -321,7 +363,7 @@ impl FusionNet {
             return Ok(BranchOutput { logits, attention: None, pooled, leaf: None });
         }
         let weight = self.param(&name("projection.weight"))?.as_detached_tensor();
-        let leaf = Var::from_tensor(&batch.inputs.matmul(&weight.t()?)?)?; // [rows, hidden]
+        let leaf = Var::from_tensor(&inputs.matmul(&weight.t()?)?)?; // [rows, hidden]
         let bias = self.param(&name("projection.bias"))?;
         let rows = self.drop_units(leaf.broadcast_add(bias.as_tensor())?.gelu()?, dropout)?;
         let queries = self.shape.branches[m].queries;
@@ -342,7 +384,44 @@ impl FusionNet {
             }
         };
         let logits = self.score(m, &pooled)?;
-        Ok(BranchOutput { logits, attention, pooled, leaf: Some(leaf) })
+        Ok(BranchOutput { logits, attention, pooled, leaf: Some(Leaf::Projection(leaf)) })
+    }
+
+    /// A branch that begins with the last layers of a sentence network.
+    fn sentence_branch(
+        &self,
+        m: usize,
+        texts: &[Tensor],
+        mut dropout: Option<(f64, &mut ChaCha8Rng)>,
+    ) -> Result<BranchOutput> {
+        let name = |part: &str| format!("branches.{m}.{part}");
+        let dropout_seed = dropout.as_mut().map(|(_, rng)| rng.random());
+        let sentences = self.sentences(m, texts, dropout_seed)?;
+        let vectors =
+            sentences.encode(&|part| Ok(self.param(&name(part))?.as_detached_tensor()))?;
+        let leaf = Var::from_tensor(&vectors)?;
+        let again = dropout.as_mut().map(|(frac, rng)| (*frac, &mut **rng));
+        let kept = self.drop_units(leaf.as_tensor().clone(), again)?;
+        let pooled = kept
+            .matmul(&self.param(&name("projection.weight"))?.t()?)?
+            .broadcast_add(self.param(&name("projection.bias"))?.as_tensor())?
+            .gelu()?;
+        let pooled = self.drop_units(pooled, dropout)?; // [titles, hidden]
+        let logits = self.score(m, &pooled)?;
+        let leaf = Some(Leaf::Sentences(leaf, dropout_seed));
+        Ok(BranchOutput { logits, attention: None, pooled, leaf })
+    }
+
+    fn sentences<'a>(
+        &'a self,
+        m: usize,
+        texts: &'a [Tensor],
+        dropout_seed: Option<u64>,
+    ) -> Result<Sentences<'a>> {
+        let Some(layers) = &self.shape.branches[m].last_layers else {
+            candle_core::bail!("branch {m} takes rows, not tokens");
+        };
+        Ok(Sentences { layers, texts, device: &self.device, dropout_seed })
     }
 
     /// A branch's logits of its hidden units.
@@ -458,10 +537,23 @@ impl FusionNet {
         let mut grads = loss.backward()?;
         for (m, (branch, output)) in batch.branches.iter().zip(outputs).enumerate() {
             let (Some(branch), Some(output)) = (branch, output) else { continue };
-            let Some(leaf) = &output.leaf else { continue };
-            let Some(grad) = grads.remove(leaf.as_tensor()) else { continue };
-            let weight = self.param(&format!("branches.{m}.projection.weight"))?;
-            grads.insert(weight.as_tensor(), grad.t()?.matmul(&branch.inputs)?);
+            let name = |part: &str| format!("branches.{m}.{part}");
+            match (&output.leaf, &branch.inputs) {
+                (Some(Leaf::Projection(leaf)), Inputs::Rows(rows)) => {
+                    let Some(grad) = grads.remove(leaf.as_tensor()) else { continue };
+                    let weight = self.param(&name("projection.weight"))?;
+                    grads.insert(weight.as_tensor(), grad.t()?.matmul(rows)?);
+                }
+                (Some(Leaf::Sentences(leaf, dropout_seed)), Inputs::Tokens(texts)) => {
+                    let Some(grad) = grads.remove(leaf.as_tensor()) else { continue };
+                    let param = |part: &str| Ok(self.param(&name(part))?.as_tensor().clone());
+                    let sentences = self.sentences(m, texts, *dropout_seed)?;
+                    for (part, grad) in sentences.gradients(&grad, &param)? {
+                        grads.insert(self.param(&name(&part))?.as_tensor(), grad);
+                    }
+                }
+                _ => {}
+            }
         }
         Ok(grads)
     }

@@ -1,6 +1,8 @@
 //! How the networks of a view each are trained: `AdamW` over shuffled titles, modalities dropped at
 //! random, the weights of the best epoch kept.
 
+use std::collections::BTreeMap;
+
 use candle_core::Tensor;
 use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
 use ndarray::Array2;
@@ -58,6 +60,8 @@ pub(super) struct Fit<'a> {
     pub(super) prepared: &'a [PreparedInput<'a>],
     pub(super) views: &'a [View],
     pub(super) net: &'a FusionNet,
+    /// Parameters that were not fresh, by name.
+    pub(super) pretrained: &'a BTreeMap<String, Tensor>,
     pub(super) loss: Loss,
     pub(super) labels: &'a LabelStatistics,
 }
@@ -72,14 +76,6 @@ impl Fit<'_> {
     ) -> Result<TrainingLog, LearnError> {
         let config = self.config;
         let params: Vec<_> = self.net.params().values().cloned().collect();
-        let mut adam = AdamW::new(
-            params.clone(),
-            ParamsAdamW {
-                lr: config.learning_rate,
-                weight_decay: config.weight_decay,
-                ..ParamsAdamW::default()
-            },
-        )?;
         let mut order = train.to_vec();
         let mut rngs = Rngs {
             order: context.seed.rng("order"),
@@ -88,7 +84,7 @@ impl Fit<'_> {
             modalities: context.seed.rng("modality dropout"),
         };
         let steps_per_epoch = train.len().div_ceil(config.batch_titles);
-        let schedule = Schedule::new(config.learning_rate, config.epochs * steps_per_epoch);
+        let mut adam = self.optimisers(config.epochs * steps_per_epoch)?;
         let valid_batches = self.whole_batches(valid)?;
         let mut average: Vec<Tensor> =
             params.iter().map(candle_core::Var::as_detached_tensor).collect();
@@ -100,7 +96,9 @@ impl Fit<'_> {
             order.shuffle(&mut rngs.order);
             let mut loss_sum = 0.0;
             for titles in order.chunks(config.batch_titles) {
-                adam.set_learning_rate(schedule.rate(step));
+                for (adam, schedule) in &mut adam {
+                    adam.set_learning_rate(schedule.rate(step));
+                }
                 step += 1;
                 loss_sum += self.step(titles, &mut rngs, &mut adam)? * titles.len() as f64;
                 if config.ema > 0.0 {
@@ -140,7 +138,37 @@ impl Fit<'_> {
         Ok(log)
     }
 
-    fn step(&self, titles: &[usize], rngs: &mut Rngs, adam: &mut AdamW) -> Result<f64, LearnError> {
+    /// One for the layers of sentence networks, which have learned much already: smaller steps,
+    /// and no decay of biases and norms (Devlin et al. 2019's code); one for all else.
+    fn optimisers(&self, num_steps: usize) -> Result<Vec<(AdamW, Schedule)>, LearnError> {
+        let config = self.config;
+        let fine = &config.fine_tuned;
+        let mut groups = [
+            (config.learning_rate, config.weight_decay, Vec::new()),
+            (fine.learning_rate, fine.weight_decay, Vec::new()),
+            (fine.learning_rate, 0.0, Vec::new()),
+        ];
+        for (name, param) in self.net.params() {
+            let group = match self.pretrained.contains_key(name) {
+                false => 0,
+                true if param.dims().len() > 1 => 1,
+                true => 2,
+            };
+            groups[group].2.push(param.clone());
+        }
+        let optimiser = |(lr, weight_decay, params)| {
+            let settings = ParamsAdamW { lr, weight_decay, ..ParamsAdamW::default() };
+            Ok((AdamW::new(params, settings)?, Schedule::new(lr, num_steps)))
+        };
+        groups.into_iter().filter(|group| !group.2.is_empty()).map(optimiser).collect()
+    }
+
+    fn step(
+        &self,
+        titles: &[usize],
+        rngs: &mut Rngs,
+        adam: &mut [(AdamW, Schedule)],
+    ) -> Result<f64, LearnError> {
         let config = self.config;
         let present = self.drop_modalities(titles, &mut rngs.modalities);
         let modalities = self.data.modalities.len();
@@ -167,7 +195,9 @@ impl Fit<'_> {
             }
         }
         let grads = self.net.gradients(&loss, &batch, &outputs)?;
-        adam.step(&grads)?;
+        for (adam, _) in adam {
+            adam.step(&grads)?;
+        }
         Ok(f64::from(loss.to_scalar::<f32>()?))
     }
 

@@ -3,22 +3,25 @@
 
 use std::path::Path;
 
+use candle_core::Tensor;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::classical::Design;
 use crate::{
-    base::Seed,
+    base::{Fingerprint, Seed},
     learn::{
         LearnError,
-        config::SequenceSettings,
+        config::{FineTuning, SequenceSettings},
         dataset::{Content, Dataset, ModalityTable},
+        sentence_states::SentenceStates,
         transform::{
             Scaling, SparseRow, TabularTransform, TfIdf, TfIdfSettings, Word2vecSettings, WordIds,
             WordVectors,
         },
     },
+    nn::sentence_bert::LastLayers,
 };
 
 /// What the absolute values of a row add up to, on average over the training titles, once it is
@@ -47,6 +50,17 @@ enum Transform {
     WordVectors(WordVectors),
     /// Its words in order.
     Sequence(WordIds),
+    /// Its first tokens, for the last layers of its sentence network.
+    Sentences(SentenceInput),
+}
+
+/// What the last layers of a sentence network are given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct SentenceInput {
+    layers: LastLayers,
+    max_tokens: usize,
+    /// The encoder whose network it is.
+    made_by: Fingerprint,
 }
 
 /// A modality of one data set, ready to be gathered from.
@@ -56,15 +70,20 @@ pub struct PreparedInput<'a> {
     table: &'a ModalityTable,
     /// `[titles]`, for records and words alone: transformed once instead of once per epoch.
     sparse: Vec<Option<SparseRow>>,
+    /// `[titles]` of `[tokens, dim]`, for the last layers of a sentence network alone.
+    tokens: Vec<Option<Tensor>>,
 }
 
 /// Rows of several titles, one after the other.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Gathered {
     /// `[rows, dim]`
     pub data: Vec<f32>,
     /// `[titles]`: rows of each, at least 1.
     pub counts: Vec<usize>,
+    /// `[titles]` of `[tokens, dim]` in the place of rows, for the last layers of a sentence
+    /// network alone.
+    pub tokens: Vec<Tensor>,
 }
 
 /// Sets a share of the inputs to 0 and scales up the others.
@@ -163,6 +182,43 @@ impl BranchInput {
         Self { transform: Transform::Sequence(ids), scale: 1.0 }
     }
 
+    /// Takes the first tokens for the last layers of the network that made the features.
+    ///
+    /// # Errors
+    /// No sentence network made them; the layers cannot be trained; more tokens than it takes.
+    pub fn fit_sentences(table: &ModalityTable, settings: &FineTuning) -> Result<Self, LearnError> {
+        let sentences = sentences_of(table)?;
+        let network = sentences.network();
+        for (name, value, most) in [
+            ("layers", settings.layers, network.num_layers()),
+            ("max_tokens", settings.max_tokens, network.max_tokens()),
+        ] {
+            if value > most {
+                return Err(LearnError::Data {
+                    message: format!(
+                        "`learn.fine_tuned.{name}` must be at most {most} for the network of \
+                         modality {}, got {value}",
+                        table.name
+                    ),
+                    hint: None,
+                });
+            }
+        }
+        let (layers, max_tokens) = (network.last_layers(settings.layers)?, settings.max_tokens);
+        let made_by = sentences.made_by().clone();
+        let transform = Transform::Sentences(SentenceInput { layers, max_tokens, made_by });
+        Ok(Self { transform, scale: 1.0 })
+    }
+
+    /// The layers of a sentence network that it is for.
+    #[must_use]
+    pub fn last_layers(&self) -> Option<&LastLayers> {
+        match &self.transform {
+            Transform::Sentences(sentences) => Some(&sentences.layers),
+            _ => None,
+        }
+    }
+
     /// Number of word ids, where words are read in order.
     #[must_use]
     pub fn num_word_ids(&self) -> Option<usize> {
@@ -192,6 +248,7 @@ impl BranchInput {
             Transform::Words(words) => words.dim(),
             Transform::WordVectors(words) => words.dim(),
             Transform::Sequence(_) => 1,
+            Transform::Sentences(sentences) => sentences.layers.dim(),
         }
     }
 
@@ -204,7 +261,8 @@ impl BranchInput {
         table: &'a ModalityTable,
         titles: &[usize],
     ) -> Result<PreparedInput<'a>, LearnError> {
-        let mut sparse = Vec::new();
+        let (mut sparse, mut tokens) = (Vec::new(), Vec::new());
+        let present = || titles.iter().copied().filter(|&title| table.present(title));
         match (&self.transform, &table.content) {
             (Transform::Rows(scaling), Content::Rows(ragged)) if ragged.dim == scaling.dim() => {}
             (Transform::Rows(scaling), Content::Rows(ragged)) => {
@@ -226,6 +284,27 @@ impl BranchInput {
                     sparse[title] = rows[title].as_ref().map(|record| tabular.apply(record));
                 }
             }
+            (Transform::Sentences(own), _) if table.texts.is_some() => {
+                let sentences = sentences_of(table)?;
+                if *sentences.made_by() != own.made_by {
+                    return Err(LearnError::Data {
+                        message: format!(
+                            "modality {}: the last layers were trained on the encoder {}, but the \
+                             features are of {}",
+                            table.name,
+                            own.made_by,
+                            sentences.made_by()
+                        ),
+                        hint: Some("use the encoder that the model was fitted with".to_owned()),
+                    });
+                }
+                let texts: Vec<&str> = present().map(|title| table.words(title)).collect();
+                let states = sentences.of(&texts, own.layers.num_below(), own.max_tokens)?;
+                tokens.resize(table.num_titles(), None);
+                for (title, states) in present().zip(states) {
+                    tokens[title] = Some(states);
+                }
+            }
             (
                 transform @ (Transform::Words(_)
                 | Transform::WordVectors(_)
@@ -233,16 +312,16 @@ impl BranchInput {
                 _,
             ) if table.texts.is_some() => {
                 sparse.resize(table.num_titles(), None);
-                let there: Vec<usize> =
-                    titles.iter().copied().filter(|&title| table.present(title)).collect();
-                let texts = there.iter().map(|&title| table.words(title));
+                let texts = present().map(|title| table.words(title));
                 let rows = match transform {
                     Transform::Words(words) => words.apply(texts),
                     Transform::WordVectors(words) => words.apply(texts),
                     Transform::Sequence(words) => words.apply(texts),
-                    Transform::Rows(_) | Transform::Records(_) => Vec::new(),
+                    Transform::Rows(_) | Transform::Records(_) | Transform::Sentences(_) => {
+                        Vec::new()
+                    }
                 };
-                for (title, row) in there.into_iter().zip(rows) {
+                for (title, row) in present().zip(rows) {
                     sparse[title] = Some(row);
                 }
             }
@@ -257,7 +336,7 @@ impl BranchInput {
                 });
             }
         }
-        Ok(PreparedInput { input: self, table, sparse })
+        Ok(PreparedInput { input: self, table, sparse, tokens })
     }
 }
 
@@ -300,6 +379,10 @@ impl PreparedInput<'_> {
                 if let Some(dropout) = &mut dropout {
                     dropout.apply(&mut gathered.data[start..]);
                 }
+            } else if let Transform::Sentences(_) = &self.input.transform {
+                let tokens = self.tokens[title].iter().cloned();
+                gathered.counts.extend(tokens.clone().map(|states| states.dims()[0]));
+                gathered.tokens.extend(tokens);
             } else if let Transform::Sequence(_) = &self.input.transform {
                 let words = self.sparse[title].as_deref().unwrap_or_default();
                 gathered.data.extend(words.iter().map(|&(_, id)| id));
@@ -353,6 +436,9 @@ impl PreparedInput<'_> {
     /// weights are scaled by. 1 where there is none.
     #[must_use]
     pub fn mean_square_norm(&self, titles: &[usize]) -> f64 {
+        if let Transform::Sentences(sentences) = &self.input.transform {
+            return sentences.layers.dim() as f64; // as they come out of the layers
+        }
         let mean = self.mean_over_rows(titles, |x| x * x);
         if mean > 0.0 { mean } else { 1.0 }
     }
@@ -377,6 +463,14 @@ impl PreparedInput<'_> {
         }
         if num_rows == 0 { 0.0 } else { sum / num_rows as f64 }
     }
+}
+
+/// The sentence network that made a text's features.
+fn sentences_of(table: &ModalityTable) -> Result<&SentenceStates, LearnError> {
+    table.sentences.as_deref().ok_or_else(|| LearnError::Data {
+        message: format!("modality {}: no sentence network made its features", table.name),
+        hint: Some("take \"fine-tuned\" out of `learn.text_views`".to_owned()),
+    })
 }
 
 /// Are the modalities of `data` these, in this order?

@@ -125,9 +125,11 @@ impl Head for LateFusion {
         let prepared = views::prepare(&views, data, &both)?;
         let labels = LabelStatistics::of(data, &train, &self.config);
         let shape = self.shape(&views, &prepared, data.num_genres(), &train);
+        let pretrained = views::pretrained(&views, data)?;
         let square_norms: Vec<f64> =
             prepared.iter().map(|input| input.mean_square_norm(&train)).collect();
-        let init = Init { square_norms: &square_norms, prior: &labels.prior() };
+        let init =
+            Init { square_norms: &square_norms, prior: &labels.prior(), pretrained: &pretrained };
         let net = FusionNet::fresh(shape, &init, &mut context.seed.rng("weights"), &device)?;
         let fit = Fit {
             config: &self.config,
@@ -135,6 +137,7 @@ impl Head for LateFusion {
             prepared: &prepared,
             views: &views,
             net: &net,
+            pretrained: &pretrained,
             loss: Loss::new(self.config.loss, &labels.pos_weight, &device)?,
             labels: &labels,
         };
@@ -180,13 +183,15 @@ impl LateFusion {
                         max_words: settings.max_words,
                         hidden: self.config.hidden,
                     };
-                    return BranchShape { dim: 1, queries: 0, sequence: Some(sequence) };
+                    let sequence = Some(sequence);
+                    return BranchShape { dim: 1, queries: 0, sequence, last_layers: None };
                 }
                 let num_ragged = train.iter().filter(|&&title| view.num_rows(title) > 1).count();
                 let attends =
                     self.config.pooling == Pooling::Attention && num_ragged >= ENOUGH_RAGGED_TITLES;
                 let queries = if attends { self.config.queries } else { 0 };
-                BranchShape { dim: view.dim(), queries, sequence: None }
+                let last_layers = fitted.input.last_layers().cloned();
+                BranchShape { dim: view.dim(), queries, sequence: None, last_layers }
             })
             .collect();
         NetShape { branches, hidden: self.config.hidden, genres, joining: self.joining }
@@ -373,7 +378,9 @@ pub fn load(folder: &Path, device: DeviceChoice) -> Result<Box<dyn FittedHead>, 
     if fitted.views.len() != branches.len()
         || fitted.views.iter().any(|view| view.modality >= modalities)
         || fitted.prior.len() != genres
-        || fitted.views.iter().zip(branches).any(|(view, b)| view.input.dim() != b.dim)
+        || fitted.views.iter().zip(branches).any(|(view, b)| {
+            view.input.dim() != b.dim || view.input.last_layers() != b.last_layers.as_ref()
+        })
     {
         return Err(read(&path, std::io::Error::other("its parts do not fit together")));
     }

@@ -8,6 +8,7 @@ pub mod inputs;
 mod joint;
 pub mod late_fusion;
 mod saved;
+mod sentences;
 pub mod sequence;
 pub mod stacking;
 pub mod subsets;
@@ -227,6 +228,7 @@ pub struct TrainingLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::learn::config::FineTuning;
 
     const PAGE: &str = include_str!("../../../docs/heads.md");
 
@@ -238,6 +240,7 @@ mod tests {
         let config = LearnConfig {
             precision: Some(0.5),
             glove: Some("vectors.txt".into()),
+            fine_tuned: FineTuning { layers: 2, ..FineTuning::default() },
             ..LearnConfig::default()
         };
         let mut settings = vec![serde_json::to_value(config).unwrap()];

@@ -1,6 +1,9 @@
 //! Views: the ways in which a head looks at each modality. A text may be seen as frozen features
 //! and as words, anything else in one way.
 
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::inputs::{BranchInput, PreparedInput};
@@ -27,7 +30,8 @@ pub struct View {
 /// head cannot take as many terms.
 ///
 /// # Errors
-/// A file of word vectors that cannot be read; else none for data whose tables belong together.
+/// A file of word vectors that cannot be read; a text whose network's last layers cannot be
+/// trained; else none for data whose tables belong together.
 pub fn fit(
     data: &Dataset,
     train: &[usize],
@@ -44,6 +48,7 @@ pub fn fit(
                 TextView::Embedding => BranchInput::fit(table, train, config.min_support)?,
                 TextView::TfIdf => BranchInput::fit_words(table, train, tfidf)?,
                 TextView::Sequence => BranchInput::fit_sequence(table, train, &config.sequence),
+                TextView::FineTuned => BranchInput::fit_sentences(table, &config.fine_tuned)?,
                 TextView::Word2vec | TextView::Glove => {
                     let path = config.glove.as_deref().filter(|_| *kind == TextView::Glove);
                     let seed = seed.derive(&table.name);
@@ -54,6 +59,23 @@ pub fn fit(
         }
     }
     Ok(views)
+}
+
+/// Parameters of networks over views that begin as somebody else has trained them, by the names
+/// that they have there.
+///
+/// # Errors
+/// The weights of a sentence network can no longer be read.
+pub fn pretrained(views: &[View], data: &Dataset) -> Result<BTreeMap<String, Tensor>, LearnError> {
+    let mut pretrained = BTreeMap::new();
+    for (idx, view) in views.iter().enumerate() {
+        let sentences = data.modalities[view.modality].sentences.as_ref();
+        if let (Some(layers), Some(sentences)) = (view.input.last_layers(), sentences) {
+            let weights = sentences.network().weights_of(layers)?.into_iter();
+            pretrained.extend(weights.map(|(name, x)| (format!("branches.{idx}.{name}"), x)));
+        }
+    }
+    Ok(pretrained)
 }
 
 /// Makes the views of these titles ready.

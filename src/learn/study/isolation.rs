@@ -75,5 +75,5 @@ fn changed_table(table: &ModalityTable, inside: &[bool]) -> ModalityTable {
             .map(|(text, &inside)| if inside { text.clone() } else { text.as_ref().map(other) })
             .collect()
     });
-    ModalityTable { name: table.name.clone(), content, texts }
+    ModalityTable { name: table.name.clone(), content, texts, sentences: table.sentences.clone() }
 }

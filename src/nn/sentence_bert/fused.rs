@@ -1,7 +1,7 @@
 //! BERT on the processor: query, key and value as one product, bias, addition and activation
 //! fused into the passes that are made anyway, one window at a time without padding.
 //!
-//! in: token ids; out: `[tokens, dim]`, the last layer.
+//! in: token ids; out: `[tokens, dim]`, the last layer or one below it.
 //! source: Devlin et al. 2019; Vaswani et al. 2017.
 //! reference: `PlainBert`.
 
@@ -97,11 +97,16 @@ impl FusedBert {
         }
     }
 
-    /// The last layer's `[tokens, dim]`.
+    /// What the first `layers` layers make of a window, `[tokens, dim]`.
     ///
     /// # Panics
     /// Where `ids` are too many or not in the vocabulary.
-    pub(super) fn forward<'s>(&self, ids: &[u32], scratch: &'s mut Scratch) -> &'s [f32] {
+    pub(super) fn forward<'s>(
+        &self,
+        ids: &[u32],
+        layers: usize,
+        scratch: &'s mut Scratch,
+    ) -> &'s [f32] {
         let (dim, tokens) = (self.dim, ids.len());
         let states = scratch.states.at_least(tokens * dim); // [tokens, dim]
         for ((state, id), position) in
@@ -113,7 +118,7 @@ impl FusedBert {
             }
         }
         layer_norm(self.isa, states, &self.norm.gamma, &self.norm.beta, self.eps);
-        for layer in &self.layers {
+        for layer in self.layers.iter().take(layers) {
             self.attend(layer, tokens, scratch);
             self.transform(layer, tokens, scratch);
         }

@@ -8,6 +8,7 @@
 mod architecture;
 mod checkpoint;
 mod fused;
+mod last_layers;
 mod plain;
 mod pooling;
 mod position_bias;
@@ -16,6 +17,7 @@ mod tests;
 mod windows;
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -26,6 +28,7 @@ use kernels::Isa;
 use tokenizers::Tokenizer;
 
 pub use architecture::Architecture;
+pub use last_layers::LastLayers;
 pub use pooling::Pooling;
 pub use windows::TextWindow;
 
@@ -48,6 +51,8 @@ const BATCH: usize = 32;
 pub struct SentenceBert {
     tokenizer: Tokenizer,
     network: Network,
+    /// The file that the network was read from.
+    weights: PathBuf,
     architecture: Architecture,
     pooling: Pooling,
     prefix: String,
@@ -108,7 +113,9 @@ impl SentenceBert {
         let network = Network::load(&files.weights, &architecture, place).map_err(|e| {
             refuse(&files.weights, e.to_string().lines().next().unwrap_or_default().to_owned())
         })?;
-        Ok(Self { tokenizer, network, architecture, pooling, prefix: String::new(), special })
+        let weights = files.weights.clone();
+        let prefix = String::new();
+        Ok(Self { tokenizer, network, weights, architecture, pooling, prefix, special })
     }
 
     /// Pools in another way than the model says.
@@ -128,6 +135,12 @@ impl SentenceBert {
     #[must_use]
     pub fn dim(&self) -> usize {
         self.architecture.hidden_size
+    }
+
+    /// Number of layers.
+    #[must_use]
+    pub fn num_layers(&self) -> usize {
+        self.architecture.num_hidden_layers
     }
 
     /// What kind of network it is.
@@ -199,11 +212,13 @@ impl SentenceBert {
     /// [`NnError::Compute`] where the device fails.
     pub fn embed(&self, windows: &[TextWindow]) -> Result<Vec<f32>, NnError> {
         windows.iter().try_for_each(|window| self.check(window))?;
+        let layers = self.num_layers();
         let mut vectors = Vec::with_capacity(windows.len() * self.dim());
         for alike in windows.chunk_by(|a, b| a.ids.len() == b.ids.len()) {
             for windows in alike.chunks(BATCH) {
-                let pooled =
-                    self.network.run(windows, |states| self.pooling.of(states, self.dim()))?;
+                let pooled = self
+                    .network
+                    .run(windows, layers, |states| self.pooling.of(states, self.dim()))?;
                 for mut vector in pooled {
                     to_unit_length(&mut vector);
                     vectors.extend(vector);
@@ -211,6 +226,52 @@ impl SentenceBert {
             }
         }
         Ok(vectors)
+    }
+
+    /// What the first `layers` layers (at most all) make of a window: `[tokens, dim]`.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed).
+    pub fn states(&self, window: &TextWindow, layers: usize) -> Result<Vec<f32>, NnError> {
+        self.check(window)?;
+        let states = self.network.run(std::slice::from_ref(window), layers, <[f32]>::to_vec)?;
+        Ok(states.concat())
+    }
+
+    /// The first `max_tokens` tokens of a text as one window, the two special ones and the prefix
+    /// counted; the special ones alone of a text without tokens.
+    ///
+    /// # Errors
+    /// As [`windows`](Self::windows).
+    pub fn first_window(&self, text: &str, max_tokens: usize) -> Result<TextWindow, NnError> {
+        let first = self.windows(text, max_tokens, 0)?.into_iter().next();
+        Ok(first.unwrap_or_else(|| TextWindow { ids: self.special.to_vec(), bytes: 0..0 }))
+    }
+
+    /// The last `num` layers, to be trained further.
+    ///
+    /// # Errors
+    /// [`NnError::Untrainable`] where there are not as many, or of another family.
+    pub fn last_layers(&self, num: usize) -> Result<LastLayers, NnError> {
+        LastLayers::of(&self.architecture, self.pooling, num)
+    }
+
+    /// The weights that `last` begins with, by name; read from the file anew.
+    ///
+    /// # Errors
+    /// [`NnError::Load`] where the file is no longer what it was.
+    pub fn weights_of(&self, last: &LastLayers) -> Result<BTreeMap<String, Tensor>, NnError> {
+        let read = || {
+            let tensors = checkpoint::read(&self.weights, &self.architecture, &Device::Cpu)?;
+            let weight = |(name, shape): (String, Vec<usize>)| {
+                let tensor = tensors.get(&name).filter(|tensor| tensor.dims() == shape);
+                let missing = || candle_core::Error::Msg(format!("cannot find tensor {name}"));
+                let tensor = tensor.cloned().ok_or_else(missing)?;
+                Ok((name, tensor))
+            };
+            last.params().into_iter().map(weight).collect::<candle_core::Result<_>>()
+        };
+        read().map_err(|e| refuse(&self.weights, e.to_string()))
     }
 
     fn check(&self, window: &TextWindow) -> Result<(), NnError> {
@@ -246,17 +307,20 @@ impl Network {
         Ok(Self::Plain(Box::new(OnDevice::new(network, place)?)))
     }
 
-    /// `pool` of the last layer's `[tokens, dim]` for each of some windows of one length.
+    /// `pool` of what the first `layers` layers make of each of some windows of one length, its
+    /// `[tokens, dim]`.
     fn run(
         &self,
         windows: &[TextWindow],
+        layers: usize,
         pool: impl Fn(&[f32]) -> Vec<f32>,
     ) -> candle_core::Result<Vec<Vec<f32>>> {
         match self {
             Self::Fused { network, scratches } => {
                 let lock = || scratches.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut scratch = lock().pop().unwrap_or_else(|| network.scratch());
-                let states = |window: &TextWindow| pool(network.forward(&window.ids, &mut scratch));
+                let states =
+                    |window: &TextWindow| pool(network.forward(&window.ids, layers, &mut scratch));
                 let pooled = windows.iter().map(states).collect();
                 lock().push(scratch);
                 Ok(pooled)
@@ -267,7 +331,7 @@ impl Network {
                 let shape = (windows.len(), ids.len() / windows.len());
                 let states = network.run(
                     |device| Tensor::from_vec(ids, shape, device),
-                    |network, ids, place| network.forward(&ids, place),
+                    |network, ids, place| network.forward(&ids, layers, place),
                 )?;
                 Ok(states.chunks_exact(states.len() / windows.len()).map(pool).collect())
             }

@@ -1,7 +1,8 @@
 //! The network in candle's own operators: for CUDA and Metal, for activations that we have no
 //! kernel for, and what the processor's kernels are tested against.
 //!
-//! in: token ids of windows of one length; out: `[windows, tokens, dim]`, the last layer.
+//! in: token ids of windows of one length; out: `[windows, tokens, dim]`, the last layer or one
+//! below it.
 //! source: Devlin et al. 2019; Vaswani et al. 2017.
 
 use std::collections::HashMap;
@@ -63,18 +64,18 @@ impl PlainBert {
         })
     }
 
-    /// The last layer's `[windows, tokens, dim]` for `ids` `[windows, tokens]`.
+    /// What the first `layers` layers make of `ids` `[windows, tokens]`: `[windows, tokens, dim]`.
     ///
     /// # Errors
     /// The device fails; tokens are none, too many, or not in the vocabulary.
-    pub(super) fn forward(&self, ids: &Tensor, place: &Place) -> Result<Tensor> {
+    pub(super) fn forward(&self, ids: &Tensor, layers: usize, place: &Place) -> Result<Tensor> {
         let (windows, tokens) = ids.dims2()?;
         let words = self.words.index_select(&ids.flatten_all()?, 0)?;
         let words = words.reshape((windows, tokens, ()))?;
         let mut states = words.broadcast_add(&self.positions.narrow(0, 0, tokens)?)?;
         states = self.norm.forward(&states)?;
         let bias = self.bias.as_ref().map(|bias| self.whole(bias, tokens, place)).transpose()?;
-        for layer in &self.layers {
+        for layer in self.layers.iter().take(layers) {
             let mixed = layer.attend(&states, self.heads, bias.as_ref())?;
             states = layer.mix_norm.forward(&(layer.mix.forward(&mixed)? + states)?)?;
             let wide = activated(self.activation, &layer.widen.forward(&states)?)?;
@@ -128,7 +129,7 @@ impl Layer {
     }
 }
 
-fn activated(activation: Activation, x: &Tensor) -> Result<Tensor> {
+pub(super) fn activated(activation: Activation, x: &Tensor) -> Result<Tensor> {
     match activation {
         Activation::Gelu => x.gelu_erf(),
         Activation::GeluTanh => x.gelu(),

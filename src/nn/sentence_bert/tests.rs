@@ -30,16 +30,16 @@ fn states(
     tensors: &HashMap<String, Tensor>,
     ids: &[u32],
 ) -> Vec<f32> {
-    let place = Place::f32(&Device::Cpu);
+    let (place, layers) = (Place::f32(&Device::Cpu), architecture.num_hidden_layers);
     let plain = PlainBert::load(architecture, tensors.clone(), &place).unwrap();
     let batch = Tensor::new(ids, &Device::Cpu).unwrap().unsqueeze(0).unwrap(); // [1, tokens]
-    let expected = plain.forward(&batch, &place).unwrap();
+    let expected = plain.forward(&batch, layers, &place).unwrap();
     let expected = expected.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     for isa in Isa::available() {
         let fused = FusedBert::load(architecture, tensors, isa).unwrap();
         let mut scratch = fused.scratch();
-        fused.forward(&[1, 2, 3, 4, 5, 6, 7], &mut scratch);
-        let found = fused.forward(ids, &mut scratch);
+        fused.forward(&[1, 2, 3, 4, 5, 6, 7], layers, &mut scratch);
+        let found = fused.forward(ids, layers, &mut scratch);
         assert_near(&format!("{what} {isa:?} {}", ids.len()), found, &expected);
     }
     expected
