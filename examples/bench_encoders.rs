@@ -22,6 +22,7 @@ const TOKENS: usize = 128;
 /// A measurement is repeated so often, each at least so long; the median counts.
 const ROUNDS: usize = 5;
 const ROUND_SECS: f64 = 0.4;
+const BF16: &str = "cinetag bf16";
 
 /// Name and GFLOP a picture.
 const PRETRAINED: [(&str, f64); 2] = [("efficientnet-lite0", 0.77), ("efficientnet-lite2", 1.72)];
@@ -64,14 +65,19 @@ fn measure_pictures(
     source: &ModelSource,
 ) {
     let files = cache.resolve(source).unwrap();
-    let network = ImageEncoder::load(&files, &Device::Cpu).unwrap();
+    let load = |precision| ImageEncoder::load_in(&files, &Device::Cpu, precision).unwrap();
+    let (network, in_bf16) = (load(Precision::F32), load(Precision::Bf16));
     let picture = network.side_px() * network.side_px() * 3;
     let rgb = pictures(BATCHES[1], network.side_px());
+    let embeddings = network.embed(&rgb).unwrap();
     fs::write(folder.join(format!("{name}.in")), &rgb).unwrap();
-    write_floats(&folder.join(format!("{name}.out")), &network.embed(&rgb).unwrap());
-    measure(name, gflop, |batch| {
-        network.embed(&rgb[..batch * picture]).unwrap();
-    });
+    write_floats(&folder.join(format!("{name}.out")), &embeddings);
+    let error = largest_difference(&in_bf16.embed(&rgb).unwrap(), &embeddings);
+    for (library, network, error) in [("cinetag", network, 0.0), (BF16, in_bf16, error)] {
+        measure(library, name, gflop, error, |batch| {
+            network.embed(&rgb[..batch * picture]).unwrap();
+        });
+    }
     measure_on_cuda(name, |device, precision| {
         let network = ImageEncoder::load_in(&files, device, precision)?;
         let rgb = &rgb;
@@ -82,7 +88,8 @@ fn measure_pictures(
 fn measure_texts(folder: &Path, cache: &WeightCache) {
     let name = "all-minilm-l6-v2";
     let files = cache.require(name).unwrap();
-    let network = SentenceBert::load(&files, &Device::Cpu).unwrap();
+    let load = |precision| SentenceBert::load_in(&files, &Device::Cpu, precision).unwrap();
+    let (network, in_bf16) = (load(Precision::F32), load(Precision::Bf16));
     let windows: Vec<TextWindow> = (0..BATCHES[1])
         .map(|seed| network.windows(&words(seed), TOKENS, 0).unwrap().swap_remove(0))
         .collect();
@@ -90,12 +97,16 @@ fn measure_texts(folder: &Path, cache: &WeightCache) {
     let ids: Vec<u8> =
         windows.iter().flat_map(|w| &w.ids).flat_map(|id| id.to_le_bytes()).collect();
     fs::write(folder.join(format!("{name}.in")), ids).unwrap();
-    write_floats(&folder.join(format!("{name}.out")), &network.embed(&windows).unwrap());
-    measure(name, 2.87, |batch| {
-        windows[..batch].par_iter().for_each(|window| {
-            network.embed(std::slice::from_ref(window)).unwrap();
+    let vectors = network.embed(&windows).unwrap();
+    write_floats(&folder.join(format!("{name}.out")), &vectors);
+    let error = largest_difference(&in_bf16.embed(&windows).unwrap(), &vectors);
+    for (library, network, error) in [("cinetag", network, 0.0), (BF16, in_bf16, error)] {
+        measure(library, name, 2.87, error, |batch| {
+            windows[..batch].par_iter().for_each(|window| {
+                network.embed(std::slice::from_ref(window)).unwrap();
+            });
         });
-    });
+    }
     measure_on_cuda(name, |device, precision| {
         let network = SentenceBert::load_in(&files, device, precision)?;
         let windows = &windows;
@@ -162,14 +173,15 @@ fn random_resnet(depths: [usize; 4], is_bottleneck: bool) -> HashMap<String, Ten
     tensors
 }
 
-/// Prints CPU and wall milliseconds an item, and how much of the CPU's time is arithmetic.
-fn measure(name: &str, gflop: f64, run: impl Fn(usize) + Sync) {
+/// Prints CPU and wall milliseconds an item, how much of the CPU's time is arithmetic, and how far
+/// results are from those in f32.
+fn measure(library: &str, name: &str, gflop: f64, error: f32, run: impl Fn(usize) + Sync) {
     for threads in THREADS {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         for batch in BATCHES {
             let [cpu_ms, wall_ms] = pool.install(|| median_ms(batch, &run));
             println!(
-                "cinetag\t{name}\t{threads}\t{batch}\t{cpu_ms:.2}\t{wall_ms:.2}\t{:.0}",
+                "{library}\t{name}\t{threads}\t{batch}\t{cpu_ms:.2}\t{wall_ms:.2}\t{:.0}\t{error:.1e}",
                 gflop / cpu_ms * 1e3
             );
         }
@@ -252,6 +264,12 @@ fn words(seed: usize) -> String {
         .map(|n| WORDS[(n * (seed + 3) + n / 7) % WORDS.len()])
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// As part of the largest value.
+fn largest_difference(found: &[f32], expected: &[f32]) -> f32 {
+    let largest = expected.iter().fold(0_f32, |max, x| max.max(x.abs()));
+    found.iter().zip(expected).fold(0_f32, |max, (a, b)| max.max((a - b).abs())) / largest
 }
 
 fn write_floats(path: &Path, floats: &[f32]) {

@@ -1,9 +1,11 @@
-//! The matrix product on the tiles of AMX, as exact as in single precision.
+//! The matrix product on the tiles of AMX: as exact as in single precision, or in bf16.
 //!
 //! in and out: as [`super::matmul`]. Each number is split into two of 16 bits, `x ≈ high + low`
 //! with what is left below 2⁻¹⁸ of it; of the four products of the halves all but low · low are
 //! added up in single precision. So a product of two numbers is off by 2⁻¹⁶·⁴ at most, and sums
 //! of many by less. Three products at the tiles' pace are four times as fast as one by vectors.
+//! In bf16 the high halves are all there is: `HALVES` is 1 instead of 2, one product of three is
+//! computed, and a product of two numbers is off by 2⁻⁸ at most.
 //! source: Henry, Tang, Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence Datatype
 //! For Higher-Precision Computations"; Intel, "Instruction Set Extensions Reference", chapter 3.
 #![allow(unsafe_code)] // tile instructions, raw pointers into slices that the caller checked
@@ -22,8 +24,6 @@ const TILE_COLUMNS: usize = 16;
 const TILE_DEPTH: usize = 32;
 /// Floats that take the room of a tile.
 const TILE: usize = 256;
-/// The two halves of a tile, one behind the other.
-const PAIR: usize = 2 * TILE;
 /// Floats' room for the left side's tiles: half of the smallest second-level cache.
 const LEFT_FLOATS: usize = 128 << 10;
 
@@ -70,9 +70,9 @@ fn permitted() -> bool {
 }
 
 /// Floats that a matrix `[depth, width]` takes when it is packed: for each tile of columns and
-/// each tile of depth a pair.
-pub(super) fn packed_len(depth: usize, width: usize) -> usize {
-    width.div_ceil(TILE_COLUMNS) * depth.div_ceil(TILE_DEPTH) * PAIR
+/// each tile of depth its halves, one behind the other.
+pub(super) fn packed_len<const HALVES: usize>(depth: usize, width: usize) -> usize {
+    width.div_ceil(TILE_COLUMNS) * depth.div_ceil(TILE_DEPTH) * HALVES * TILE
 }
 
 /// Floats that hold a bias for each column of all tiles.
@@ -80,27 +80,25 @@ pub(super) fn padded_width(width: usize) -> usize {
     width.next_multiple_of(TILE_COLUMNS)
 }
 
-/// Packs `element(k, n)` into pairs of tiles; a row of a tile holds two steps of depth, column
+/// Packs `element(k, n)` into the halves of tiles; a row of a tile holds two steps of depth, column
 /// by column.
 ///
 /// # Panics
 /// Where `packed` is shorter than [`packed_len`] or AMX is not available.
-pub(super) fn pack(
+pub(super) fn pack<const HALVES: usize>(
     depth: usize,
     width: usize,
     packed: &mut [f32],
     element: impl Fn(usize, usize) -> f32,
 ) {
-    assert!(is_available() && packed.len() >= packed_len(depth, width));
+    assert!(is_available() && packed.len() >= packed_len::<HALVES>(depth, width));
     let depth_tiles = depth.div_ceil(TILE_DEPTH);
-    for (idx, pair) in packed.chunks_exact_mut(PAIR).enumerate() {
+    for (idx, halves) in packed.chunks_exact_mut(HALVES * TILE).enumerate() {
         let (first_n, first_k) = (idx / depth_tiles * TILE_COLUMNS, idx % depth_tiles * TILE_DEPTH);
         if first_n >= width {
             break;
         }
-        let (high, low) = pair.split_at_mut(TILE);
-        let lines = high.chunks_exact_mut(16).zip(low.chunks_exact_mut(16));
-        for (row, (high, low)) in lines.enumerate() {
+        for row in 0..TILE_DEPTH / 2 {
             let step = |k: usize| -> [f32; 16] {
                 std::array::from_fn(|column| {
                     let n = first_n + column;
@@ -108,24 +106,30 @@ pub(super) fn pack(
                 })
             };
             let (even, odd) = (step(first_k + 2 * row), step(first_k + 2 * row + 1));
-            // SAFETY: AMX implies the vectors; `high` and `low` are 16 floats.
-            unsafe { split_steps(&even, &odd, high.as_mut_ptr(), low.as_mut_ptr()) }
+            let (high, low) = halves[row * 16..].split_at_mut(16);
+            let low = (HALVES == 2).then(|| &mut low[TILE - 16..TILE]);
+            // SAFETY: AMX implies the vectors.
+            unsafe { split_steps(&even, &odd, high, low) }
         }
     }
 }
 
-/// A line of two tiles from two steps of depth.
+/// A line of 16 floats of the high tile from two steps of depth, and of the low one where there is
+/// one.
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn split_steps(even: &[f32; 16], odd: &[f32; 16], high: *mut f32, low: *mut f32) {
-    // SAFETY: arrays of 16 floats; the caller's pointers are valid for 16 floats.
+fn split_steps(even: &[f32; 16], odd: &[f32; 16], high: &mut [f32], low: Option<&mut [f32]>) {
+    assert!(high.len() == 16 && low.as_ref().is_none_or(|low| low.len() == 16));
+    // SAFETY: all of them are 16 floats.
     unsafe {
         let (even, odd) = (_mm512_loadu_ps(even.as_ptr()), _mm512_loadu_ps(odd.as_ptr()));
         let (even_high, odd_high) = (bits(even), bits(odd));
-        let even_low = bits(_mm512_sub_ps(even, number(even_high)));
-        let odd_low = bits(_mm512_sub_ps(odd, number(odd_high)));
         let line = |even, odd| _mm512_or_si512(even, _mm512_slli_epi32::<16>(odd));
-        _mm512_storeu_si512(high.cast(), line(even_high, odd_high));
-        _mm512_storeu_si512(low.cast(), line(even_low, odd_low));
+        _mm512_storeu_si512(high.as_mut_ptr().cast(), line(even_high, odd_high));
+        if let Some(low) = low {
+            let even_low = bits(_mm512_sub_ps(even, number(even_high)));
+            let odd_low = bits(_mm512_sub_ps(odd, number(odd_high)));
+            _mm512_storeu_si512(low.as_mut_ptr().cast(), line(even_low, odd_low));
+        }
     }
 }
 
@@ -155,17 +159,19 @@ thread_local! {
 /// # Safety
 /// AMX is available; pointers and lengths of the job fit each other; `panels` were packed by
 /// [`pack`] and `bias` has [`padded_width`] floats.
-pub(super) unsafe fn multiply(job: &Job) {
+pub(super) unsafe fn multiply<const HALVES: usize>(job: &Job) {
     let depth_tiles = job.depth.div_ceil(TILE_DEPTH);
     // Two tiles of rows side by side; all of them of nearly equal height.
-    let chunk_tiles = (LEFT_FLOATS / (depth_tiles * PAIR)).max(2) & !1;
+    let chunk_tiles = (LEFT_FLOATS / (depth_tiles * HALVES * TILE)).max(2) & !1;
     let num_tiles = job.num_rows.div_ceil(TILE_ROWS);
     let num_chunks = num_tiles.div_ceil(chunk_tiles);
     LEFT.with_borrow_mut(|left| {
         for chunk in 0..num_chunks {
             let share = |chunk: usize| chunk * job.num_rows / num_chunks;
             // SAFETY: the caller's.
-            unsafe { multiply_rows(job, depth_tiles, share(chunk)..share(chunk + 1), left) }
+            unsafe {
+                multiply_rows::<HALVES>(job, depth_tiles, share(chunk)..share(chunk + 1), left);
+            }
         }
     });
 }
@@ -185,10 +191,17 @@ struct Shapes {
 /// # Safety
 /// As [`multiply`]'s.
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn multiply_rows(job: &Job, depth_tiles: usize, rows: Range<usize>, left: &mut Aligned) {
+unsafe fn multiply_rows<const HALVES: usize>(
+    job: &Job,
+    depth_tiles: usize,
+    rows: Range<usize>,
+    left: &mut Aligned,
+) {
+    // Floats from one row of tiles, or column of them, to the next.
+    let line = depth_tiles * HALVES * TILE;
     let height = rows.len().div_ceil(rows.len().div_ceil(TILE_ROWS));
     let num_tiles = rows.len().div_ceil(height);
-    let left = left.at_least(num_tiles * depth_tiles * PAIR).as_mut_ptr();
+    let left = left.at_least(num_tiles * line).as_mut_ptr();
     // Tiles 0 to 3 hold results, 4 and 5 the left side, 6 and 7 the matrix.
     let mut shapes =
         Shapes { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
@@ -198,17 +211,17 @@ unsafe fn multiply_rows(job: &Job, depth_tiles: usize, rows: Range<usize>, left:
     let mut results = Results([0.0; 4 * TILE]);
     let results = results.0.as_mut_ptr();
     let column_tiles = job.width.div_ceil(TILE_COLUMNS);
-    // SAFETY: the caller's; `left` has a pair for each tile of rows and of depth, `panels` one
-    // for each of columns and of depth, and the second of each two is looked at where it is.
+    // SAFETY: the caller's; `left` has the halves of each tile of rows and of depth, `panels`
+    // those of each of columns and of depth, and the second of each two is looked at where it is.
     unsafe {
-        split_left(job, depth_tiles, rows.clone(), height, left);
+        split_left::<HALVES>(job, depth_tiles, rows.clone(), height, left);
         asm!("ldtilecfg [{}]", in(reg) &raw const shapes, options(nostack, readonly));
         for column in (0..column_tiles).step_by(2) {
-            let matrix = job.panels.add(column * depth_tiles * PAIR);
-            let next = matrix.wrapping_add(depth_tiles * PAIR);
+            let matrix = job.panels.add(column * line);
+            let next = matrix.wrapping_add(line);
             for tile in (0..num_tiles).step_by(2) {
-                let upper = left.add(tile * depth_tiles * PAIR).cast_const();
-                let lower = upper.wrapping_add(depth_tiles * PAIR);
+                let upper = left.add(tile * line).cast_const();
+                let lower = upper.wrapping_add(line);
                 let first_row = rows.start + tile * height;
                 let finish = |row: usize, columns: usize, first: usize, step: usize| {
                     let first_row = first_row + row * height;
@@ -218,24 +231,24 @@ unsafe fn multiply_rows(job: &Job, depth_tiles: usize, rows: Range<usize>, left:
                 };
                 match (tile + 1 < num_tiles, column + 1 < column_tiles) {
                     (true, true) => {
-                        two_by_two(upper, lower, matrix, next, depth_tiles, results);
+                        two_by_two::<HALVES>(upper, lower, matrix, next, depth_tiles, results);
                         finish(0, 0, 0, 0);
                         finish(0, 1, 1, 0);
                         finish(1, 0, 2, 0);
                         finish(1, 1, 3, 0);
                     }
                     (true, false) => {
-                        two_by_one(upper, lower, matrix, depth_tiles, results);
+                        two_by_one::<HALVES>(upper, lower, matrix, depth_tiles, results);
                         finish(0, 0, 0, 1);
                         finish(1, 0, 2, 1);
                     }
                     (false, true) => {
-                        one_by_two(upper, matrix, next, depth_tiles, results);
+                        one_by_two::<HALVES>(upper, matrix, next, depth_tiles, results);
                         finish(0, 0, 0, 2);
                         finish(0, 1, 1, 2);
                     }
                     (false, false) => {
-                        one_by_one(upper, matrix, depth_tiles, results);
+                        one_by_one::<HALVES>(upper, matrix, depth_tiles, results);
                         finish(0, 0, 0, 1);
                     }
                 }
@@ -257,10 +270,10 @@ struct Sums {
     step: usize,
 }
 
-/// Splits rows of the left side into `[row tiles, depth tiles]` pairs, zeros behind the depth.
+/// Splits rows of the left side into the halves of `[row tiles, depth tiles]`, zeros behind the depth.
 /// What the last tile has below the last row is left as it is: no result that counts reads it.
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn split_left(
+unsafe fn split_left<const HALVES: usize>(
     job: &Job,
     depth_tiles: usize,
     rows: Range<usize>,
@@ -270,10 +283,10 @@ unsafe fn split_left(
     let mask = |count: usize| -> __mmask16 { if count < 16 { (1 << count) - 1 } else { !0 } };
     for (idx, row) in rows.enumerate() {
         // SAFETY: the row is one of the job's; masks keep the reads inside its depth. `left` has
-        // room for the pairs of all rows.
+        // room for the halves of all rows.
         unsafe {
             let from = job.left.add(row * job.left_stride);
-            let to = left.add(idx / height * depth_tiles * PAIR + idx % height * 16);
+            let to = left.add(idx / height * depth_tiles * HALVES * TILE + idx % height * 16);
             for tile in 0..depth_tiles {
                 let first = tile * TILE_DEPTH;
                 let rest = job.depth - first;
@@ -283,14 +296,17 @@ unsafe fn split_left(
                     from.wrapping_add(first + 16),
                 );
                 let high: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(two, one));
+                let to = to.add(tile * HALVES * TILE);
+                _mm512_store_si512(to.cast(), high);
+                if HALVES == 1 {
+                    continue;
+                }
                 let one_high = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(high));
                 let two_high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64::<1>(high));
                 let low: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(
                     _mm512_sub_ps(two, number(two_high)),
                     _mm512_sub_ps(one, number(one_high)),
                 ));
-                let to = to.add(tile * PAIR);
-                _mm512_store_si512(to.cast(), high);
                 _mm512_store_si512(to.add(TILE).cast(), low);
             }
         }
@@ -332,41 +348,54 @@ unsafe fn write(job: &Job, rows: Range<usize>, column: usize, sums: Sums) {
     }
 }
 
-/// A loop over the depth: from pairs of the left side (`upper`, `lower` rows) and of the matrix
+/// A loop over the depth: from tiles of the left side (`upper`, `lower` rows) and of the matrix
 /// (`first`, `second` columns) to four tiles of results. Where there are fewer than four
 /// products, the halves' are added up apart, so that no sum waits for the one before.
 macro_rules! tile_loop {
-    ($(#[$doc:meta])* $name:ident($($operand:ident),*): $($line:literal)*) => {
+    ($(#[$doc:meta])* $name:ident($($operand:ident),*):
+        bf16: $($high:literal)*; rest of f32: $($low:literal)*) => {
         $(#[$doc])*
-        unsafe fn $name($($operand: *const f32,)* depth_tiles: usize, results: *mut f32) {
-            // SAFETY: the caller's pointers are valid for `depth_tiles` pairs and four tiles; the
-            // tiles are configured.
+        unsafe fn $name<const HALVES: usize>(
+            $($operand: *const f32,)*
+            depth_tiles: usize,
+            results: *mut f32,
+        ) {
+            // SAFETY: the caller's pointers are valid for the halves of `depth_tiles` tiles and for
+            // four tiles; the tiles are configured.
             unsafe {
-                asm!(
-                    "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
-                    "2:",
-                    $($line,)*
-                    $(concat!("add {", stringify!($operand), "}, 2048"),)*
-                    "dec {count}",
-                    "jnz 2b",
-                    "tilestored [{results} + {line}], tmm0",
-                    "tilestored [{results} + {line} + 1024], tmm1",
-                    "tilestored [{results} + {line} + 2048], tmm2",
-                    "tilestored [{results} + {line} + 3072], tmm3",
-                    $($operand = inout(reg) $operand => _,)*
-                    count = inout(reg) depth_tiles => _,
-                    line = in(reg) 64_usize,
-                    results = in(reg) results,
-                    options(nostack),
-                );
+                if HALVES == 1 {
+                    tile_loop!(@run $($operand)*; depth_tiles, results; "1024"; $($high)*);
+                } else {
+                    tile_loop!(@run $($operand)*; depth_tiles, results; "2048"; $($high)* $($low)*);
+                }
             }
         }
+    };
+    (@run $($operand:ident)*; $count:ident, $results:ident; $bytes:literal; $($line:literal)*) => {
+        asm!(
+            "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
+            "2:",
+            $($line,)*
+            $(concat!("add {", stringify!($operand), "}, ", $bytes),)*
+            "dec {count}",
+            "jnz 2b",
+            "tilestored [{results} + {line}], tmm0",
+            "tilestored [{results} + {line} + 1024], tmm1",
+            "tilestored [{results} + {line} + 2048], tmm2",
+            "tilestored [{results} + {line} + 3072], tmm3",
+            $($operand = inout(reg) $operand => _,)*
+            count = inout(reg) $count => _,
+            line = in(reg) 64_usize,
+            results = in(reg) $results,
+            options(nostack),
+        )
     };
 }
 
 tile_loop! {
     /// Results 0 and 1 are the upper row's, 2 and 3 the lower one's.
     two_by_two(upper, lower, first, second):
+    bf16:
     "tileloadd tmm4, [{upper} + {line}]"
     "tileloadd tmm6, [{first} + {line}]"
     "tdpbf16ps tmm0, tmm4, tmm6"
@@ -374,7 +403,8 @@ tile_loop! {
     "tdpbf16ps tmm1, tmm4, tmm7"
     "tileloadd tmm5, [{lower} + {line}]"
     "tdpbf16ps tmm2, tmm5, tmm6"
-    "tdpbf16ps tmm3, tmm5, tmm7"
+    "tdpbf16ps tmm3, tmm5, tmm7";
+    rest of f32:
     "tileloadd tmm6, [{first} + {line} + 1024]"
     "tdpbf16ps tmm0, tmm4, tmm6"
     "tileloadd tmm7, [{second} + {line} + 1024]"
@@ -394,11 +424,13 @@ tile_loop! {
 tile_loop! {
     /// Results 0 + 1 are the upper row's, 2 + 3 the lower one's.
     two_by_one(upper, lower, first):
+    bf16:
     "tileloadd tmm6, [{first} + {line}]"
     "tileloadd tmm4, [{upper} + {line}]"
     "tdpbf16ps tmm0, tmm4, tmm6"
     "tileloadd tmm5, [{lower} + {line}]"
-    "tdpbf16ps tmm2, tmm5, tmm6"
+    "tdpbf16ps tmm2, tmm5, tmm6";
+    rest of f32:
     "tileloadd tmm7, [{first} + {line} + 1024]"
     "tdpbf16ps tmm1, tmm4, tmm7"
     "tdpbf16ps tmm3, tmm5, tmm7"
@@ -411,11 +443,13 @@ tile_loop! {
 tile_loop! {
     /// Results 0 + 2 are the first column's, 1 + 3 the second one's.
     one_by_two(upper, first, second):
+    bf16:
     "tileloadd tmm4, [{upper} + {line}]"
     "tileloadd tmm6, [{first} + {line}]"
     "tdpbf16ps tmm0, tmm4, tmm6"
     "tileloadd tmm7, [{second} + {line}]"
-    "tdpbf16ps tmm1, tmm4, tmm7"
+    "tdpbf16ps tmm1, tmm4, tmm7";
+    rest of f32:
     "tileloadd tmm5, [{upper} + {line} + 1024]"
     "tdpbf16ps tmm2, tmm5, tmm6"
     "tdpbf16ps tmm3, tmm5, tmm7"
@@ -428,9 +462,11 @@ tile_loop! {
 tile_loop! {
     /// Results 0 + 1 are the only ones.
     one_by_one(upper, first):
+    bf16:
     "tileloadd tmm4, [{upper} + {line}]"
     "tileloadd tmm6, [{first} + {line}]"
-    "tdpbf16ps tmm0, tmm4, tmm6"
+    "tdpbf16ps tmm0, tmm4, tmm6";
+    rest of f32:
     "tileloadd tmm5, [{upper} + {line} + 1024]"
     "tdpbf16ps tmm1, tmm5, tmm6"
     "tileloadd tmm7, [{first} + {line} + 1024]"

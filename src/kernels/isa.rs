@@ -3,10 +3,15 @@
 /// A set of vector instructions that the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
-    /// As `Avx512`, and deep matrix products on the tiles of AMX.
+    /// As `Avx512`, and deep matrix products on the tiles of AMX, as exact as in f32.
     Amx,
+    /// As `Amx`, but both sides of these products are rounded to bf16.
+    AmxBf16,
     /// 16 floats at a time, fused multiply-add.
     Avx512,
+    /// As `Avx512`, but both sides of deep matrix products are rounded to bf16, 32 at a time; sums
+    /// are in f32.
+    Avx512Bf16,
     /// 8 floats at a time, fused multiply-add.
     Avx2,
     /// Whatever the compiler makes of plain loops for the target's least processor; on
@@ -30,12 +35,24 @@ impl Isa {
         Self::Portable
     }
 
-    /// All that this processor can run, for tests.
+    /// The set that computes in bf16 where that is quicker; numbers are within what bf16 rounds
+    /// off in any case.
+    #[must_use]
+    pub fn in_bf16(self) -> Self {
+        match self {
+            Self::Amx => Self::AmxBf16,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 if is_x86_feature_detected!("avx512bf16") => Self::Avx512Bf16,
+            other => other,
+        }
+    }
+
+    /// All that this processor can run in f32, for tests.
     #[must_use]
     pub fn available() -> Vec<Self> {
         match Self::detect() {
-            Self::Amx => vec![Self::Amx, Self::Avx512, Self::Avx2, Self::Portable],
-            Self::Avx512 => vec![Self::Avx512, Self::Avx2, Self::Portable],
+            Self::Amx | Self::AmxBf16 => vec![Self::Amx, Self::Avx512, Self::Avx2, Self::Portable],
+            Self::Avx512 | Self::Avx512Bf16 => vec![Self::Avx512, Self::Avx2, Self::Portable],
             Self::Avx2 => vec![Self::Avx2, Self::Portable],
             Self::Portable => vec![Self::Portable],
         }
@@ -46,7 +63,9 @@ impl Isa {
     pub fn name(self) -> &'static str {
         match self {
             Self::Amx => "amx",
+            Self::AmxBf16 => "amx-bf16",
             Self::Avx512 => "avx512",
+            Self::Avx512Bf16 => "avx512-bf16",
             Self::Avx2 => "avx2",
             Self::Portable => "portable",
         }

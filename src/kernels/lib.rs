@@ -9,6 +9,8 @@
 mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod amx;
+#[cfg(target_arch = "x86_64")]
+mod bf16;
 mod depthwise;
 mod isa;
 mod matmul;
@@ -51,9 +53,10 @@ macro_rules! on_isa {
             unsafe {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
-                    $crate::Isa::Amx | $crate::Isa::Avx512 => {
-                        avx512($($arg),*)
-                    }
+                    $crate::Isa::Amx
+                    | $crate::Isa::AmxBf16
+                    | $crate::Isa::Avx512
+                    | $crate::Isa::Avx512Bf16 => avx512($($arg),*),
                     #[cfg(target_arch = "x86_64")]
                     $crate::Isa::Avx2 => avx2($($arg),*),
                     _ => $kernel::<$crate::simd::Portable>($($arg),*),

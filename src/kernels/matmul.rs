@@ -9,16 +9,20 @@
 
 use std::ops::Range;
 
-#[cfg(target_arch = "x86_64")]
-use super::amx;
 use super::{Aligned, Isa, on_isa, simd::Simd};
+#[cfg(target_arch = "x86_64")]
+use super::{amx, bf16};
 
 /// Vectors side by side in a panel.
 const PANEL_VECTORS: usize = 2;
 /// Steps of depth per round of the innermost loop.
 const UNROLL: usize = 2;
-/// Below this depth, splitting the left side and writing the result cost more than tiles save.
-const MIN_TILE_DEPTH: usize = 64;
+/// Below this depth, splitting or rounding the left side costs more than it saves.
+const MIN_DEPTH: usize = 64;
+
+/// Floats in a panel's row of AVX-512.
+#[cfg(target_arch = "x86_64")]
+pub(super) const PANEL_WIDTH_512: usize = 16 * PANEL_VECTORS;
 
 /// A matrix `[depth, width]` with a bias, packed for one instruction set.
 #[derive(Clone)]
@@ -73,7 +77,7 @@ impl Rows {
 /// Floats in a panel's row.
 fn panel_width(isa: Isa) -> usize {
     let lanes = match isa {
-        Isa::Amx | Isa::Avx512 => 16,
+        Isa::Amx | Isa::AmxBf16 | Isa::Avx512 | Isa::Avx512Bf16 => 16,
         Isa::Avx2 => 8,
         Isa::Portable => 4,
     };
@@ -83,10 +87,14 @@ fn panel_width(isa: Isa) -> usize {
 /// Floats that the packed matrix takes, and those that its bias takes.
 fn packed_lens(isa: Isa, depth: usize, width: usize) -> (usize, usize) {
     #[cfg(target_arch = "x86_64")]
-    if isa == Isa::Amx {
-        return (amx::packed_len(depth, width), amx::padded_width(width));
+    match isa {
+        Isa::Amx => return (amx::packed_len::<2>(depth, width), amx::padded_width(width)),
+        Isa::AmxBf16 => return (amx::packed_len::<1>(depth, width), amx::padded_width(width)),
+        _ => (),
     }
     let bias = width.next_multiple_of(panel_width(isa));
+    // Two numbers of bf16 take the room of a float.
+    let depth = if isa == Isa::Avx512Bf16 { depth.div_ceil(2) } else { depth };
     (bias * depth, bias)
 }
 
@@ -108,7 +116,10 @@ impl PackedMatrix {
     /// Room for a matrix without bias. One that begins shallower than the tiles like is for
     /// vectors, whatever shape it takes later: packing it again and again is quicker so.
     pub fn empty(isa: Isa, depth: usize, width: usize) -> Self {
-        let isa = if isa == Isa::Amx && depth < MIN_TILE_DEPTH { Isa::Avx512 } else { isa };
+        let isa = match isa {
+            Isa::Amx | Isa::AmxBf16 | Isa::Avx512Bf16 if depth < MIN_DEPTH => Isa::Avx512,
+            isa => isa,
+        };
         let (panels, bias) = packed_lens(isa, depth, width);
         Self { isa, depth, width, panels: Aligned::zeros(panels), bias: Aligned::zeros(bias) }
     }
@@ -123,14 +134,16 @@ impl PackedMatrix {
 
     /// Fills the matrix with `element(k, n)`.
     pub fn pack(&mut self, element: impl Fn(usize, usize) -> f32) {
-        #[cfg(target_arch = "x86_64")]
-        if self.isa == Isa::Amx {
-            amx::pack(self.depth, self.width, self.panels.as_mut_slice(), element);
-            return;
-        }
-        let panel = panel_width(self.isa);
         let (depth, width) = (self.depth, self.width);
         let panels = self.panels.as_mut_slice();
+        #[cfg(target_arch = "x86_64")]
+        match self.isa {
+            Isa::Amx => return amx::pack::<2>(depth, width, panels, element),
+            Isa::AmxBf16 => return amx::pack::<1>(depth, width, panels, element),
+            Isa::Avx512Bf16 => return bf16::pack(depth, width, panels, element),
+            _ => (),
+        }
+        let panel = panel_width(self.isa);
         for (idx, panel_rows) in
             panels.chunks_exact_mut(depth * panel).enumerate().take(width.div_ceil(panel))
         {
@@ -197,14 +210,19 @@ impl PackedMatrix {
         unsafe {
             match self.isa {
                 #[cfg(target_arch = "x86_64")]
-                Isa::Amx => amx::multiply(&job),
-                isa => run(isa, &job),
+                Isa::Amx => amx::multiply::<2>(&job),
+                #[cfg(target_arch = "x86_64")]
+                Isa::AmxBf16 => amx::multiply::<1>(&job),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512Bf16 => bf16::multiply(&job),
+                isa => run(isa, &job, 0..job.num_rows),
             }
         }
     }
 }
 
 /// A product whose lengths were checked.
+#[derive(Clone)]
 pub(super) struct Job {
     pub num_rows: usize,
     pub depth: usize,
@@ -221,21 +239,25 @@ pub(super) struct Job {
     pub rows: Rows,
 }
 
-on_isa!(run = all_panels(job: &Job));
+on_isa!(run = all_panels(job: &Job, rows: Range<usize>));
 
+/// Computes some rows of the result.
+///
+/// # Safety
+/// `left` has them at `left_stride`, counted from row 0 that need not be there.
 #[inline(always)]
-unsafe fn all_panels<S: Tiles>(job: &Job) {
+pub(super) unsafe fn all_panels<S: Tiles>(job: &Job, rows: Range<usize>) {
     let panel = S::LANES * PANEL_VECTORS;
     // Tiles of nearly equal height, so that none of them is left with one row.
-    let num_tiles = job.num_rows.div_ceil(S::TILE_ROWS);
+    let num_tiles = rows.len().div_ceil(S::TILE_ROWS);
     for first in (0..job.width).step_by(panel) {
         // SAFETY: `panels` holds `depth · panel` floats per panel and `bias` `panel`.
         unsafe {
             let weights = job.panels.add(first * job.depth);
             let columns = first..job.width.min(first + panel);
             for tile in 0..num_tiles {
-                let mut from = tile * job.num_rows / num_tiles;
-                let to = (tile + 1) * job.num_rows / num_tiles;
+                let mut from = rows.start + tile * rows.len() / num_tiles;
+                let to = rows.start + (tile + 1) * rows.len() / num_tiles;
                 while from < to {
                     from += S::one_tile(job, weights, columns.clone(), from..to);
                 }
@@ -249,7 +271,7 @@ unsafe fn all_panels<S: Tiles>(job: &Job) {
 ///
 /// # Safety
 /// As [`tile`]; `rows` are not empty.
-trait Tiles: Simd {
+pub(super) trait Tiles: Simd {
     /// Computes the highest tile that fits; gives its height.
     unsafe fn one_tile(
         job: &Job,
@@ -288,6 +310,8 @@ macro_rules! tiles {
 #[cfg(target_arch = "x86_64")]
 tiles!(super::simd::Avx512: 8 7 6 5 4 2 1);
 #[cfg(target_arch = "x86_64")]
+tiles!(super::simd::Avx512Bf16: 8 7 6 5 4 2 1);
+#[cfg(target_arch = "x86_64")]
 tiles!(super::simd::Avx2: 6 5 4 2 1);
 tiles!(super::simd::Portable: 6 3 1);
 
@@ -307,7 +331,7 @@ unsafe fn tile<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
                 *sum = S::load(job.bias.add(columns.start).add(v * S::LANES));
             }
         }
-        let mut left = job.left.add(first_row.wrapping_mul(job.left_stride));
+        let mut left = job.left.wrapping_add(first_row.wrapping_mul(job.left_stride));
         let stride = job.left_stride;
         // Loops without overflow checks and closures: the compiler must see straight code.
         let mut weights = weights;
@@ -465,7 +489,7 @@ unsafe fn step<S: Simd, const HEIGHT: usize, const VECTORS: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{Device, Tensor};
+    use candle_core::{DType, Device, Tensor};
     use proptest::prelude::*;
     use rand::SeedableRng as _;
     use rand_chacha::ChaCha8Rng;
@@ -509,6 +533,32 @@ mod tests {
                 for (at, used) in used.into_iter().enumerate() {
                     prop_assert!(used || out[at * width..(at + 1) * width].iter().all(|x| x.is_nan()), "a gap was written");
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn in_bf16_both_sides_of_deep_products_are_rounded_and_nothing_else(
+            rows in 1_usize..70, depth in 1_usize..200, width in 1_usize..70,
+        ) {
+            let isa = Isa::detect().in_bf16();
+            let (left, weight, bias) = (numbers(rows * depth, "left"), numbers(width * depth, "weight"), numbers(width, "bias"));
+            let tensor = |data: &[f32], height: usize| {
+                let x = Tensor::from_slice(data, (height, data.len() / height), &Device::Cpu).unwrap();
+                let is_rounded = matches!(isa, Isa::AmxBf16 | Isa::Avx512Bf16) && depth >= MIN_DEPTH;
+                let x = if is_rounded { x.to_dtype(DType::BF16).unwrap() } else { x };
+                x.to_dtype(DType::F64).unwrap()
+            };
+            let expected = tensor(&left, rows).matmul(&tensor(&weight, width).t().unwrap()).unwrap();
+            let expected = expected.broadcast_add(&Tensor::new(bias.as_slice(), &Device::Cpu).unwrap().to_dtype(DType::F64).unwrap());
+            let expected = expected.unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            let mut out = vec![f32::NAN; rows * width];
+            PackedMatrix::from_rows(isa, &weight, &bias)
+                .multiply(rows, &left, depth, None, Clamp::NONE, &mut out, width, Rows::DENSE);
+            for (found, expected) in out.into_iter().zip(expected) {
+                prop_assert!((f64::from(found) - expected).abs() <= 2e-5, "{found} for {expected}");
             }
         }
     }

@@ -147,7 +147,7 @@ impl Simd for Portable {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx2, Avx512};
+pub(crate) use x86::{Avx2, Avx512, Avx512Bf16};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
@@ -160,11 +160,16 @@ mod x86 {
     #[derive(Clone, Copy)]
     pub(crate) struct Avx512;
 
+    /// 16 lanes; where they are multiplied each holds two numbers of bf16, and `fma` adds both
+    /// products to a float.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx512Bf16;
+
     /// 8 lanes.
     #[derive(Clone, Copy)]
     pub(crate) struct Avx2;
 
-    // SAFETY, for all functions of both: the trait's contract gives the instructions and the
+    // SAFETY, for all functions of these: the trait's contract gives the instructions and the
     // pointers' validity; the intrinsics used ask for nothing else.
     macro_rules! op {
         ($name:ident($($arg:ident: $kind:ty),*) -> $out:ty = $body:expr) => {
@@ -178,30 +183,41 @@ mod x86 {
 
     const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 
-    impl Simd for Avx512 {
-        type V = __m512;
-        const LANES: usize = 16;
-        const TILE_ROWS: usize = 8;
+    macro_rules! of_512_bits {
+        ($set:ident, |$a:ident, $b:ident, $c:ident| $fma:expr) => {
+            impl Simd for $set {
+            type V = __m512;
+            const LANES: usize = 16;
+            const TILE_ROWS: usize = 8;
 
-        op!(splat(x: f32) -> __m512 = _mm512_set1_ps(x));
-        op!(load(from: *const f32) -> __m512 = _mm512_loadu_ps(from));
-        op!(load_partial(from: *const f32, count: usize) -> __m512 =
-            _mm512_maskz_loadu_ps((1 << count) - 1, from));
-        op!(store(to: *mut f32, v: __m512) -> () = _mm512_storeu_ps(to, v));
-        op!(store_partial(to: *mut f32, v: __m512, count: usize) -> () =
-            _mm512_mask_storeu_ps(to, (1 << count) - 1, v));
-        op!(add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b));
-        op!(sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b));
-        op!(mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b));
-        op!(div(a: __m512, b: __m512) -> __m512 = _mm512_div_ps(a, b));
-        op!(fma(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fmadd_ps(a, b, c));
-        op!(min(a: __m512, b: __m512) -> __m512 = _mm512_min_ps(a, b));
-        op!(max(a: __m512, b: __m512) -> __m512 = _mm512_max_ps(a, b));
-        op!(round(a: __m512) -> __m512 = _mm512_roundscale_ps::<NEAREST>(a));
-        op!(pow2(a: __m512) -> __m512 = _mm512_scalef_ps(_mm512_set1_ps(1.0), a));
-        op!(sum(a: __m512) -> f32 = _mm512_reduce_add_ps(a));
-        op!(max_lane(a: __m512) -> f32 = _mm512_reduce_max_ps(a));
+            op!(splat(x: f32) -> __m512 = _mm512_set1_ps(x));
+            op!(load(from: *const f32) -> __m512 = _mm512_loadu_ps(from));
+            op!(load_partial(from: *const f32, count: usize) -> __m512 =
+                _mm512_maskz_loadu_ps((1 << count) - 1, from));
+            op!(store(to: *mut f32, v: __m512) -> () = _mm512_storeu_ps(to, v));
+            op!(store_partial(to: *mut f32, v: __m512, count: usize) -> () =
+                _mm512_mask_storeu_ps(to, (1 << count) - 1, v));
+            op!(add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b));
+            op!(sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b));
+            op!(mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b));
+            op!(div(a: __m512, b: __m512) -> __m512 = _mm512_div_ps(a, b));
+            op!(fma($a: __m512, $b: __m512, $c: __m512) -> __m512 = $fma);
+            op!(min(a: __m512, b: __m512) -> __m512 = _mm512_min_ps(a, b));
+            op!(max(a: __m512, b: __m512) -> __m512 = _mm512_max_ps(a, b));
+            op!(round(a: __m512) -> __m512 = _mm512_roundscale_ps::<NEAREST>(a));
+            op!(pow2(a: __m512) -> __m512 = _mm512_scalef_ps(_mm512_set1_ps(1.0), a));
+            op!(sum(a: __m512) -> f32 = _mm512_reduce_add_ps(a));
+            op!(max_lane(a: __m512) -> f32 = _mm512_reduce_max_ps(a));
+            }
+        };
     }
+
+    of_512_bits!(Avx512, |a, b, c| _mm512_fmadd_ps(a, b, c));
+    of_512_bits!(Avx512Bf16, |a, b, c| _mm512_dpbf16_ps(
+        c,
+        std::mem::transmute::<__m512, __m512bh>(a),
+        std::mem::transmute::<__m512, __m512bh>(b),
+    ));
 
     /// `-1` in the first `count` lanes.
     #[inline(always)]

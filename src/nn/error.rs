@@ -27,8 +27,8 @@ pub enum NnError {
         /// What was expected and what was found.
         message: String,
     },
-    /// candle has no matrix product of this precision on the processor.
-    #[error("the processor does not compute in bf16")]
+    /// Neither our kernels nor candle's operators compute this network so.
+    #[error("the processor does not compute this network in bf16")]
     NoBf16,
     /// The network, or so much of it, cannot be trained further.
     #[error("{message}")]

@@ -8,8 +8,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::{DType, Device, Shape, Tensor};
+use kernels::Isa;
 
-use super::{NnError, Precision};
+use super::Precision;
 
 /// Where a network has its tensors, and in which precision.
 #[derive(Clone, Debug)]
@@ -28,24 +29,24 @@ pub(super) struct OnDevice<N> {
 
 impl Place {
     /// A place for a network.
-    ///
-    /// # Errors
-    /// [`NnError::NoBf16`] on the processor: candle has no product of matrices there.
-    pub(super) fn new(device: &Device, precision: Precision) -> Result<Self, NnError> {
-        if device.is_cpu() && precision == Precision::Bf16 {
-            return Err(NnError::NoBf16);
-        }
-        Ok(Self { device: device.clone(), precision })
+    pub(super) fn new(device: &Device, precision: Precision) -> Self {
+        Self { device: device.clone(), precision }
     }
 
     /// In f32.
     pub(super) fn f32(device: &Device) -> Self {
-        Self { device: device.clone(), precision: Precision::F32 }
+        Self::new(device, Precision::F32)
     }
 
-    /// Whether our kernels compute here.
-    pub(super) fn is_for_kernels(&self) -> bool {
-        self.device.is_cpu() && self.precision == Precision::F32
+    /// The instructions of our kernels where they compute; candle's operators do where there are
+    /// none. In bf16, for which candle has no product of matrices on the processor, there are.
+    pub(super) fn kernels(&self) -> Option<Isa> {
+        match self.precision {
+            _ if !self.device.is_cpu() => None,
+            Precision::F32 => Some(Isa::detect()),
+            Precision::Bf16 => Some(Isa::detect().in_bf16()),
+            Precision::F16 => None,
+        }
     }
 
     /// Numbers as a tensor here.
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
 
     fn on_cpu() -> OnDevice<()> {
-        OnDevice::new((), Place::new(&Device::Cpu, Precision::F16).unwrap()).unwrap()
+        OnDevice::new((), Place::new(&Device::Cpu, Precision::F16)).unwrap()
     }
 
     #[test]
@@ -152,8 +153,7 @@ mod tests {
 
     #[test]
     fn a_place_rounds_to_its_precision() {
-        // Not `new`: a place for numbers alone.
-        let on_cpu = |precision| Place { device: Device::Cpu, precision };
+        let on_cpu = |precision| Place::new(&Device::Cpu, precision);
         let third = |precision| {
             let x = on_cpu(precision).tensor(&[1.0 / 3.0], 1).unwrap();
             x.to_dtype(DType::F32).unwrap().to_vec1::<f32>().unwrap()[0]
@@ -161,7 +161,8 @@ mod tests {
         assert_eq!(third(Precision::F32), 1.0 / 3.0);
         assert_eq!(third(Precision::F16), 0.333_251_95); // 1365 / 4096
         assert_eq!(third(Precision::Bf16), 0.333_984_38); // 171 / 512
-        assert!(on_cpu(Precision::F32).is_for_kernels());
-        assert!(!on_cpu(Precision::Bf16).is_for_kernels());
+        assert_eq!(on_cpu(Precision::F32).kernels(), Some(Isa::detect()));
+        assert_eq!(on_cpu(Precision::Bf16).kernels(), Some(Isa::detect().in_bf16()));
+        assert_eq!(on_cpu(Precision::F16).kernels(), None);
     }
 }

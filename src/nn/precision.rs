@@ -3,16 +3,18 @@
 use candle_core::DType;
 use serde::{Deserialize, Serialize};
 
-/// What weights and activations are kept in; products of matrices are summed in f32.
+/// What weights and activations are kept in; products of matrices are summed in f32. On the
+/// processor f32 and bf16 are computed by our own kernels, f16 by candle's operators.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 24 bits of mantissa; on the processor by our own kernels.
+    /// 24 bits of mantissa.
     #[default]
     F32,
     /// 11 bits, at most 65,504: half the memory, and the tensor cores of a device.
     F16,
-    /// 8 bits, the range of f32.
+    /// 8 bits, the range of f32. On the processor both sides of deep products of matrices alone are
+    /// rounded, and only where it has tiles for it (AMX).
     Bf16,
 }
 

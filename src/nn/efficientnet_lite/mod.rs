@@ -14,7 +14,6 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use kernels::Isa;
 use rayon::prelude::*;
 
 pub use architecture::{DIM, UnknownVariant, Variant};
@@ -55,18 +54,17 @@ impl EfficientNetLite {
         Self::load_in(variant, weights, device, Precision::F32)
     }
 
-    /// As [`load`](Self::load), to compute in `precision`: on the processor anything but f32 is
-    /// candle's and slow.
+    /// As [`load`](Self::load), to compute in `precision`; f16 is slow on the processor.
     ///
     /// # Errors
-    /// As [`load`](Self::load); [`NnError::NoBf16`] on the processor.
+    /// As [`load`](Self::load).
     pub fn load_in(
         variant: Variant,
         weights: &Path,
         device: &Device,
         precision: Precision,
     ) -> Result<Self, NnError> {
-        let place = Place::new(device, precision)?;
+        let place = Place::new(device, precision);
         Self::load_architecture(variant.architecture(), variant.name(), weights, place)
     }
 
@@ -82,8 +80,8 @@ impl EfficientNetLite {
             message: e.to_string().lines().next().unwrap_or_default().to_owned(),
         };
         let tensors = candle_core::safetensors::load(weights, &place.device).map_err(refuse)?;
-        let network = if place.is_for_kernels() {
-            let network = FusedNet::load(&architecture, &tensors, Isa::detect()).map_err(refuse)?;
+        let network = if let Some(isa) = place.kernels() {
+            let network = FusedNet::load(&architecture, &tensors, isa).map_err(refuse)?;
             Network::Fused { network: Box::new(network), scratches: Mutex::default() }
         } else {
             let network = PlainNet::load(&architecture, tensors, &place).map_err(refuse)?;
@@ -161,6 +159,7 @@ fn pixels(rgb: &Tensor, precision: Precision) -> candle_core::Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kernels::Isa;
     use std::collections::HashMap;
 
     /// A network with the family's stages, small enough for a test.
@@ -205,7 +204,7 @@ mod tests {
     }
 
     fn on_cpu(precision: Precision) -> Place {
-        Place { device: Device::Cpu, precision }
+        Place::new(&Device::Cpu, precision)
     }
 
     fn plain(

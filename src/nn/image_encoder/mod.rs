@@ -77,19 +77,18 @@ impl ImageEncoder {
         Self::load_in(files, device, Precision::F32)
     }
 
-    /// As [`load`](Self::load), to compute in `precision`: on the processor anything but f32 is
-    /// candle's and slow.
+    /// As [`load`](Self::load), to compute in `precision`; f16 is slow on the processor.
     ///
     /// # Errors
-    /// As [`load`](Self::load); [`NnError::NoBf16`] on the processor.
+    /// As [`load`](Self::load).
     pub fn load_in(
         files: &ModelFiles,
         device: &Device,
         precision: Precision,
     ) -> Result<Self, NnError> {
-        let place = Place::new(device, precision)?;
-        let is_fused = place.is_for_kernels();
-        Self::load_by(files, place, is_fused)
+        let place = Place::new(device, precision);
+        let kernels = place.kernels();
+        Self::load_by(files, place, kernels)
     }
 
     /// As [`load`](Self::load), in candle's operators on the processor too: what our kernels are
@@ -98,11 +97,10 @@ impl ImageEncoder {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_plain(files: &ModelFiles, device: &Device) -> Result<Self, NnError> {
-        let place = Place::f32(device);
-        Self::load_by(files, place, false)
+        Self::load_by(files, Place::f32(device), None)
     }
 
-    fn load_by(files: &ModelFiles, place: Place, is_fused: bool) -> Result<Self, NnError> {
+    fn load_by(files: &ModelFiles, place: Place, kernels: Option<Isa>) -> Result<Self, NnError> {
         let tensors = candle_core::safetensors::load(&files.weights, &Device::Cpu)
             .map_err(|e| refuse(&files.weights, &e))?;
         let (family, pixels) = match Family::recognise(files, &tensors)? {
@@ -111,11 +109,16 @@ impl ImageEncoder {
                 let network =
                     EfficientNetLite::load_in(variant, weights, &place.device, place.precision)?;
                 let network = Network::EfficientNetLite(network);
-                return Ok(Self { network, family: Value::Null });
+                // Sums of its depthwise convolutions were not always in f32.
+                let family = match place.precision {
+                    Precision::F32 => Value::Null,
+                    Precision::F16 | Precision::Bf16 => json!({ "algorithm": 2 }),
+                };
+                return Ok(Self { network, family });
             }
             other => other,
         };
-        let (dim, network) = load(&family, &pixels, tensors, (!is_fused).then_some(place))
+        let (dim, network) = load(&family, &pixels, tensors, place, kernels)
             .map_err(|e| refuse(&files.weights, &e))?;
         let description = json!({
             "algorithm": ALGORITHM_VERSION,
@@ -127,7 +130,7 @@ impl ImageEncoder {
     }
 
     /// What besides weights and side makes the numbers: family, sizes and normalisation. Null for
-    /// EfficientNet-Lite, where the weights say all of it.
+    /// EfficientNet-Lite in f32, where the weights say all of it.
     #[must_use]
     pub fn description(&self) -> &Value {
         &self.family
@@ -205,28 +208,29 @@ impl ImageEncoder {
     }
 }
 
-/// The length of the embeddings, and the network: at a place in candle's operators, else on our
-/// kernels.
+/// The length of the embeddings, and the network: on our kernels, or at its place in candle's
+/// operators.
 fn load(
     family: &Family,
     pixels: &Pixels,
     tensors: HashMap<String, Tensor>,
-    place: Option<Place>,
+    place: Place,
+    kernels: Option<Isa>,
 ) -> candle_core::Result<(usize, Loaded)> {
     let tensors = family.without_prefix(tensors);
     let dict = StateDict(&tensors);
-    let (side, isa) = (pixels.side_px, Isa::detect());
+    let side = pixels.side_px;
     macro_rules! of {
         ($family:ident, $weights:expr) => {{
             let weights = $weights;
             let dim = weights.dim();
-            let network = match place {
-                Some(place) => {
+            let network = match kernels {
+                Some(isa) => Loaded::Fused(Box::new($family::FusedNet::new(weights, side, isa))),
+                None => {
                     let network: Box<dyn PlainNetwork> =
                         Box::new($family::PlainNet::new(&weights, &place)?);
                     Loaded::Plain(OnDevice::new(network, place)?)
                 }
-                None => Loaded::Fused(Box::new($family::FusedNet::new(weights, side, isa))),
             };
             Ok((dim, network))
         }};

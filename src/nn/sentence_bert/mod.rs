@@ -24,7 +24,6 @@ use std::{
 };
 
 use candle_core::{Device, Tensor};
-use kernels::Isa;
 use tokenizers::Tokenizer;
 
 pub use architecture::Architecture;
@@ -85,11 +84,11 @@ impl SentenceBert {
         Self::load_in(files, device, Precision::F32)
     }
 
-    /// As [`load`](Self::load), to compute in `precision`: on the processor anything but f32 is
-    /// candle's and slow.
+    /// As [`load`](Self::load), to compute in `precision`; f16 is slow on the processor.
     ///
     /// # Errors
-    /// As [`load`](Self::load); [`NnError::NoBf16`] on the processor.
+    /// As [`load`](Self::load); [`NnError::NoBf16`] on the processor where the activation is not
+    /// `gelu`.
     pub fn load_in(
         files: &ModelFiles,
         device: &Device,
@@ -109,7 +108,11 @@ impl SentenceBert {
         let path = beside(&files.tokenizer, "tokenizer.json")?;
         let (tokenizer, special) =
             read_tokenizer(&path).map_err(|message| refuse(&path, message))?;
-        let place = Place::new(device, precision)?;
+        let place = Place::new(device, precision);
+        let is_gelu = architecture.hidden_act == Activation::Gelu;
+        if device.is_cpu() && precision == Precision::Bf16 && !is_gelu {
+            return Err(NnError::NoBf16);
+        }
         let network = Network::load(&files.weights, &architecture, place).map_err(|e| {
             refuse(&files.weights, e.to_string().lines().next().unwrap_or_default().to_owned())
         })?;
@@ -299,8 +302,9 @@ impl Network {
         place: Place,
     ) -> candle_core::Result<Self> {
         let tensors = checkpoint::read(weights, architecture, &place.device)?;
-        if place.is_for_kernels() && architecture.hidden_act == Activation::Gelu {
-            let network = Box::new(FusedBert::load(architecture, &tensors, Isa::detect())?);
+        let kernels = place.kernels().filter(|_| architecture.hidden_act == Activation::Gelu);
+        if let Some(isa) = kernels {
+            let network = Box::new(FusedBert::load(architecture, &tensors, isa)?);
             return Ok(Self::Fused { network, scratches: Mutex::default() });
         }
         let network = PlainBert::load(architecture, tensors, &place)?;

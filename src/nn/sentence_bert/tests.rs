@@ -5,6 +5,7 @@ use std::{collections::HashMap, path::PathBuf};
 use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
+use kernels::Isa;
 use serde_json::Value;
 
 use super::*;
