@@ -32,11 +32,7 @@ enum Kernels {
 impl Convolution {
     pub(super) fn new(weights: &ConvWeights, isa: Isa) -> Self {
         let (channels, window) = (weights.channels, weights.window);
-        // In bf16 the tiles are quicker than Winograd's sums around them, and more exact.
-        let is_winograd = !matches!(isa, Isa::AmxBf16 | Isa::Avx512Bf16)
-            && (window.kernel, window.stride) == (3, 1)
-            && Winograd::fits(channels, weights.width());
-        if is_winograd {
+        if (window.kernel, window.stride) == (3, 1) && Winograd::fits(channels, weights.width()) {
             let kernels = Winograd::new(isa, &weights.weight, &weights.bias, window.padding);
             return Self { kernels: Kernels::Winograd(kernels), channels, window };
         }
