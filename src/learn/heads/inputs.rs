@@ -26,9 +26,14 @@ use crate::{
 
 /// What the absolute values of a row add up to, on average over the training titles, once it is
 /// scaled. A step of Adam moves every weight by about the learning rate, so it moves a branch's
-/// units by about the learning rate times this sum: brought to one value, all branches learn
-/// at one pace, be they 1,280 dense features or 15 people of 3,000.
+/// units by about the learning rate times this sum: brought to one value, all branches of dense
+/// features learn at one pace.
 const ROW_SUM: f64 = 300.0;
+/// The same of records. A column that few titles have moves as far as one that all have, whenever it
+/// is there, and is learned by heart early on: a slower pace leaves it less to say.
+const RECORD_SUM: f64 = 0.3 * ROW_SUM;
+/// The same of words, most of which are rare.
+const WORD_SUM: f64 = 0.1 * ROW_SUM;
 
 /// A modality's fitted transform and the factor that brings its rows to one length.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -233,9 +238,14 @@ impl BranchInput {
         table: &ModalityTable,
         train: &[usize],
     ) -> Result<Self, LearnError> {
+        let wanted = match &transform {
+            Transform::Words(_) => WORD_SUM,
+            Transform::Records(_) => RECORD_SUM,
+            _ => ROW_SUM,
+        };
         let unscaled = Self { transform, scale: 1.0 };
         let row_sum = unscaled.prepare(table, train)?.mean_over_rows(train, f64::abs);
-        let scale = if row_sum > 0.0 { (ROW_SUM / row_sum) as f32 } else { 1.0 };
+        let scale = if row_sum > 0.0 { (wanted / row_sum) as f32 } else { 1.0 };
         Ok(Self { scale, ..unscaled })
     }
 

@@ -197,7 +197,7 @@ fn fuse(
             let x = Design::dense(rows.len(), dense.collect());
             let labels: Vec<bool> =
                 rows.iter().map(|&at| data.labels_of(train[at])[genre]).collect();
-            Linear::logistic(&x, &labels, &vec![1.0; rows.len()], C)
+            Linear::logistic(&x, &labels, 1.0, C)
         };
         Some((0..genres).map(fit).collect())
     };

@@ -9,61 +9,106 @@ const ARMIJO: f64 = 1e-4;
 /// Halvings of a step before the search gives up.
 const MAX_HALVINGS: usize = 30;
 
-/// Moves `x` to the minimum of `value_and_gradient` (the gradient is written into its second
-/// argument): until no component of the gradient is above `tolerance`, `max_steps` are done, or
-/// no step brings anything in the numbers' precision.
-pub fn minimise(
-    x: &mut [f64],
-    mut value_and_gradient: impl FnMut(&[f64], &mut [f64]) -> f64,
+/// One search for a minimum. It asks for values and gradients instead of calling a function, so that
+/// several searches can be answered together.
+pub struct Search {
     tolerance: f64,
-    max_steps: usize,
-) {
-    let mut gradient = vec![0.0; x.len()];
-    let mut value = value_and_gradient(x, &mut gradient);
-    let mut pairs: Vec<(Vec<f64>, Vec<f64>, f64)> = Vec::new();
-    for _ in 0..max_steps {
-        let steepest = gradient.iter().fold(0.0_f64, |most, g| most.max(g.abs()));
-        if steepest <= tolerance {
-            return;
+    steps_left: usize,
+    /// The best point so far, with its value and gradient.
+    x: Vec<f64>,
+    value: f64,
+    gradient: Vec<f64>,
+    /// Steps, changes of the gradient, 1 / their product.
+    pairs: Vec<(Vec<f64>, Vec<f64>, f64)>,
+    /// Where it goes from `x`; empty before the first answer.
+    direction: Vec<f64>,
+    slope: f64,
+    step: f64,
+    halvings: usize,
+    /// The point that is asked for; `None` at the end.
+    asked: Option<Vec<f64>>,
+}
+
+impl Search {
+    /// From `x`, until no component of the gradient is above `tolerance`, `max_steps` are done, or no
+    /// step brings anything in the numbers' precision.
+    pub fn new(x: Vec<f64>, tolerance: f64, max_steps: usize) -> Self {
+        Self {
+            tolerance,
+            steps_left: max_steps,
+            asked: Some(x.clone()),
+            gradient: Vec::new(),
+            value: f64::INFINITY,
+            x,
+            pairs: Vec::new(),
+            direction: Vec::new(),
+            slope: 0.0,
+            step: 0.0,
+            halvings: 0,
         }
-        let mut direction = two_loops(&gradient, &pairs);
-        let mut slope = dot(&direction, &gradient);
-        if slope >= 0.0 {
-            pairs.clear();
-            direction = gradient.iter().map(|g| -g).collect();
-            slope = dot(&direction, &gradient);
-        }
-        // Nothing is known of the scale yet: a first step of length 1 at most.
-        let mut step = if pairs.is_empty() { 1.0 / (-slope).sqrt().max(1.0) } else { 1.0 };
-        let mut there = x.to_vec();
-        let mut gradient_there = vec![0.0; x.len()];
-        let mut halvings = 0;
-        let value_there = loop {
-            for ((there, x), d) in there.iter_mut().zip(&*x).zip(&direction) {
-                *there = x + step * d;
-            }
-            let value_there = value_and_gradient(&there, &mut gradient_there);
-            if value_there <= value + ARMIJO * step * slope {
-                break value_there;
-            }
-            halvings += 1;
-            if halvings > MAX_HALVINGS {
+    }
+
+    /// The point whose value and gradient it waits for; `None` once it has ended.
+    pub fn asks(&self) -> Option<&[f64]> {
+        self.asked.as_deref()
+    }
+
+    /// Goes on with the value and the gradient of the point that it asked for.
+    pub fn answer(&mut self, value: f64, gradient: Vec<f64>) {
+        let Some(there) = self.asked.take() else { return };
+        if !self.direction.is_empty() {
+            if value > self.value + ARMIJO * self.step * self.slope {
+                self.halvings += 1;
+                self.step *= 0.5;
+                if self.halvings <= MAX_HALVINGS {
+                    self.ask();
+                }
                 return;
             }
-            step *= 0.5;
-        };
-        let moved: Vec<f64> = there.iter().zip(&*x).map(|(a, b)| a - b).collect();
-        let changed: Vec<f64> = gradient_there.iter().zip(&gradient).map(|(a, b)| a - b).collect();
-        let curvature = dot(&moved, &changed);
-        if curvature > 1e-12 * dot(&changed, &changed) {
-            if pairs.len() == MEMORY {
-                pairs.remove(0);
+            let minus = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
+            let moved: Vec<f64> = minus(&there, &self.x);
+            let changed: Vec<f64> = minus(&gradient, &self.gradient);
+            let curvature = dot(&moved, &changed);
+            if curvature > 1e-12 * dot(&changed, &changed) {
+                if self.pairs.len() == MEMORY {
+                    self.pairs.remove(0);
+                }
+                self.pairs.push((moved, changed, 1.0 / curvature));
             }
-            pairs.push((moved, changed, 1.0 / curvature));
         }
-        x.copy_from_slice(&there);
-        value = value_there;
-        gradient = gradient_there;
+        (self.x, self.value, self.gradient) = (there, value, gradient);
+        self.set_out();
+    }
+
+    /// The best point that it found.
+    pub fn into_best(self) -> Vec<f64> {
+        self.x
+    }
+
+    /// Chooses a direction from `x`, if there is still a way to go.
+    fn set_out(&mut self) {
+        let steepest = self.gradient.iter().fold(0.0_f64, |most, g| most.max(g.abs()));
+        if self.steps_left == 0 || steepest <= self.tolerance {
+            return;
+        }
+        self.steps_left -= 1;
+        self.direction = two_loops(&self.gradient, &self.pairs);
+        self.slope = dot(&self.direction, &self.gradient);
+        if self.slope >= 0.0 {
+            self.pairs.clear();
+            self.direction = self.gradient.iter().map(|g| -g).collect();
+            self.slope = dot(&self.direction, &self.gradient);
+        }
+        // Nothing is known of the scale yet: a first step of length 1 at most.
+        let first = self.pairs.is_empty();
+        self.step = if first { 1.0 / (-self.slope).sqrt().max(1.0) } else { 1.0 };
+        self.halvings = 0;
+        self.ask();
+    }
+
+    fn ask(&mut self) {
+        let along = self.x.iter().zip(&self.direction);
+        self.asked = Some(along.map(|(x, d)| x + self.step * d).collect());
     }
 }
 
@@ -104,18 +149,14 @@ mod tests {
     #[test]
     fn finds_the_minimum_of_an_ill_conditioned_bowl() {
         let scales = [1.0, 100.0, 1e4];
-        let mut x = [5.0, -3.0, 2.0];
-        let bowl = |x: &[f64], gradient: &mut [f64]| {
-            let mut value = 0.0;
-            for (i, (gradient, scale)) in gradient.iter_mut().zip(scales).enumerate() {
-                let away = x[i] - i as f64;
-                *gradient = 2.0 * scale * away;
-                value += scale * away * away;
-            }
-            value
-        };
-        minimise(&mut x, bowl, 1e-9, 200);
-        for (i, x) in x.iter().enumerate() {
+        let mut search = Search::new(vec![5.0, -3.0, 2.0], 1e-9, 200);
+        while let Some(x) = search.asks() {
+            let away: Vec<f64> = x.iter().enumerate().map(|(i, x)| x - i as f64).collect();
+            let value = away.iter().zip(scales).map(|(away, scale)| scale * away * away).sum();
+            let gradient = away.iter().zip(scales).map(|(away, scale)| 2.0 * scale * away);
+            search.answer(value, gradient.collect());
+        }
+        for (i, x) in search.into_best().iter().enumerate() {
             assert!((x - i as f64).abs() < 1e-9, "{x}");
         }
     }

@@ -8,14 +8,14 @@
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{Design, lbfgs};
+use super::{Design, lbfgs::Search};
 use crate::base::Seed;
 
-/// Gradient components below this, per row, are none.
-const TOLERANCE: f64 = 1e-6;
+/// Gradient components below this, per row, are none: a tenth of scikit-learn's.
+const TOLERANCE: f64 = 1e-5;
 const MAX_STEPS: usize = 200;
 /// Rows whose gradients are summed in single precision before they join the sum.
-const BLOCK_ROWS: usize = 128;
+const BLOCK_ROWS: usize = 256;
 
 /// A hyperplane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,44 +43,44 @@ impl Linear {
         x.dot(row, &self.weights) + self.bias
     }
 
-    /// Minimises `|w|²/2 + c Σ weight · ln(1 + exp(∓(w·x + b)))`; the bias is not penalised.
+    /// Minimises `|w|²/2 + c Σ weight · ln(1 + exp(∓(w·x + b)))`, where rows with the label weigh
+    /// `pos_weight` and the others 1; the bias is not penalised.
     #[must_use]
-    pub fn logistic(x: &Design, labels: &[bool], row_weights: &[f32], c: f64) -> Self {
+    pub fn logistic(x: &Design, labels: &[bool], pos_weight: f32, c: f64) -> Self {
+        Self::logistics(x, &[(labels, pos_weight)], c).swap_remove(0)
+    }
+
+    /// The same of several labels of the same rows, each by itself, `(labels, pos_weight)`. All
+    /// searches are answered in one pass over the rows, which costs little more than one of them.
+    #[must_use]
+    pub fn logistics(x: &Design, problems: &[(&[bool], f32)], c: f64) -> Vec<Self> {
         let dim = x.dim();
-        let mut single = vec![0.0_f32; dim];
-        let mut block = vec![0.0_f32; dim];
-        let mut solution = vec![0.0_f64; dim + 1];
-        let value_and_gradient = |w: &[f64], gradient: &mut [f64]| {
-            for (single, w) in single.iter_mut().zip(w) {
-                *single = *w as f32;
-            }
-            gradient[..dim].copy_from_slice(&w[..dim]);
-            gradient[dim] = 0.0;
-            let mut value = 0.5 * w[..dim].iter().map(|w| w * w).sum::<f64>();
-            for first in (0..x.num_rows()).step_by(BLOCK_ROWS) {
-                for row in first..(first + BLOCK_ROWS).min(x.num_rows()) {
-                    let sign = if labels[row] { 1.0 } else { -1.0 };
-                    let weight = c * f64::from(row_weights[row]);
-                    let margin = sign * (f64::from(x.dot(row, &single)) + w[dim]);
-                    // ln(1 + exp(-margin)) without overflow
-                    value += weight * ((-margin).max(0.0) + (-margin.abs()).exp().ln_1p());
-                    let slope = -sign * weight / (1.0 + margin.exp());
-                    x.add_to(row, slope as f32, &mut block);
-                    gradient[dim] += slope;
-                }
-                for (sum, part) in gradient.iter_mut().zip(&mut block) {
-                    *sum += f64::from(*part);
-                    *part = 0.0;
-                }
-            }
-            value
-        };
         let tolerance = TOLERANCE * c * x.num_rows().max(1) as f64;
-        lbfgs::minimise(&mut solution, value_and_gradient, tolerance, MAX_STEPS);
-        Self {
-            weights: solution[..dim].iter().map(|&w| w as f32).collect(),
-            bias: solution[dim] as f32,
+        let mut searches: Vec<Search> = problems
+            .iter()
+            .map(|_| Search::new(vec![0.0; dim + 1], tolerance, MAX_STEPS))
+            .collect();
+        loop {
+            let open: Vec<usize> =
+                (0..searches.len()).filter(|&at| searches[at].asks().is_some()).collect();
+            if open.is_empty() {
+                break;
+            }
+            let points: Vec<&[f64]> = open.iter().filter_map(|&at| searches[at].asks()).collect();
+            let asked: Vec<_> = open.iter().map(|&at| problems[at]).collect();
+            let answers = logistic_losses(x, &asked, &points, c);
+            for (&at, (value, gradient)) in open.iter().zip(answers) {
+                searches[at].answer(value, gradient);
+            }
         }
+        let plane = |search: Search| {
+            let best = search.into_best();
+            Self {
+                weights: best[..dim].iter().map(|&w| w as f32).collect(),
+                bias: best[dim] as f32,
+            }
+        };
+        searches.into_iter().map(plane).collect()
     }
 
     /// Minimises `(|w|² + b²)/2 + c Σ weight · max(0, 1 ∓ (w·x + b))²` in the dual, one row at a
@@ -128,6 +128,52 @@ impl Linear {
     }
 }
 
+/// Value and gradient `[dim + 1]` of each problem's loss at its point `[dim + 1]`.
+fn logistic_losses(
+    x: &Design,
+    problems: &[(&[bool], f32)],
+    points: &[&[f64]],
+    c: f64,
+) -> Vec<(f64, Vec<f64>)> {
+    let (dim, num) = (x.dim(), problems.len());
+    let mut weights = vec![0.0_f32; dim * num]; // [dim, problems]
+    for (at, point) in points.iter().enumerate() {
+        for (weight, w) in weights[at..].iter_mut().step_by(num).zip(&point[..dim]) {
+            *weight = *w as f32;
+        }
+    }
+    let square = |point: &[f64]| point[..dim].iter().map(|w| w * w).sum::<f64>();
+    let mut values: Vec<f64> = points.iter().map(|point| 0.5 * square(point)).collect();
+    let mut bias_slopes = vec![0.0; num];
+    let mut sums = vec![0.0_f64; dim * num]; // [dim, problems]
+    for first in (0..x.num_rows()).step_by(BLOCK_ROWS) {
+        let rows = first..(first + BLOCK_ROWS).min(x.num_rows());
+        let mut scores = x.times(rows.clone(), &weights, num); // [rows, problems]
+        for (row, scores) in rows.clone().zip(scores.chunks_exact_mut(num)) {
+            for (at, score) in scores.iter_mut().enumerate() {
+                let (labels, pos_weight) = problems[at];
+                let (sign, weight) =
+                    if labels[row] { (1.0, c * f64::from(pos_weight)) } else { (-1.0, c) };
+                let margin = sign * (f64::from(*score) + points[at][dim]);
+                // ln(1 + exp(-margin)) and 1 / (1 + exp(margin)) without overflow
+                let small = (-margin.abs()).exp();
+                values[at] += weight * ((-margin).max(0.0) + small.ln_1p());
+                let wrong = if margin > 0.0 { small } else { 1.0 } / (1.0 + small);
+                let slope = -sign * weight * wrong;
+                bias_slopes[at] += slope;
+                *score = slope as f32;
+            }
+        }
+        x.add_transposed_times(rows, &scores, num, &mut sums);
+    }
+    let gradient = |at: usize| {
+        let penalty = points[at][..dim].iter();
+        let slopes = sums[at..].iter().step_by(num);
+        penalty.zip(slopes).map(|(w, slope)| w + slope).chain([bias_slopes[at]]).collect()
+    };
+    values.into_iter().enumerate().map(|(at, value)| (value, gradient(at))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,7 +183,7 @@ mod tests {
         let x = Design::dense(4, vec![-2.0, -1.0, 1.0, 2.0]);
         let labels = [false, false, true, true];
         let (even, heavy) = ([1.0; 4], [1.0, 1.0, 5.0, 5.0]);
-        let logistic = |weights: &[f32; 4]| Linear::logistic(&x, &labels, weights, 1.0);
+        let logistic = |weights: &[f32; 4]| Linear::logistic(&x, &labels, weights[3], 1.0);
         let scores: Vec<f32> = (0..4).map(|row| logistic(&even).score(&x, row)).collect();
         assert!(scores[1] < 0.0 && scores[2] > 0.0, "{scores:?}");
         assert!((scores[0] + scores[3]).abs() < 1e-3, "{scores:?}");

@@ -39,6 +39,16 @@ pub struct Targets {
     pub pos_weight: Vec<f32>,
 }
 
+impl Targets {
+    /// The model of a genre that all rows have, or none.
+    fn constant(&self, genre: usize) -> Option<Binary> {
+        let labels = &self.labels[genre];
+        let num_with = labels.iter().filter(|&&label| label).count();
+        let odds = (num_with as f32 + 0.5) / ((labels.len() - num_with) as f32 + 0.5);
+        (num_with == 0 || num_with == labels.len()).then(|| Binary::Constant(odds.ln()))
+    }
+}
+
 /// Models of all genres.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MultiLabel {
@@ -70,7 +80,7 @@ impl MultiLabel {
     /// Fits every genre.
     ///
     /// # Errors
-    /// An interrupt; it is looked at once a genre.
+    /// An interrupt; it is looked at once a genre, or once where genres are fitted together.
     pub fn fit(
         base: Base,
         x: &Design,
@@ -88,14 +98,7 @@ impl MultiLabel {
             LabelScheme::ChainEnsemble => config.chains,
         };
         let models = if num_chains == 0 {
-            let prepared = learner.prepare(x);
-            let mut models = Vec::with_capacity(genres);
-            for genre in 0..genres {
-                interrupt.check()?;
-                let seed = seed.derive(&format!("genre {genre}"));
-                models.push(learner.fit(x, &prepared, targets, genre, seed));
-            }
-            Models::Relevance(models)
+            Models::Relevance(learner.fit_all(x, targets, seed, interrupt)?)
         } else {
             let mut chains = Vec::with_capacity(num_chains);
             for chain in 0..num_chains {
@@ -200,6 +203,40 @@ impl Learner<'_> {
         }
     }
 
+    /// Every genre by itself.
+    fn fit_all(
+        &self,
+        x: &Design,
+        targets: &Targets,
+        seed: Seed,
+        interrupt: &Interrupt,
+    ) -> Result<Vec<Binary>, Interrupted> {
+        let genres = 0..targets.labels.len();
+        if self.base == Base::LogisticRegression {
+            interrupt.check()?;
+            let mut models: Vec<Option<Binary>> = genres.map(|g| targets.constant(g)).collect();
+            let open = models.iter_mut().enumerate().filter(|(_, model)| model.is_none());
+            let (genres, models_left): (Vec<usize>, Vec<_>) = open.unzip();
+            let problems: Vec<_> = genres
+                .iter()
+                .map(|&g| (targets.labels[g].as_slice(), targets.pos_weight[g]))
+                .collect();
+            let fitted = Linear::logistics(x, &problems, self.config.c);
+            for (model, linear) in models_left.into_iter().zip(fitted) {
+                *model = Some(Binary::Linear(linear));
+            }
+            return Ok(models.into_iter().flatten().collect());
+        }
+        let prepared = self.prepare(x);
+        genres
+            .map(|genre| {
+                interrupt.check()?;
+                let seed = seed.derive(&format!("genre {genre}"));
+                Ok(self.fit(x, &prepared, targets, genre, seed))
+            })
+            .collect()
+    }
+
     fn fit(
         &self,
         x: &Design,
@@ -208,18 +245,15 @@ impl Learner<'_> {
         genre: usize,
         seed: Seed,
     ) -> Binary {
-        let labels = &targets.labels[genre];
-        let num_with = labels.iter().filter(|&&label| label).count();
-        if num_with == 0 || num_with == labels.len() {
-            let odds = (num_with as f32 + 0.5) / ((labels.len() - num_with) as f32 + 0.5);
-            return Binary::Constant(odds.ln());
+        if let Some(constant) = targets.constant(genre) {
+            return constant;
         }
-        let weights: Vec<f32> =
-            labels.iter().map(|&l| if l { targets.pos_weight[genre] } else { 1.0 }).collect();
+        let (labels, pos_weight) = (&targets.labels[genre], targets.pos_weight[genre]);
+        let weights: Vec<f32> = labels.iter().map(|&l| if l { pos_weight } else { 1.0 }).collect();
         let (c, trees) = (self.config.c, &self.config.trees);
         match (self.base, prepared) {
             (Base::LogisticRegression, _) => {
-                Binary::Linear(Linear::logistic(x, labels, &weights, c))
+                Binary::Linear(Linear::logistic(x, labels, pos_weight, c))
             }
             (Base::LinearSvm, _) => {
                 Binary::Linear(Linear::support_vectors(x, labels, &weights, c, seed))
