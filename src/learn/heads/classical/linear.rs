@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{Design, lbfgs::Search};
 use crate::base::Seed;
 
-/// Gradient components below this, per row, are none: a tenth of scikit-learn's.
-const TOLERANCE: f64 = 1e-5;
+/// Gradient components below this, per row, are none: a fiftieth of scikit-learn's.
+const TOLERANCE: f64 = 2e-6;
 const MAX_STEPS: usize = 200;
 /// Rows whose gradients are summed in single precision before they join the sum.
 const BLOCK_ROWS: usize = 256;
