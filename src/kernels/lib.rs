@@ -1,5 +1,5 @@
 //! Inner loops for the processor: matrix product, depthwise convolution, the passes of a
-//! transformer, resampling and sums, vectorised by hand and chosen at run time by what the
+//! transformer, logistic losses, resampling and sums, vectorised by hand and chosen at run time by what the
 //! processor can do.
 //!
 //! All of them work on one picture, text or sound on one thread, so a result depends neither on
@@ -13,6 +13,7 @@ mod amx;
 mod bf16;
 mod depthwise;
 mod isa;
+mod logistic;
 mod matmul;
 mod resample;
 mod simd;
@@ -23,6 +24,7 @@ mod winograd;
 pub use aligned::Aligned;
 pub use depthwise::{Depthwise, DepthwiseShape};
 pub use isa::Isa;
+pub use logistic::logistic_losses;
 pub use matmul::{Clamp, PackedMatrix, Rows};
 pub use resample::Resampler;
 pub use sums::{dot, sum};

@@ -238,7 +238,7 @@ unsafe fn gelu_of<S: Simd>(x: S::V) -> S::V {
 
 /// eˣ; below −87 it is what it is there.
 #[inline(always)]
-unsafe fn exp<S: Simd>(x: S::V) -> S::V {
+pub(super) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     const TERMS: [f32; 6] =
         [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
     // SAFETY: the processor has the instructions.

@@ -39,7 +39,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("seccompiler", &["media"]),
     ("nix", &["media"]),
     ("hdf5", &["store"]),
-    ("kernels", &["encode", "media", "nn"]),
+    ("kernels", &["encode", "learn", "media", "nn"]),
     ("candle_core", &["kernels", "nn", "learn"]),
     ("candle_nn", &["kernels", "nn", "learn"]),
     ("candle_transformers", &["nn"]),

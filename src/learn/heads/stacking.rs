@@ -8,19 +8,30 @@
 //!
 //! source: Wolpert 1992, "Stacked generalization"; Ting and Witten 1999 (scores, not decisions)
 
-use std::{collections::BTreeSet, path::Path, time::Instant};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     FitContext, FittedHead, Head, LoadHead, Prediction, TrainingLog,
-    classical::{Design, Linear, MultiLabel, UnitView, resampled, targets},
+    classical::{Base, Design, Linear, MultiLabel, UnitView, resampled, targets},
     inputs::check_modalities,
     saved, subsets, views,
 };
 use crate::{
+    base::{Digest, DigestBuilder},
     catalog::split::iterative_stratification,
-    learn::{LearnError, config::LearnConfig, dataset::Dataset, train::loss::LabelStatistics},
+    learn::{
+        LearnError,
+        config::{LabelScheme, LearnConfig, Resampling, TextView},
+        dataset::Dataset,
+        train::loss::LabelStatistics,
+    },
 };
 
 /// The head's name.
@@ -37,18 +48,26 @@ const MIN_TITLES: usize = 20;
 /// Stacking, not yet fitted.
 pub struct Stacking {
     config: LearnConfig,
+    /// What was fitted on which titles of which data. Members meet each other's titles again: one
+    /// that leaves out a fold and holds out another fits the same experts as one that does it the
+    /// other way round.
+    fitted: Mutex<HashMap<Digest, Slot>>,
 }
+
+/// Experts of one set of titles, once somebody has fitted them. It is locked meanwhile, so that
+/// who needs them too waits instead of fitting them as well.
+type Slot = Arc<Mutex<Option<Arc<[Expert]>>>>;
 
 impl Stacking {
     /// With these settings.
     #[must_use]
     pub fn new(config: &LearnConfig) -> Self {
-        Self { config: config.clone() }
+        Self { config: config.clone(), fitted: Mutex::default() }
     }
 }
 
 /// A view and what scores it.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Expert {
     view: UnitView,
     model: MultiLabel,
@@ -88,8 +107,10 @@ impl Head for Stacking {
             .filter(|&(&title, _)| data.modalities.iter().any(|table| table.present(title)))
             .unzip();
         views::check_data(NAME, data, &train)?;
-        let held_out = self.held_out(data, &train, &folds, context)?;
-        let experts = self.experts(data, &train, context)?;
+        let data_digest = data.digest();
+        let experts = |train: &[usize]| self.experts(data, &data_digest, train, context);
+        let held_out = held_out(data, &train, &folds, experts)?;
+        let experts = experts(&train)?;
         let of_modality: Vec<usize> = experts.iter().map(|e| e.view.modality()).collect();
         let fusions = fuse(data, &train, &held_out, &of_modality);
         context.progress.advance(self.config.epochs as u64);
@@ -97,7 +118,7 @@ impl Head for Stacking {
         Ok(Box::new(Fitted {
             modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),
             prior: LabelStatistics::of(data, &train, &self.config).prior(),
-            experts,
+            experts: experts.to_vec(),
             fusions,
             log,
         }))
@@ -117,12 +138,48 @@ fn inner_folds(data: &Dataset, train: &[usize], context: &FitContext<'_>) -> Vec
 }
 
 impl Stacking {
+    /// Whether two fits on the same titles give the same experts, whatever their seeds: a
+    /// logistic regression draws nothing.
+    fn draws_nothing(&self) -> bool {
+        let config = &self.config;
+        config.base == Base::LogisticRegression
+            && config.resampling == Resampling::None
+            && config.labels != LabelScheme::ChainEnsemble
+            && !config.text_views.contains(&TextView::Word2vec)
+    }
+
+    /// Fits a learner for each view, unless that was done before.
     fn experts(
+        &self,
+        data: &Dataset,
+        data_digest: &Digest,
+        train: &[usize],
+        context: &FitContext<'_>,
+    ) -> Result<Arc<[Expert]>, LearnError> {
+        if !self.draws_nothing() {
+            return self.fit_experts(data, train, context);
+        }
+        let titles: Vec<u8> =
+            train.iter().flat_map(|&title| (title as u64).to_le_bytes()).collect();
+        let key = DigestBuilder::new().part(data_digest.as_bytes()).part(titles).finish();
+        let mut fitted = self.fitted.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = Slot::clone(fitted.entry(key).or_default());
+        drop(fitted);
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(experts) = &*slot {
+            return Ok(Arc::clone(experts));
+        }
+        let experts = self.fit_experts(data, train, context)?;
+        *slot = Some(Arc::clone(&experts));
+        Ok(experts)
+    }
+
+    fn fit_experts(
         &self,
         data: &Dataset,
         train: &[usize],
         context: &FitContext<'_>,
-    ) -> Result<Vec<Expert>, LearnError> {
+    ) -> Result<Arc<[Expert]>, LearnError> {
         let config = &self.config;
         let views = UnitView::fit_all(data, train, config.base, config, context.seed)?;
         let mut experts = Vec::with_capacity(views.len());
@@ -138,38 +195,37 @@ impl Stacking {
                 MultiLabel::fit(config.base, &x, &targets, config, seed, context.interrupt)?;
             experts.push(Expert { view, model });
         }
-        Ok(experts)
+        Ok(experts.into())
     }
+}
 
-    /// `[views][train, genres]`: each title's scores by experts that were fitted on the other
-    /// inner folds; NaN where the modality is missing.
-    fn held_out(
-        &self,
-        data: &Dataset,
-        train: &[usize],
-        folds: &[u32],
-        context: &FitContext<'_>,
-    ) -> Result<Vec<Vec<f32>>, LearnError> {
-        let genres = data.num_genres();
-        let mut scores: Vec<Vec<f32>> = Vec::new();
-        for fold in folds.iter().collect::<BTreeSet<_>>() {
-            let side = |inside: bool| -> Vec<usize> {
-                (0..train.len()).filter(|&at| (folds[at] == *fold) == inside).collect()
-            };
-            let rest: Vec<usize> = side(false).into_iter().map(|at| train[at]).collect();
-            let held_out = side(true);
-            let titles: Vec<usize> = held_out.iter().map(|&at| train[at]).collect();
-            let experts = self.experts(data, &rest, context)?;
-            scores.resize(experts.len(), vec![f32::NAN; train.len() * genres]);
-            for (expert, scores) in experts.iter().zip(&mut scores) {
-                let own = expert.score(data, &titles)?;
-                for (&at, own) in held_out.iter().zip(own.chunks_exact(genres)) {
-                    scores[at * genres..(at + 1) * genres].copy_from_slice(own);
-                }
+/// `[views][train, genres]`: each title's scores by experts that were fitted on the other inner
+/// folds; NaN where the modality is missing.
+fn held_out(
+    data: &Dataset,
+    train: &[usize],
+    folds: &[u32],
+    experts: impl Fn(&[usize]) -> Result<Arc<[Expert]>, LearnError>,
+) -> Result<Vec<Vec<f32>>, LearnError> {
+    let genres = data.num_genres();
+    let mut scores: Vec<Vec<f32>> = Vec::new();
+    for fold in folds.iter().collect::<BTreeSet<_>>() {
+        let side = |inside: bool| -> Vec<usize> {
+            (0..train.len()).filter(|&at| (folds[at] == *fold) == inside).collect()
+        };
+        let rest: Vec<usize> = side(false).into_iter().map(|at| train[at]).collect();
+        let held_out = side(true);
+        let titles: Vec<usize> = held_out.iter().map(|&at| train[at]).collect();
+        let experts = experts(&rest)?;
+        scores.resize(experts.len(), vec![f32::NAN; train.len() * genres]);
+        for (expert, scores) in experts.iter().zip(&mut scores) {
+            let own = expert.score(data, &titles)?;
+            for (&at, own) in held_out.iter().zip(own.chunks_exact(genres)) {
+                scores[at * genres..(at + 1) * genres].copy_from_slice(own);
             }
         }
-        Ok(scores)
     }
+    Ok(scores)
 }
 
 /// A regression for each subset of the modalities that enough titles have.
@@ -307,3 +363,51 @@ pub const LOAD: LoadHead = |folder, _device| {
     let fitted: Fitted = saved::read(folder)?;
     Ok(Box::new(fitted))
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        base::Interrupt,
+        learn::laws::{all, config, context, library},
+    };
+
+    /// Logits by members of four folds, each fitted without one of them.
+    fn fit_members(head: &Stacking, data: &Dataset) -> Vec<Vec<f32>> {
+        let interrupt = Interrupt::default();
+        let member = |left_out: usize| {
+            let train: Vec<usize> = all().into_iter().filter(|t| t % 4 != left_out).collect();
+            let inner_folds: Vec<u32> = train.iter().map(|&title| (title % 4) as u32).collect();
+            let context =
+                FitContext { inner_folds: &inner_folds, ..context(&interrupt, left_out as u64) };
+            let fitted = head.fit(data, &train, &[], &context).unwrap();
+            fitted.predict(data, &all()).unwrap().logits
+        };
+        (0..4).map(member).collect()
+    }
+
+    #[test]
+    fn members_share_their_experts_and_are_what_they_would_be_alone() {
+        let config = config(NAME);
+        let (data, other) = (library(true), library(false));
+        let shared = Stacking::new(&config);
+        let together = fit_members(&shared, &data);
+        // Four leave one fold out; of the twelve that hold out another, two and two are alike.
+        assert_eq!(shared.fitted.lock().unwrap().len(), 4 + 6);
+        assert_eq!(together, fit_members(&Stacking::new(&config), &data));
+        let of_other = fit_members(&shared, &other);
+        assert_ne!(together, of_other);
+        assert_eq!(of_other, fit_members(&Stacking::new(&config), &other));
+    }
+
+    #[test]
+    fn what_draws_from_a_seed_is_not_shared() {
+        let random = LearnConfig { resampling: Resampling::Mlsmote, ..config(NAME) };
+        let chains = LearnConfig { labels: LabelScheme::ChainEnsemble, ..config(NAME) };
+        let words = LearnConfig { text_views: vec![TextView::Word2vec], ..config(NAME) };
+        let forest = LearnConfig { base: Base::RandomForest, ..config(NAME) };
+        for config in [random, chains, words, forest] {
+            assert!(!Stacking::new(&config).draws_nothing(), "{config:?}");
+        }
+    }
+}

@@ -1,9 +1,8 @@
 //! The features of some titles as classical learners read them: dense columns first, then
 //! sparse ones.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::collections::BTreeMap;
 
-use ndarray::{ArrayView, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::learn::transform::SparseRow;
@@ -112,11 +111,22 @@ impl Design {
         self.dense_dim + self.sparse_dim
     }
 
+    /// Number of dense columns; they are the first.
+    pub(super) fn dense_dim(&self) -> usize {
+        self.dense_dim
+    }
+
+    /// `[rows, dense_dim]`
+    pub(super) fn dense_rows(&self) -> &[f32] {
+        &self.dense
+    }
+
     fn dense_row(&self, row: usize) -> &[f32] {
         &self.dense[row * self.dense_dim..(row + 1) * self.dense_dim]
     }
 
-    fn sparse_row(&self, row: usize) -> (&[u32], &[f32]) {
+    /// Columns, counted from the first sparse one, and their values.
+    pub(super) fn sparse_row(&self, row: usize) -> (&[u32], &[f32]) {
         let range = self.offsets[row]..self.offsets[row + 1];
         (&self.idxs[range.clone()], &self.values[range])
     }
@@ -147,53 +157,6 @@ impl Design {
         for (&idx, value) in idxs.iter().zip(values) {
             sparse[idx as usize] += factor * value;
         }
-    }
-
-    /// The products of some rows with `weights` `[dim, width]`, as `[rows, width]`.
-    pub(super) fn times(&self, rows: Range<usize>, weights: &[f32], width: usize) -> Vec<f32> {
-        let (dense, sparse) = weights.split_at(self.dense_dim * width);
-        let dense = ArrayView::from(dense).into_shape_with_order((self.dense_dim, width));
-        let dense = dense.expect("weights are [dim, width]");
-        let mut products = self.dense_rows(rows.clone()).dot(&dense).into_raw_vec_and_offset().0;
-        for (row, sums) in rows.zip(products.chunks_exact_mut(width)) {
-            let (idxs, values) = self.sparse_row(row);
-            for (&idx, value) in idxs.iter().zip(values) {
-                let weights = &sparse[idx as usize * width..][..width];
-                sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += value * weight);
-            }
-        }
-        products
-    }
-
-    /// Adds to `sum` `[dim, width]` some rows, turned, times `factors` `[rows, width]`.
-    pub(super) fn add_transposed_times(
-        &self,
-        rows: Range<usize>,
-        factors: &[f32],
-        width: usize,
-        sum: &mut [f64],
-    ) {
-        let (dense, sparse) = sum.split_at_mut(self.dense_dim * width);
-        let turned = self.dense_rows(rows.clone()).reversed_axes();
-        let by_row = ArrayView::from(factors).into_shape_with_order((rows.len(), width));
-        let product = turned.dot(&by_row.expect("factors are [rows, width]"));
-        dense.iter_mut().zip(&product).for_each(|(sum, part)| *sum += f64::from(*part));
-        for (row, factors) in rows.zip(factors.chunks_exact(width)) {
-            let (idxs, values) = self.sparse_row(row);
-            for (&idx, value) in idxs.iter().zip(values) {
-                let sums = &mut sparse[idx as usize * width..][..width];
-                let parts = factors.iter().map(|factor| f64::from(value * factor));
-                sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
-            }
-        }
-    }
-
-    /// `[rows, dense_dim]`
-    fn dense_rows(&self, rows: Range<usize>) -> ArrayView2<'_, f32> {
-        let (num_rows, values) =
-            (rows.len(), rows.start * self.dense_dim..rows.end * self.dense_dim);
-        let rows = ArrayView::from(&self.dense[values]);
-        rows.into_shape_with_order((num_rows, self.dense_dim)).expect("rows are whole")
     }
 
     /// Squared distance of two rows.
@@ -296,14 +259,5 @@ mod tests {
         let mut sum = vec![0.0; 8];
         both.add_to(0, 2.0, &mut sum);
         assert_eq!(sum, [2.0, 4.0, 10.0, 0.0, 12.0, 10.0, 0.0, 12.0]);
-        // Two columns of weights at once; all numbers are small and whole.
-        let doubled: Vec<f32> = weights.iter().flat_map(|w| [*w, 2.0 * w]).collect();
-        assert_eq!(both.times(0..2, &doubled, 2), [29.5, 59.0, 43.0, 86.0]);
-        assert_eq!(both.times(1..2, &weights, 1), [43.0]);
-        let mut sums = vec![1.0; 16];
-        both.add_transposed_times(0..2, &[2.0, 0.0, 0.0, 1.0], 2, &mut sums);
-        let column = |at: usize| sums[at..].iter().step_by(2).map(|sum| sum - 1.0);
-        assert!(column(0).eq([2.0, 4.0, 10.0, 0.0, 12.0, 10.0, 0.0, 12.0]));
-        assert!(column(1).eq([3.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]));
     }
 }

@@ -5,17 +5,16 @@
 //! reference: scikit-learn 1.9 `LogisticRegression(solver="lbfgs")` and
 //! `LinearSVC(loss="squared_hinge")`
 
+use kernels::logistic_losses;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{Design, lbfgs::Search};
+use super::{Design, lbfgs::Search, passes::Passes};
 use crate::base::Seed;
 
 /// Gradient components below this, per row, are none: a fiftieth of scikit-learn's.
 const TOLERANCE: f64 = 2e-6;
 const MAX_STEPS: usize = 200;
-/// Rows whose gradients are summed in single precision before they join the sum.
-const BLOCK_ROWS: usize = 256;
 
 /// A hyperplane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,20 +55,25 @@ impl Linear {
     pub fn logistics(x: &Design, problems: &[(&[bool], f32)], c: f64) -> Vec<Self> {
         let dim = x.dim();
         let tolerance = TOLERANCE * c * x.num_rows().max(1) as f64;
+        let passes = Passes::new(x);
         let mut searches: Vec<Search> = problems
             .iter()
             .map(|_| Search::new(vec![0.0; dim + 1], tolerance, MAX_STEPS))
             .collect();
+        let mut losses = Losses::default();
         loop {
             let open: Vec<usize> =
                 (0..searches.len()).filter(|&at| searches[at].asks().is_some()).collect();
             if open.is_empty() {
                 break;
             }
-            let points: Vec<&[f64]> = open.iter().filter_map(|&at| searches[at].asks()).collect();
-            let asked: Vec<_> = open.iter().map(|&at| problems[at]).collect();
-            let answers = logistic_losses(x, &asked, &points, c);
-            for (&at, (value, gradient)) in open.iter().zip(answers) {
+            if losses.of != open {
+                losses = Losses::new(open, problems, c);
+            }
+            let points: Vec<&[f64]> =
+                losses.of.iter().filter_map(|&at| searches[at].asks()).collect();
+            let answers = losses.at(&passes, &points);
+            for (&at, (value, gradient)) in losses.of.iter().zip(answers) {
                 searches[at].answer(value, gradient);
             }
         }
@@ -128,50 +132,48 @@ impl Linear {
     }
 }
 
-/// Value and gradient `[dim + 1]` of each problem's loss at its point `[dim + 1]`.
-fn logistic_losses(
-    x: &Design,
-    problems: &[(&[bool], f32)],
-    points: &[&[f64]],
-    c: f64,
-) -> Vec<(f64, Vec<f64>)> {
-    let (dim, num) = (x.dim(), problems.len());
-    let mut weights = vec![0.0_f32; dim * num]; // [dim, problems]
-    for (at, point) in points.iter().enumerate() {
-        for (weight, w) in weights[at..].iter_mut().step_by(num).zip(&point[..dim]) {
-            *weight = *w as f32;
-        }
-    }
-    let square = |point: &[f64]| point[..dim].iter().map(|w| w * w).sum::<f64>();
-    let mut values: Vec<f64> = points.iter().map(|point| 0.5 * square(point)).collect();
-    let mut bias_slopes = vec![0.0; num];
-    let mut sums = vec![0.0_f64; dim * num]; // [dim, problems]
-    for first in (0..x.num_rows()).step_by(BLOCK_ROWS) {
-        let rows = first..(first + BLOCK_ROWS).min(x.num_rows());
-        let mut scores = x.times(rows.clone(), &weights, num); // [rows, problems]
-        for (row, scores) in rows.clone().zip(scores.chunks_exact_mut(num)) {
-            for (at, score) in scores.iter_mut().enumerate() {
-                let (labels, pos_weight) = problems[at];
-                let (sign, weight) =
-                    if labels[row] { (1.0, c * f64::from(pos_weight)) } else { (-1.0, c) };
-                let margin = sign * (f64::from(*score) + points[at][dim]);
-                // ln(1 + exp(-margin)) and 1 / (1 + exp(margin)) without overflow
-                let small = (-margin.abs()).exp();
-                values[at] += weight * ((-margin).max(0.0) + small.ln_1p());
-                let wrong = if margin > 0.0 { small } else { 1.0 } / (1.0 + small);
-                let slope = -sign * weight * wrong;
-                bias_slopes[at] += slope;
-                *score = slope as f32;
+/// The penalised losses of some problems.
+#[derive(Default)]
+struct Losses {
+    /// Which problems.
+    of: Vec<usize>,
+    /// `[rows, problems]`: 1 where a row has the label, −1 elsewhere.
+    signs: Vec<f32>,
+    /// `[rows, problems]`: what a row's loss counts.
+    weights: Vec<f32>,
+}
+
+impl Losses {
+    fn new(of: Vec<usize>, problems: &[(&[bool], f32)], c: f64) -> Self {
+        let rows = problems.first().map_or(0, |(labels, _)| labels.len());
+        let (mut signs, mut weights) = (Vec::new(), Vec::new());
+        for row in 0..rows {
+            for (labels, pos_weight) in of.iter().map(|&at| &problems[at]) {
+                signs.push(if labels[row] { 1.0 } else { -1.0 });
+                weights.push(if labels[row] { c as f32 * pos_weight } else { c as f32 });
             }
         }
-        x.add_transposed_times(rows, &scores, num, &mut sums);
+        Self { of, signs, weights }
     }
-    let gradient = |at: usize| {
-        let penalty = points[at][..dim].iter();
-        let slopes = sums[at..].iter().step_by(num);
-        penalty.zip(slopes).map(|(w, slope)| w + slope).chain([bias_slopes[at]]).collect()
-    };
-    values.into_iter().enumerate().map(|(at, value)| (value, gradient(at))).collect()
+
+    /// Value and gradient `[dim + 1]` of each at its point `[dim + 1]`.
+    fn at(&self, passes: &Passes<'_>, points: &[&[f64]]) -> Vec<(f64, Vec<f64>)> {
+        let num = points.len();
+        let mut slopes = passes.scores(points); // [rows, problems]
+        let mut losses = vec![0.0_f32; slopes.len()];
+        logistic_losses(passes.isa(), &self.signs, &self.weights, &mut slopes, &mut losses);
+        let mut values = vec![0.0_f64; num];
+        for losses in losses.chunks_exact(num) {
+            values.iter_mut().zip(losses).for_each(|(value, loss)| *value += f64::from(*loss));
+        }
+        let mut gradients = passes.gradients(&slopes, num);
+        for ((point, value), gradient) in points.iter().zip(&mut values).zip(&mut gradients) {
+            let penalised = &point[..point.len() - 1];
+            *value += 0.5 * penalised.iter().map(|w| w * w).sum::<f64>();
+            gradient.iter_mut().zip(penalised).for_each(|(slope, w)| *slope += w);
+        }
+        values.into_iter().zip(gradients).collect()
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod kernel;
 mod lbfgs;
 mod linear;
 mod multi_label;
+mod passes;
 mod tree;
 
 use std::time::Instant;
