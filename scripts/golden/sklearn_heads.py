@@ -15,6 +15,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC, LinearSVC
 
@@ -47,7 +48,7 @@ golden = {
         "row_sums": rounded(np.asarray(b.sum(1)).ravel()),
         "column_sums": rounded(np.asarray(b.sum(0)).ravel()[:500]),
     },
-    "logistic": [], "linear_svm": [], "kernel_svm": [], "neighbours": [], "forest": [],
+    "logistic": [], "linear_svm": [], "kernel_svm": [], "kernel_ridge": [], "neighbours": [], "forest": [],
     "tree_columns": words_a.shape[1],
 }
 for genre in GENRES:
@@ -55,6 +56,8 @@ for genre in GENRES:
     golden["logistic"].append(rounded(LogisticRegression(C=3, tol=1e-8, max_iter=2000).fit(a, y).decision_function(b)))
     golden["linear_svm"].append(rounded(LinearSVC(C=1, tol=1e-7, max_iter=100000, random_state=0).fit(a, y).decision_function(b)))
     golden["kernel_svm"].append(rounded(SVC(C=3, gamma=1.0, tol=1e-4).fit(a, y).decision_function(b)))
+    mean = (2 * y - 1).mean()
+    golden["kernel_ridge"].append(rounded(mean + KernelRidge(alpha=1 / 3, kernel="rbf", gamma=1.0).fit(a, 2 * y - 1 - mean).predict(b)))
     golden["neighbours"].append(rounded(KNeighborsClassifier(30, metric="cosine", algorithm="brute").fit(a, y).predict_proba(b)[:, 1]))
     forests = [RandomForestClassifier(100, min_samples_leaf=2, random_state=s).fit(words_a.toarray(), y) for s in range(5)]
     golden["forest"].append([float(average_precision_score(z, f.predict_proba(words_b.toarray())[:, 1])) for f in forests])

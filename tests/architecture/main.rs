@@ -44,6 +44,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_nn", &["kernels", "nn", "learn"]),
     ("candle_transformers", &["nn"]),
     ("postcard", &["learn"]),
+    ("faer", &["learn"]),
     ("tokenizers", &["nn"]),
     ("tpe", &["learn"]),
     ("gemm", &["nn"]),

@@ -26,6 +26,7 @@ struct Golden {
     logistic: Vec<Vec<f64>>,
     linear_svm: Vec<Vec<f64>>,
     kernel_svm: Vec<Vec<f64>>,
+    kernel_ridge: Vec<Vec<f64>>,
     neighbours: Vec<Vec<f64>>,
     forest: Vec<Vec<f64>>,
     tree_columns: usize,
@@ -132,6 +133,10 @@ fn classical_learners_score_as_scikit_learns() {
         let fitted = KernelMachine::fit(&kernel, labels, &weights, 3.0);
         let scores = kernel_probe.chunks(golden.train).map(|row| f64::from(fitted.score(row)));
         assert_near(scores, &golden.kernel_svm[g], 5e-3, "kernel SVM");
+
+        let [fitted] = &KernelMachine::ridge(&kernel, &[(labels, 1.0)], 3.0)[..] else { panic!() };
+        let scores = kernel_probe.chunks(golden.train).map(|row| f64::from(fitted.score(row)));
+        assert_near(scores, &golden.kernel_ridge[g], 1e-5, "kernel ridge regression");
 
         // Which of two equally near films is asked may differ: one neighbour of 30.
         let fitted = Neighbours::new(labels, &weights, 30);

@@ -87,6 +87,11 @@ const HEADS: &[HeadKind] = &[
         "support vector machine with radial basis functions on all views side by side",
         |config| Box::new(Classical::new(Base::KernelSvm, config)),
     ),
+    classical(
+        Base::KernelRidge.name(),
+        "ridge regression with radial basis functions on all views side by side",
+        |config| Box::new(Classical::new(Base::KernelRidge, config)),
+    ),
     classical(Base::RandomForest.name(), "random forest on all views side by side", |config| {
         Box::new(Classical::new(Base::RandomForest, config))
     }),

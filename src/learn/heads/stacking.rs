@@ -138,11 +138,11 @@ fn inner_folds(data: &Dataset, train: &[usize], context: &FitContext<'_>) -> Vec
 }
 
 impl Stacking {
-    /// Whether two fits on the same titles give the same experts, whatever their seeds: a
-    /// logistic regression draws nothing.
+    /// Whether two fits on the same titles give the same experts, whatever their seeds: logistic
+    /// and ridge regressions draw nothing.
     fn draws_nothing(&self) -> bool {
         let config = &self.config;
-        config.base == Base::LogisticRegression
+        matches!(config.base, Base::LogisticRegression | Base::KernelRidge)
             && config.resampling == Resampling::None
             && config.labels != LabelScheme::ChainEnsemble
             && !config.text_views.contains(&TextView::Word2vec)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::passes::{product, vector_isa};
 use crate::learn::transform::SparseRow;
 
 /// `[rows, dense + sparse]`
@@ -209,12 +210,26 @@ impl Design {
     /// Products of every row of `self` with every row of `other`, `[rows, other rows]`.
     #[must_use]
     pub fn products(&self, other: &Self) -> Vec<f32> {
-        let mut products = Vec::with_capacity(self.num_rows * other.num_rows);
-        let mut whole = vec![0.0; self.dim()];
-        for row in 0..self.num_rows {
-            self.add_to(row, 1.0, &mut whole);
-            products.extend((0..other.num_rows).map(|there| other.dot(there, &whole)));
-            self.entries(row).for_each(|(column, _)| whole[column] = 0.0);
+        let (theirs, dim) = (other.num_rows, self.dense_dim);
+        let mut products =
+            product(vector_isa(), &self.dense, self.num_rows, dim, theirs, |column, there| {
+                other.dense[there * dim + column]
+            });
+        // Which rows of `other` have something in a column: (row, value).
+        let mut who: Vec<Vec<(u32, f32)>> = vec![Vec::new(); self.sparse_dim];
+        for there in 0..theirs {
+            let (idxs, values) = other.sparse_row(there);
+            for (&idx, &value) in idxs.iter().zip(values) {
+                who[idx as usize].push((there as u32, value));
+            }
+        }
+        for (row, products) in products.chunks_exact_mut(theirs.max(1)).enumerate() {
+            let (idxs, values) = self.sparse_row(row);
+            for (&idx, value) in idxs.iter().zip(values) {
+                for &(there, other) in &who[idx as usize] {
+                    products[there as usize] += value * other;
+                }
+            }
         }
         products
     }

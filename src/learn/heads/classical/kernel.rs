@@ -1,13 +1,20 @@
-//! Learners that look at training rows again: the kernel support vector machine and nearest
-//! neighbours. What a row has in common with each training row is computed once for all genres.
+//! Learners that look at training rows again: kernel ridge regression, the kernel support vector
+//! machine and nearest neighbours. What a row has in common with each training row is computed
+//! once for all genres.
 //!
-//! source: Platt 1998 and Fan, Chen and Lin 2005 (SMO, second-order working sets); Cover and
-//! Hart 1967
-//! reference: scikit-learn 1.9 `SVC(kernel="rbf")`, `KNeighborsClassifier(metric="cosine")`
+//! source: Saunders, Gammerman and Vovk 1998; Rifkin and Klautau 2004, "In defense of one-vs-all
+//! classification" (regularised least squares); Platt 1998 and Fan, Chen and Lin 2005 (SMO,
+//! second-order working sets); Cover and Hart 1967
+//! reference: scikit-learn 1.9 `KernelRidge(kernel="rbf")`, `SVC(kernel="rbf")`,
+//! `KNeighborsClassifier(metric="cosine")`
 
+use faer::{Mat, MatRef, Side, prelude::Solve};
 use serde::{Deserialize, Serialize};
 
-use super::Design;
+use super::{
+    Design,
+    passes::{product, vector_isa},
+};
 
 /// How alike two rows are.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +59,42 @@ pub struct KernelMachine {
 }
 
 impl KernelMachine {
+    /// Kernel ridge regression on 1 where a row has the label and −1 elsewhere, of several labels
+    /// of the same rows, `(labels, pos_weight)`: minimises `|f|²/2 + c/2 Σ weight · (f(x) + bias ∓
+    /// 1)²`, where rows with the label weigh `pos_weight` and the others 1; the bias is the
+    /// weighted mean of what it regresses on. `kernel` `[rows, rows]`. Labels without a weight of
+    /// their own share one factorisation.
+    #[must_use]
+    pub fn ridge(kernel: &[f32], problems: &[(&[bool], f32)], c: f64) -> Vec<Self> {
+        let n = problems.first().map_or(0, |(labels, _)| labels.len());
+        let even: Vec<usize> = (0..problems.len()).filter(|&p| problems[p].1 == 1.0).collect();
+        let uneven = (0..problems.len()).filter(|&p| problems[p].1 != 1.0).map(|p| vec![p]);
+        let mut machines: Vec<Option<Self>> = vec![None; problems.len()];
+        for members in uneven.chain([even]).filter(|members| !members.is_empty()) {
+            let weight = |p: usize, row: usize| {
+                let (labels, pos_weight) = problems[p];
+                f64::from(if labels[row] { pos_weight } else { 1.0 })
+            };
+            let target = |p: usize, row: usize| if problems[p].0[row] { 1.0 } else { -1.0 };
+            let mean = |p: usize| {
+                let all: f64 = (0..n).map(|row| weight(p, row)).sum();
+                (0..n).map(|row| weight(p, row) * target(p, row)).sum::<f64>() / all.max(1e-300)
+            };
+            let means: Vec<f64> = members.iter().map(|&p| mean(p)).collect();
+            let penalties: Vec<f64> =
+                (0..n).map(|row| 1.0 / (c * weight(members[0], row))).collect();
+            let away = Mat::from_fn(n, members.len(), |row, at| {
+                (target(members[at], row) - means[at]) as f32
+            });
+            let weights = solved(kernel, &penalties, &away);
+            for (at, &p) in members.iter().enumerate() {
+                let support = (0..n).map(|row| (row as u32, weights[(row, at)])).collect();
+                machines[p] = Some(Self { support, bias: means[at] as f32 });
+            }
+        }
+        machines.into_iter().flatten().collect()
+    }
+
     /// Solves the soft-margin dual; `kernel` `[rows, rows]`, `c` times `row_weights` bounds each
     /// row's weight.
     #[must_use]
@@ -127,6 +170,44 @@ impl KernelMachine {
     pub fn score(&self, likeness: &[f32]) -> f32 {
         self.support.iter().fold(self.bias, |sum, &(t, w)| sum + w * likeness[t as usize])
     }
+
+    /// The same of several machines on several rows at once, `[rows, machines]`; `likeness` `[rows,
+    /// training rows]`.
+    #[must_use]
+    pub fn scores(machines: &[&Self], likeness: &[f32], rows: usize) -> Vec<f32> {
+        let (width, training) = (machines.len(), likeness.len() / rows.max(1));
+        let mut weights = vec![0.0; training * width]; // [training rows, machines]
+        for (at, machine) in machines.iter().enumerate() {
+            for &(row, weight) in &machine.support {
+                weights[row as usize * width + at] = weight;
+            }
+        }
+        let mut scores = product(vector_isa(), likeness, rows, training, width, |row, at| {
+            weights[row * width + at]
+        });
+        for scores in scores.chunks_exact_mut(width.max(1)) {
+            scores.iter_mut().zip(machines).for_each(|(score, machine)| *score += machine.bias);
+        }
+        scores
+    }
+}
+
+/// The solution of (kernel + diagonal of penalties) · solution = `right` `[rows, labels]`. Where
+/// penalties are too small for single precision, they are taken ten times as large until they
+/// are not.
+fn solved(kernel: &[f32], penalties: &[f64], right: &Mat<f32>) -> Mat<f32> {
+    let n = penalties.len();
+    let mut times = 1.0;
+    loop {
+        let mut matrix = MatRef::from_row_major_slice(kernel, n, n).to_owned();
+        for (row, penalty) in penalties.iter().enumerate() {
+            matrix[(row, row)] += (times * penalty) as f32;
+        }
+        match matrix.llt(Side::Lower) {
+            Ok(factors) => return factors.solve(right),
+            Err(_) => times *= 10.0,
+        }
+    }
 }
 
 fn curvature(own: f64, theirs: f64, both: f64) -> f64 {
@@ -189,6 +270,39 @@ mod tests {
         for (row, label) in kernel.chunks(4).zip(labels) {
             assert_eq!(machine.score(row) > 0.0, label);
         }
+    }
+
+    #[test]
+    fn ridge_shrinks_what_it_cannot_tell_apart_from_chance() {
+        // Rows that have nothing in common: each keeps c w / (1 + c w) of its way from the mean.
+        let kernel = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let labels = [true, false, false];
+        let (even, heavy, twin) =
+            ((&labels[..], 1.0), (&labels[..], 2.0), (&[false, true, true][..], 1.0));
+        let machines = KernelMachine::ridge(&kernel, &[heavy, even, twin], 0.5);
+        let scores = |machine: &KernelMachine| -> Vec<f32> {
+            kernel.chunks(3).map(|row| machine.score(row)).collect()
+        };
+        let third = 1.0 / 3.0;
+        let away = |bias: f32, to: f32, kept: f32| bias + kept * (to - bias);
+        for (ours, bias, kept) in [(&machines[1], -third, third), (&machines[0], 0.0, 0.5)] {
+            let expected =
+                [away(bias, 1.0, kept), away(bias, -1.0, third), away(bias, -1.0, third)];
+            for (ours, expected) in scores(ours).iter().zip(expected) {
+                assert!((ours - expected).abs() < 1e-6, "{ours} against {expected}");
+            }
+        }
+        for (ours, other) in scores(&machines[1]).iter().zip(scores(&machines[2])) {
+            assert!((ours + other).abs() < 1e-6, "the opposite label has the opposite score");
+        }
+        let both: Vec<&KernelMachine> = vec![&machines[0], &machines[2]];
+        for (row, together) in KernelMachine::scores(&both, &kernel, 3).chunks(2).enumerate() {
+            let alone = both.iter().map(|machine| scores(machine)[row]);
+            assert!(together.iter().zip(alone).all(|(a, b)| (a - b).abs() < 1e-6));
+        }
+        // Equal rows and no penalty to speak of: the matrix has no inverse, yet there is an answer.
+        let same = KernelMachine::ridge(&[1.0; 9], &[even], 1e9);
+        assert!(same[0].score(&[1.0; 3]).is_finite());
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub enum Base {
     LinearSvm,
     /// Radial basis functions, by sequential minimal optimisation.
     KernelSvm,
+    /// Radial basis functions and squared errors, by a Cholesky factorisation.
+    KernelRidge,
     /// Trees on bootstrap samples.
     RandomForest,
     /// Trees one after the other.
@@ -67,10 +69,11 @@ pub enum Base {
 
 impl Base {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::LogisticRegression,
         Self::LinearSvm,
         Self::KernelSvm,
+        Self::KernelRidge,
         Self::RandomForest,
         Self::GradientBoosting,
         Self::NearestNeighbours,
@@ -83,6 +86,7 @@ impl Base {
             Self::LogisticRegression => "logistic-regression",
             Self::LinearSvm => "linear-svm",
             Self::KernelSvm => "kernel-svm",
+            Self::KernelRidge => "kernel-ridge",
             Self::RandomForest => "random-forest",
             Self::GradientBoosting => "gradient-boosting",
             Self::NearestNeighbours => "nearest-neighbours",
@@ -91,7 +95,7 @@ impl Base {
 
     fn likeness(self, x: &Design, config: &LearnConfig) -> Option<Likeness> {
         match self {
-            Self::KernelSvm => {
+            Self::KernelSvm | Self::KernelRidge => {
                 let square: f32 = (0..x.num_rows()).map(|row| x.square_norm(row)).sum();
                 let mean = (square / x.num_rows().max(1) as f32).max(f32::MIN_POSITIVE);
                 Some(Likeness::Rbf { gamma: config.gamma as f32 / mean })

@@ -120,6 +120,13 @@ impl MultiLabel {
         match &self.models {
             Models::Relevance(models) => {
                 let alike = self.alike(x, Design::clone);
+                let machines = models.iter().map(|model| match model {
+                    Binary::Kernel(machine) => Some(machine),
+                    _ => None,
+                });
+                if let Some(machines) = machines.collect::<Option<Vec<_>>>() {
+                    return KernelMachine::scores(&machines, &alike, x.num_rows());
+                }
                 by_row(models.iter().map(|model| model.score(x, &alike)).collect())
             }
             Models::Chains(chains) => {
@@ -197,7 +204,9 @@ enum Prepared {
 impl Learner<'_> {
     fn prepare(&self, x: &Design) -> Prepared {
         match (self.base, self.likeness) {
-            (Base::KernelSvm, Some(likeness)) => Prepared::Kernel(likeness.between(x, x)),
+            (Base::KernelSvm | Base::KernelRidge, Some(likeness)) => {
+                Prepared::Kernel(likeness.between(x, x))
+            }
             (Base::RandomForest | Base::GradientBoosting, _) => Prepared::Bins(Binned::new(x)),
             _ => Prepared::Rows,
         }
@@ -212,7 +221,8 @@ impl Learner<'_> {
         interrupt: &Interrupt,
     ) -> Result<Vec<Binary>, Interrupted> {
         let genres = 0..targets.labels.len();
-        if self.base == Base::LogisticRegression {
+        let prepared = self.prepare(x);
+        if matches!(self.base, Base::LogisticRegression | Base::KernelRidge) {
             interrupt.check()?;
             let mut models: Vec<Option<Binary>> = genres.map(|g| targets.constant(g)).collect();
             let open = models.iter_mut().enumerate().filter(|(_, model)| model.is_none());
@@ -221,13 +231,19 @@ impl Learner<'_> {
                 .iter()
                 .map(|&g| (targets.labels[g].as_slice(), targets.pos_weight[g]))
                 .collect();
-            let fitted = Linear::logistics(x, &problems, self.config.c);
-            for (model, linear) in models_left.into_iter().zip(fitted) {
-                *model = Some(Binary::Linear(linear));
+            let c = self.config.c;
+            let fitted: Vec<Binary> = match &prepared {
+                Prepared::Kernel(kernel) => KernelMachine::ridge(kernel, &problems, c)
+                    .into_iter()
+                    .map(Binary::Kernel)
+                    .collect(),
+                _ => Linear::logistics(x, &problems, c).into_iter().map(Binary::Linear).collect(),
+            };
+            for (model, fitted) in models_left.into_iter().zip(fitted) {
+                *model = Some(fitted);
             }
             return Ok(models.into_iter().flatten().collect());
         }
-        let prepared = self.prepare(x);
         genres
             .map(|genre| {
                 interrupt.check()?;
@@ -267,6 +283,9 @@ impl Learner<'_> {
             (Base::KernelSvm, Prepared::Kernel(kernel)) => {
                 Binary::Kernel(KernelMachine::fit(kernel, labels, &weights, c))
             }
+            (Base::KernelRidge, Prepared::Kernel(kernel)) => Binary::Kernel(
+                KernelMachine::ridge(kernel, &[(labels, pos_weight)], c).swap_remove(0),
+            ),
             _ => Binary::Neighbours(Neighbours::new(labels, &weights, self.config.neighbours)),
         }
     }

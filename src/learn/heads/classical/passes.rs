@@ -30,12 +30,7 @@ impl<'a> Passes<'a> {
                 turned[column * rows + row] = *value;
             }
         }
-        // The tiles of AMX split floats in two and lose the last bits, which a search needs.
-        let isa = match Isa::detect() {
-            Isa::Amx => Isa::Avx512,
-            isa => isa,
-        };
-        Self { x, isa, turned }
+        Self { x, isa: vector_isa(), turned }
     }
 
     /// The vector instructions that passes use.
@@ -48,7 +43,7 @@ impl<'a> Passes<'a> {
         let (x, models) = (self.x, points.len());
         let (dense_dim, dim) = (x.dense_dim(), x.dim());
         let mut scores =
-            self.times(x.dense_rows(), x.num_rows(), dense_dim, models, |column, m| {
+            product(self.isa, x.dense_rows(), x.num_rows(), dense_dim, models, |column, m| {
                 points[m][column] as f32
             });
         let mut weights = vec![0.0_f32; (dim - dense_dim) * models]; // [sparse columns, models]
@@ -72,8 +67,9 @@ impl<'a> Passes<'a> {
     pub fn gradients(&self, slopes: &[f32], models: usize) -> Vec<Vec<f64>> {
         let (x, rows) = (self.x, self.x.num_rows());
         let dense_dim = x.dense_dim();
-        let dense =
-            self.times(&self.turned, dense_dim, rows, models, |row, m| slopes[row * models + m]);
+        let dense = product(self.isa, &self.turned, dense_dim, rows, models, |row, m| {
+            slopes[row * models + m]
+        });
         let mut sparse = vec![0.0_f32; (x.dim() - dense_dim) * models]; // [sparse columns, models]
         let mut biases = vec![0.0_f64; models];
         for (row, slopes) in slopes.chunks_exact(models).enumerate() {
@@ -91,35 +87,44 @@ impl<'a> Passes<'a> {
         };
         (0..models).map(gradient).collect()
     }
+}
 
-    /// `[rows, width]`: `left` `[rows, depth]` times what `right(depth, width)` says.
-    fn times(
-        &self,
-        left: &[f32],
-        rows: usize,
-        depth: usize,
-        width: usize,
-        right: impl Fn(usize, usize) -> f32,
-    ) -> Vec<f32> {
-        let mut product = vec![0.0; rows * width];
-        if depth == 0 || rows == 0 {
-            return product;
-        }
-        if width <= MAX_SINGLE {
-            for column in 0..width {
-                let right: Vec<f32> = (0..depth).map(|k| right(k, column)).collect();
-                let sums = product[column..].iter_mut().step_by(width);
-                for (sum, row) in sums.zip(left.chunks_exact(depth)) {
-                    *sum = kernels::dot(self.isa, row, &right);
-                }
-            }
-            return product;
-        }
-        let mut packed = PackedMatrix::empty(self.isa, depth, width);
-        packed.pack(right);
-        packed.multiply(rows, left, depth, None, Clamp::NONE, &mut product, width, Rows::DENSE);
-        product
+/// The vector instructions of products. The tiles of AMX split floats in two and lose the last
+/// bits, which a search needs.
+pub fn vector_isa() -> Isa {
+    match Isa::detect() {
+        Isa::Amx => Isa::Avx512,
+        isa => isa,
     }
+}
+
+/// `[rows, width]`: `left` `[rows, depth]` times what `right(depth, width)` says.
+pub fn product(
+    isa: Isa,
+    left: &[f32],
+    rows: usize,
+    depth: usize,
+    width: usize,
+    right: impl Fn(usize, usize) -> f32,
+) -> Vec<f32> {
+    let mut product = vec![0.0; rows * width];
+    if depth == 0 || rows == 0 || width == 0 {
+        return product;
+    }
+    if width <= MAX_SINGLE {
+        for column in 0..width {
+            let right: Vec<f32> = (0..depth).map(|k| right(k, column)).collect();
+            let sums = product[column..].iter_mut().step_by(width);
+            for (sum, row) in sums.zip(left.chunks_exact(depth)) {
+                *sum = kernels::dot(isa, row, &right);
+            }
+        }
+        return product;
+    }
+    let mut packed = PackedMatrix::empty(isa, depth, width);
+    packed.pack(right);
+    packed.multiply(rows, left, depth, None, Clamp::NONE, &mut product, width, Rows::DENSE);
+    product
 }
 
 #[cfg(test)]
