@@ -288,7 +288,7 @@ impl Default for LearnConfig {
             batch_titles: 256,
             ema: 0.0,
             members: 4,
-            min_support: 5,
+            min_support: 2,
             threshold_shrinkage: 10.0,
             at_least_one: true,
             abstain: false,

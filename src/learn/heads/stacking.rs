@@ -107,6 +107,7 @@ impl Head for Stacking {
             .filter(|&(&title, _)| data.modalities.iter().any(|table| table.present(title)))
             .unzip();
         views::check_data(NAME, data, &train)?;
+        self.config.base.check_titles(train.len())?;
         let data_digest = data.digest();
         let experts = |train: &[usize]| self.experts(data, &data_digest, train, context);
         let held_out = held_out(data, &train, &folds, experts)?;

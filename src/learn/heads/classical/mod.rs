@@ -45,6 +45,9 @@ use crate::{
 
 /// Terms of a text that trees look at: a split tries few columns, and rare words waste them.
 const TREE_TERMS: usize = 1000;
+/// A kernel learner compares every training title with every other one: beyond so many, each fit
+/// would take more than 5 GB.
+const MAX_COMPARED_TITLES: usize = 20_000;
 
 /// A learner of one genre.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +94,27 @@ impl Base {
             Self::GradientBoosting => "gradient-boosting",
             Self::NearestNeighbours => "nearest-neighbours",
         }
+    }
+
+    /// # Errors
+    /// There are more training titles than it can compare with each other.
+    pub fn check_titles(self, num_titles: usize) -> Result<(), LearnError> {
+        let compares = matches!(self, Self::KernelSvm | Self::KernelRidge);
+        if !compares || num_titles <= MAX_COMPARED_TITLES {
+            return Ok(());
+        }
+        Err(LearnError::Data {
+            message: format!(
+                "{} compares training titles with each other, and {num_titles} are too many: it \
+                 takes {MAX_COMPARED_TITLES} at most",
+                self.name()
+            ),
+            hint: Some(
+                "take a learner whose work grows with the titles alone, such as \
+                 logistic-regression, in `learn.head` or `learn.base`"
+                    .to_owned(),
+            ),
+        })
     }
 
     fn likeness(self, x: &Design, config: &LearnConfig) -> Option<Likeness> {
@@ -264,6 +288,7 @@ impl Head for Classical {
         context.interrupt.check()?;
         let train = data.with_any(train);
         views::check_data(self.name(), data, &train)?;
+        self.base.check_titles(train.len())?;
         let views = UnitView::fit_all(data, &train, self.base, &self.config, context.seed)?;
         let all = vec![true; data.modalities.len()];
         let x = beside(&views, data, &train, &all)?;
@@ -347,3 +372,20 @@ pub const LOAD: LoadHead = |folder, _device| {
     let fitted: Fitted = saved::read(folder)?;
     Ok(Box::new(fitted))
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_compares_titles_with_each_other_takes_a_limited_number() {
+        for base in Base::ALL {
+            base.check_titles(MAX_COMPARED_TITLES).unwrap();
+            let more = base.check_titles(MAX_COMPARED_TITLES + 1);
+            let limited = base == Base::KernelSvm || base == Base::KernelRidge;
+            assert_eq!(more.is_err(), limited, "{base:?}");
+        }
+        let message = Base::KernelRidge.check_titles(100_000).unwrap_err().to_string();
+        assert!(message.contains("kernel-ridge") && message.contains("100000"), "{message}");
+    }
+}
