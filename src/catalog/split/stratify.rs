@@ -389,6 +389,7 @@ mod tests {
     }
 
     /// Titles by which a fold may differ from the mean, in all and in each genre, and a holdout
-    /// from the size asked for. Measured over 6,000 libraries like these: at most 6.8.
-    const TOLERANCE_TITLES: f64 = 10.0;
+    /// from the size asked for. Measured over 400,000 libraries like these: at most 12.8, and each
+    /// title more is a third as frequent.
+    const TOLERANCE_TITLES: f64 = 20.0;
 }
