@@ -356,16 +356,14 @@ mod tests {
                     .filter(|&t| genre.is_none_or(|g| labels[t * num_genres + g]))
                     .count() as f64
             };
+            let mut squares = Vec::new();
             for genre in (0..num_genres).map(Some).chain([None]) {
                 let counts: Vec<f64> = (0..num_folds).map(|fold| count(fold, genre)).collect();
                 let mean = counts.iter().sum::<f64>() / num_folds as f64;
-                for (fold, &n) in counts.iter().enumerate() {
-                    prop_assert!(
-                        (n - mean).abs() <= TOLERANCE_TITLES,
-                        "fold {} has {} titles of genre {:?}, the mean is {}", fold, n, genre, mean
-                    );
-                }
+                squares.extend(counts.iter().map(|n| (n - mean).powi(2)));
             }
+            let off = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
+            prop_assert!(off <= FOLDS_TOLERANCE, "folds are off by {off} titles, in {folds:?}");
         }
 
         #[test]
@@ -384,12 +382,16 @@ mod tests {
             };
             prop_assert!(groups_of(&kept).is_disjoint(&groups_of(&held)));
             let wanted = fraction * rows.len() as f64;
-            prop_assert!((held.len() as f64 - wanted).abs() <= TOLERANCE_TITLES);
+            prop_assert!((held.len() as f64 - wanted).abs() <= HOLDOUT_TOLERANCE);
         }
     }
 
-    /// Titles by which a fold may differ from the mean, in all and in each genre, and a holdout
-    /// from the size asked for. Measured over 400,000 libraries like these: at most 12.8, and each
-    /// title more is a third as frequent.
-    const TOLERANCE_TITLES: f64 = 20.0;
+    /// Titles by which folds may differ from the mean, in the root mean square over folds and
+    /// genres. Measured over 100,000 libraries like these: at most 4.3, and each title more is a
+    /// twentieth as frequent; folds dealt by lot are further off in 6 of a hundred.
+    const FOLDS_TOLERANCE: f64 = 7.0;
+
+    /// Titles by which a holdout may differ from the size asked for. Measured likewise: at most
+    /// 8.5, and each title more is a third as frequent.
+    const HOLDOUT_TOLERANCE: f64 = 16.0;
 }
