@@ -29,6 +29,7 @@ pub mod split;
 mod subtitles;
 mod summary;
 mod title;
+mod trailer_names;
 pub mod vocabularies;
 mod xml;
 
@@ -42,5 +43,6 @@ pub use spec::{
     CatalogSpec, Columns, Format, GenreSpec, MetadataColumns, Need, Separator, VocabularySpec,
 };
 pub use split::Folds;
+pub use subtitles::subtitles_of;
 pub use summary::{Availability, CatalogSummary, GenreSupport, check};
 pub use title::{Catalog, Record, RecordSchema, Title, Vocabulary};

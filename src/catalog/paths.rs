@@ -6,10 +6,13 @@
 //!
 //! A trailer's poster is the picture of the same name beside it or in a folder `posters`
 //! there or next door; its plot likewise the `.txt` file, in `plots`. `Heat (1995).mp4` is
-//! the title Heat of the year 1995.
+//! the title Heat of the year 1995. `Heat (1995)-trailer.mp4` and `Heat (1995)-trailer2.mp4`
+//! beside each other are that one title's trailers; a `Heat (1995).mp4` beside them is the film
+//! and not looked at.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
+    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -19,6 +22,7 @@ use super::{
     library::name_and_year,
     media_kind::{IMAGE, VIDEO, has_extension},
     spec::Format,
+    trailer_names,
 };
 use crate::base::TitleId;
 
@@ -124,24 +128,25 @@ impl Finder {
     fn catalog(mut self) -> (Catalog, Vec<Problem>) {
         let mut titles = Vec::new();
         let mut taken = HashSet::new();
-        for (path, kind) in &self.found {
-            if *kind == Kind::Video {
-                let poster = companion(path, &IMAGE, "posters");
-                let text = companion(path, &TEXT, "plots");
-                taken.extend(poster.iter().chain(&text).map(|path| real(path)));
-                let plot = text.and_then(|path| read_plot(&path, &mut self.problems));
-                titles.push((path, title(path, Some(path.clone()), poster, plot)));
-            }
+        for Film { path, stem, trailers } in films(&self.found, &mut self.problems) {
+            let poster = trailers.iter().find_map(|path| companion(path, &stem, &IMAGE, "posters"));
+            let text = trailers.iter().find_map(|path| companion(path, &stem, &TEXT, "plots"));
+            taken.extend(poster.iter().chain(&text).map(|path| real(path)));
+            let plot = text.and_then(|path| read_plot(&path, &mut self.problems));
+            titles.push((path, Title { poster, plot, trailers, ..title(&stem) }));
         }
         for (path, kind) in &self.found {
             if taken.contains(&real(path)) {
                 continue;
             }
             match kind {
-                Kind::Image => titles.push((path, title(path, None, Some(path.clone()), None))),
+                Kind::Image => {
+                    let poster = Some(path.clone());
+                    titles.push((path, Title { poster, ..title(&stem_of(path)) }));
+                }
                 Kind::Text => {
                     let plot = read_plot(path, &mut self.problems);
-                    titles.push((path, title(path, None, None, plot)));
+                    titles.push((path, Title { plot, ..title(&stem_of(path)) }));
                 }
                 Kind::Video | Kind::TextInFolder => {}
             }
@@ -187,52 +192,99 @@ fn with_own_ids(titles: Vec<(&PathBuf, Title)>) -> Vec<Title> {
         .collect()
 }
 
-fn title(
-    path: &Path,
-    trailer: Option<PathBuf>,
-    poster: Option<PathBuf>,
-    plot: Option<String>,
-) -> Title {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let (name, year) = name_and_year(&stem);
-    Title {
-        id: TitleId::new(&stem),
-        name,
-        year,
-        plot,
-        poster,
-        trailer,
-        genres: Vec::new(),
-        labelled: false,
-        group: None,
-        fold: None,
-        fields: BTreeMap::new(),
-        line: 0,
+/// A film by its trailers.
+struct Film<'a> {
+    /// The file that came first.
+    path: &'a PathBuf,
+    /// What it is called by.
+    stem: String,
+    trailers: Vec<PathBuf>,
+}
+
+/// One film a video, but for those that are trailers of one film by their names.
+fn films<'a>(found: &'a [(PathBuf, Kind)], problems: &mut Vec<Problem>) -> Vec<Film<'a>> {
+    let videos = || found.iter().filter(|(_, kind)| *kind == Kind::Video).map(|(path, _)| path);
+    let mut films: Vec<Film> = Vec::new();
+    let mut place_of: HashMap<(&Path, String), usize> = HashMap::new();
+    for path in videos() {
+        let stem = stem_of(path);
+        let named = trailer_names::named(&stem).filter(|named| named.is_sure);
+        let Some(film) = named.map(|named| named.film).filter(|film| !film.is_empty()) else {
+            continue;
+        };
+        let key = (path.parent().unwrap_or(Path::new("")), film.to_lowercase());
+        let place = *place_of.entry(key).or_insert(films.len());
+        if place == films.len() {
+            films.push(Film { path, stem: film.to_owned(), trailers: Vec::new() });
+        }
+        films[place].trailers.push(path.clone());
+    }
+    let is_taken: HashSet<PathBuf> = films.iter().flat_map(|film| film.trailers.clone()).collect();
+    for path in videos().filter(|path| !is_taken.contains(*path)) {
+        let stem = stem_of(path);
+        let key = (path.parent().unwrap_or(Path::new("")), stem.to_lowercase());
+        match place_of.get(&key) {
+            Some(&place) => problems.push(passed_over(path, &films[place].trailers[0])),
+            None => films.push(Film { path, stem, trailers: vec![path.clone()] }),
+        }
+    }
+    for film in &mut films {
+        film.trailers.sort_by_cached_key(|path| trailer_names::order(path));
+    }
+    films
+}
+
+fn passed_over(film: &Path, trailer: &Path) -> Problem {
+    Problem {
+        severity: Severity::Note,
+        kind: ProblemKind::LeftOut,
+        file: film.to_owned(),
+        line: None,
+        column: None,
+        field: None,
+        value: None,
+        message: format!(
+            "this is the film whose trailer is {}; only trailers are looked at",
+            trailer.display()
+        ),
+        hint: "give the file another name if it is a trailer, too".to_owned(),
     }
 }
 
-/// The file of the same stem with one of the endings, beside `path` or in `folder_name` there
-/// or next door.
-fn companion(path: &Path, extensions: &[&str], folder_name: &str) -> Option<PathBuf> {
-    let beside = path.parent()?;
-    let stem = path.file_stem()?;
+fn stem_of(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn title(stem: &str) -> Title {
+    let (name, year) = name_and_year(stem);
+    Title { name, year, ..Title::new(TitleId::new(stem)) }
+}
+
+/// The file of the trailer's stem, else of the film's, with one of the endings, beside the
+/// trailer or in `folder_name` there or next door.
+fn companion(
+    trailer: &Path,
+    film: &str,
+    extensions: &[&str],
+    folder_name: &str,
+) -> Option<PathBuf> {
+    let beside = trailer.parent()?;
     let next_door = beside.parent().map(|above| above.join(folder_name));
-    [Some(beside.to_owned()), Some(beside.join(folder_name)), next_door]
+    let folders = [Some(beside.to_owned()), Some(beside.join(folder_name)), next_door];
+    let named = |stem: &OsStr, folder: &Path| {
+        let name = |extension: &str| {
+            let mut name = stem.to_owned();
+            name.push(".");
+            name.push(extension);
+            folder.join(name)
+        };
+        let names = extensions.iter().flat_map(|e| [name(e), name(&e.to_ascii_uppercase())]);
+        names.collect::<Vec<_>>()
+    };
+    [trailer.file_stem()?, OsStr::new(film)]
         .into_iter()
-        .flatten()
-        .flat_map(|folder| {
-            let name = |extension: &str| {
-                let mut name = stem.to_owned();
-                name.push(".");
-                name.push(extension);
-                folder.join(name)
-            };
-            extensions
-                .iter()
-                .flat_map(|e| [name(e), name(&e.to_ascii_uppercase())])
-                .collect::<Vec<_>>()
-        })
-        .find(|candidate| candidate.is_file() && real(candidate) != real(path))
+        .flat_map(|stem| folders.iter().flatten().flat_map(move |folder| named(stem, folder)))
+        .find(|candidate| candidate.is_file() && real(candidate) != real(trailer))
 }
 
 fn read_plot(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
@@ -301,9 +353,9 @@ mod tests {
         assert!(problems.is_empty(), "{problems:?}");
         assert_eq!(ids(&catalog), ["alone", "Heat (1995)", "sintel"]);
         let [alone, heat, sintel] = &catalog.titles[..] else { panic!() };
-        assert!(alone.trailer.is_none() && alone.poster.is_some() && alone.plot.is_none());
+        assert!(alone.trailers.is_empty() && alone.poster.is_some() && alone.plot.is_none());
         assert_eq!((heat.name.as_str(), heat.year), ("Heat", Some(1995)));
-        assert!(heat.poster.is_some() && heat.trailer.is_some());
+        assert!(heat.poster.is_some() && heat.trailers.len() == 1);
         assert_eq!(heat.plot.as_deref(), Some("some text"));
         assert!(sintel.poster.as_ref().unwrap().ends_with("posters/sintel.png"));
     }
@@ -326,12 +378,38 @@ mod tests {
         let (catalog, _) =
             from_paths(&[path("clip.bin"), path("plot.txt"), path("face.webp")]).unwrap();
         let [clip, plot, face] = &catalog.titles[..] else { panic!() };
-        assert!(clip.trailer.is_some());
-        assert!(plot.plot.is_some() && plot.trailer.is_none());
-        assert!(face.poster.is_some() && face.trailer.is_none());
+        assert!(!clip.trailers.is_empty());
+        assert!(plot.plot.is_some() && plot.trailers.is_empty());
+        assert!(face.poster.is_some() && face.trailers.is_empty());
         assert!(from_paths(&[path("movies.csv")]).unwrap_err().to_string().contains("catalog"));
         assert!(from_paths(&[path("none.mp4")]).is_err());
         assert!(from_paths(&[path("empty")]).is_err());
         assert!(from_paths(&[]).is_err());
+    }
+
+    #[test]
+    fn trailers_of_one_name_are_one_title() {
+        let folder = library(&[
+            "Heat (1995).mkv",
+            "Heat (1995)-trailer2.mp4",
+            "heat (1995).Trailer.mp4",
+            "Heat (1995).jpg",
+            "Sintel_trailer.mp4",
+            "Sintel_trailer.txt",
+            "The Trailer.mp4",
+            "trailer1.mp4",
+            "trailer2.mp4",
+        ]);
+        let (catalog, problems) = from_paths(&[folder.path().to_owned()]).unwrap();
+        let expected = ["Heat (1995)", "Sintel", "The Trailer", "trailer1", "trailer2"];
+        assert_eq!(ids(&catalog), expected);
+        let heat = &catalog.titles[0];
+        let names = ["Heat (1995)-trailer2.mp4", "heat (1995).Trailer.mp4"];
+        assert_eq!(heat.trailers, names.map(|name| folder.path().join(name)));
+        assert_eq!((heat.name.as_str(), heat.year), ("Heat", Some(1995)));
+        assert!(heat.poster.is_some() && heat.plot.is_none());
+        assert_eq!(catalog.titles[1].plot.as_deref(), Some("some text"));
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert!(problem.severity == Severity::Note && problem.file.ends_with("Heat (1995).mkv"));
     }
 }

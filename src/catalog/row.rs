@@ -82,6 +82,15 @@ impl Row {
         self.with(column, (!values.is_empty()).then_some(Content::List(values)))
     }
 
+    /// With a text where there is one value, with a list where there are several.
+    #[must_use]
+    pub fn one_or_list(self, column: &str, values: Vec<String>) -> Self {
+        match &values[..] {
+            [one] => self.text(column, one),
+            _ => self.list(column, values),
+        }
+    }
+
     /// With what stands in a cell, where there is anything.
     #[must_use]
     pub(super) fn with(mut self, column: &str, content: Option<Content>) -> Self {

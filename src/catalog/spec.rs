@@ -63,6 +63,8 @@ pub enum Need {
     Poster,
     /// A trailer that is stated.
     Trailer,
+    /// What is said in a trailer, stated in words.
+    Transcript,
     /// A genre that counts.
     Genres,
 }
@@ -75,7 +77,8 @@ impl Need {
             Self::Year => title.year.is_some(),
             Self::Plot => title.plot.is_some(),
             Self::Poster => title.poster.is_some(),
-            Self::Trailer => title.trailer.is_some(),
+            Self::Trailer => !title.trailers.is_empty(),
+            Self::Transcript => title.transcript.is_some(),
             Self::Genres => !title.genres.is_empty(),
         }
     }
@@ -235,8 +238,11 @@ columns! {
     plot,
     /// The poster's file.
     poster,
-    /// The trailer's file.
+    /// The trailer's file; several separated by `|` or as a JSON list, or the folder that holds
+    /// them.
     trailer,
+    /// What is said in the trailers.
+    transcript,
     /// Its genres.
     genres,
     /// Titles of one group stay in one fold.

@@ -31,16 +31,22 @@ pub struct Availability {
 }
 
 impl Availability {
-    fn count<'a>(files: impl Iterator<Item = Option<&'a PathBuf>>) -> Self {
+    /// Of several files of a title one that is there is enough.
+    fn count<'a>(files_of: impl Iterator<Item = &'a [PathBuf]>) -> Self {
         let mut counts = Self::default();
-        for file in files {
-            match file {
-                Some(path) if path.is_file() => counts.present += 1,
-                Some(_) => counts.file_missing += 1,
-                None => counts.absent += 1,
+        for files in files_of {
+            match files {
+                [] => counts.absent += 1,
+                files if files.iter().any(|file| file.is_file()) => counts.present += 1,
+                _ => counts.file_missing += 1,
             }
         }
         counts
+    }
+
+    /// Whether no title has any.
+    fn is_none(&self) -> bool {
+        self.present == 0 && self.file_missing == 0
     }
 
     fn row(&self, f: &mut fmt::Formatter<'_>, what: &str) -> fmt::Result {
@@ -74,6 +80,9 @@ pub struct CatalogSummary {
     pub posters: Availability,
     /// Plot texts.
     pub plots: Availability,
+    /// Trailers' transcripts.
+    #[serde(default, skip_serializing_if = "Availability::is_none")]
+    pub transcripts: Availability,
     /// Years of release.
     pub years: Availability,
     /// Titles with a value, per metadata column.
@@ -128,9 +137,10 @@ impl CatalogSummary {
                 .iter()
                 .filter(|title| title.labelled && title.genres.is_empty())
                 .count(),
-            trailers: Availability::count(titles.iter().map(|title| title.trailer.as_ref())),
-            posters: Availability::count(titles.iter().map(|title| title.poster.as_ref())),
+            trailers: Availability::count(titles.iter().map(|title| &title.trailers[..])),
+            posters: Availability::count(titles.iter().map(|title| title.poster.as_slice())),
             plots: stated(|title| title.plot.is_some()),
+            transcripts: stated(|title| title.transcript.is_some()),
             years: stated(|title| title.year.is_some()),
             fields,
             genres: genres
@@ -168,6 +178,9 @@ impl fmt::Display for CatalogSummary {
         self.trailers.row(f, "trailers")?;
         self.posters.row(f, "posters")?;
         self.plots.row(f, "plots")?;
+        if !self.transcripts.is_none() {
+            self.transcripts.row(f, "transcripts")?;
+        }
         self.years.row(f, "years")?;
         if !self.fields.is_empty() {
             writeln!(f, "\n  metadata columns, titles with a value")?;

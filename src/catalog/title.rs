@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,11 @@ pub struct Title {
     pub plot: Option<String>,
     /// The poster's file; it need not exist.
     pub poster: Option<PathBuf>,
-    /// The trailer's file; it need not exist.
-    pub trailer: Option<PathBuf>,
+    /// The trailers' files, the one that says most first; empty where there is none. They need
+    /// not exist.
+    pub trailers: Vec<PathBuf>,
+    /// What is said in the trailers, where the catalog has it in words.
+    pub transcript: Option<String>,
     /// Genres of the vocabulary, ascending; empty where `labelled` is false.
     pub genres: Vec<GenreId>,
     /// Whether the catalog states genres for it at all: a title without is for tagging,
@@ -38,6 +41,34 @@ pub struct Title {
     pub fields: BTreeMap<String, String>,
     /// Line of the catalog file where it stands (1-based); 0 where it comes from none.
     pub line: u64,
+}
+
+impl Title {
+    /// A title of which nothing is known but its id, which is its name, too.
+    #[must_use]
+    pub fn new(id: TitleId) -> Self {
+        Self {
+            name: id.to_string(),
+            id,
+            year: None,
+            plot: None,
+            poster: None,
+            trailers: Vec::new(),
+            transcript: None,
+            genres: Vec::new(),
+            labelled: false,
+            group: None,
+            fold: None,
+            fields: BTreeMap::new(),
+            line: 0,
+        }
+    }
+
+    /// The trailer that is looked at where only one can be.
+    #[must_use]
+    pub fn first_trailer(&self) -> Option<&Path> {
+        self.trailers.first().map(PathBuf::as_path)
+    }
 }
 
 /// The closed list of genres, in a fixed order.

@@ -72,8 +72,8 @@ fn what_the_recipe_says_is_what_can_be_decoded() {
             let request = DecodeRequest { path: path.clone(), frames: None, audio: None, picture };
             media::decode(&request, &Limits::default()).picture.unwrap().unwrap();
         }
-        assert_eq!(title.trailer.is_some(), recipe.trailer.is_some());
-        if let (Some(path), Some(trailer)) = (&title.trailer, &recipe.trailer) {
+        assert_eq!(title.first_trailer().is_some(), recipe.trailer.is_some());
+        if let (Some(path), Some(trailer)) = (title.first_trailer(), &recipe.trailer) {
             trailer_is_as_told(path, trailer);
         }
     }

@@ -89,18 +89,9 @@ impl Encoder for OnDevice {
 
 fn title(id: usize, plot: Option<&str>) -> Title {
     Title {
-        id: TitleId::new(&format!("t{id}")),
         name: format!("Title {id}"),
-        year: None,
         plot: plot.map(str::to_owned),
-        poster: None,
-        trailer: None,
-        genres: Vec::new(),
-        labelled: false,
-        group: None,
-        fold: None,
-        fields: std::collections::BTreeMap::new(),
-        line: 0,
+        ..Title::new(TitleId::new(&format!("t{id}")))
     }
 }
 

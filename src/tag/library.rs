@@ -32,7 +32,7 @@ pub struct Library {
 impl Library {
     /// The films of media libraries below `root`, and what could not be read, in words. Ids are
     /// the folders' paths from the root. No title at all where the folders hold neither an NFO
-    /// file nor a trailer that is called one: then every video may be a trailer.
+    /// file nor a trailer that is told from films: then every video may be a trailer.
     ///
     /// # Errors
     /// A folder that was named cannot be read.
@@ -47,7 +47,7 @@ impl Library {
             }));
         }
         let mut library = Self::default();
-        if !items.iter().any(|item| item.nfo.is_some() || item.trailer.is_some()) {
+        if !is_library(&items) {
             return Ok((library, problems));
         }
         let mut num_in: BTreeMap<&Path, usize> = BTreeMap::new();
@@ -85,7 +85,7 @@ impl Library {
     /// poster where there is no trailer, and of the id where there is neither.
     #[must_use]
     pub fn of_titles(titles: Vec<Title>, folder: &Path) -> Self {
-        let nfo = |title: &Title| match title.trailer.as_ref().or(title.poster.as_ref()) {
+        let nfo = |title: &Title| match title.trailers.first().or(title.poster.as_ref()) {
             Some(media) => media.with_extension("nfo"),
             None => folder.join(format!("{}.nfo", file_name(title.id.as_str()))),
         };
@@ -106,6 +106,19 @@ impl Library {
         };
         self.nfos.iter().map(place).collect()
     }
+}
+
+/// Whether films are kept here together with what belongs to them. Videos of one folder of which
+/// some are called trailers and others are not may all be trailers.
+fn is_library(items: &[LibraryItem]) -> bool {
+    let is_beside_videos = |item: &LibraryItem| {
+        let is_video = |other: &LibraryItem| other.film.is_some() && other.trailers.is_empty();
+        items.iter().any(|other| other.folder == item.folder && is_video(other))
+    };
+    let has_trailer = |item: &LibraryItem| {
+        !item.trailers.is_empty() && (item.film.is_some() || !is_beside_videos(item))
+    };
+    items.iter().any(|item| item.nfo.is_some() || has_trailer(item))
 }
 
 /// The NFO file, or the place where both media centres look for one.
@@ -135,18 +148,13 @@ fn title(id: &str, item: &LibraryItem, nfo: Nfo) -> Title {
         .map(|(name, values)| (name.to_owned(), values.join("|")))
         .collect();
     Title {
-        id: TitleId::new(id),
         name: nfo.title.unwrap_or_else(|| item.name.clone()),
         year: nfo.year.or(item.year),
         plot: nfo.plot,
         poster: item.poster.clone(),
-        trailer: item.trailer.clone(),
-        genres: Vec::new(),
-        labelled: false,
-        group: None,
-        fold: None,
+        trailers: item.trailers.clone(),
         fields,
-        line: 0,
+        ..Title::new(TitleId::new(id))
     }
 }
 
@@ -198,8 +206,11 @@ mod tests {
             (heat.plot.as_deref(), heat.fields["director"].as_str()),
             (Some("Two men."), "A|B")
         );
-        assert!(heat.poster.is_some() && heat.trailer.is_some() && !heat.labelled);
-        assert!(alien.trailer.is_some() && alien.plot.is_none(), "the film itself is no trailer");
+        assert!(heat.poster.is_some() && heat.first_trailer().is_some() && !heat.labelled);
+        assert!(
+            alien.first_trailer().is_some() && alien.plot.is_none(),
+            "the film itself is no trailer"
+        );
         assert_eq!(broken.name, "Broken");
         assert_eq!(problems.len(), 1, "{problems:?}");
         let nfos = [
@@ -219,9 +230,19 @@ mod tests {
 
     #[test]
     fn videos_alone_are_no_library() {
-        let folder = library(&[("one.mp4", ""), ("two.mp4", "")]);
-        let (library, _) = Library::read(&[folder.path().to_owned()], folder.path()).unwrap();
-        assert!(library.titles.is_empty());
+        let titles = |files: &[&str]| {
+            let files: Vec<_> = files.iter().map(|&file| (file, "")).collect();
+            let folder = library(&files);
+            Library::read(&[folder.path().to_owned()], folder.path()).unwrap().0.titles
+        };
+        assert!(titles(&["one.mp4", "two.mp4"]).is_empty());
+        assert!(titles(&["one.mp4", "two_trailer.mp4"]).is_empty(), "both may be trailers");
+        assert!(titles(&["trailers/one.mp4", "trailers/two.mp4"]).is_empty());
+        assert_eq!(titles(&["one.mp4", "one.trailer.mp4", "two.mp4"]).len(), 2);
+        assert_eq!(titles(&["one/film.mp4", "two (2001)/trailer.mp4"]).len(), 2);
+        let several =
+            titles(&["A (2001)/A (2001).mkv", "A (2001)/Trailers/1.mp4", "A (2001)/trailer.mp4"]);
+        assert_eq!(several[0].trailers.len(), 2);
     }
 
     #[test]

@@ -180,7 +180,7 @@ mod tests {
         let title = |poster: bool, plot: bool| Title {
             poster: poster.then(|| "poster.jpg".into()),
             plot: plot.then(|| "A door opens.".to_owned()),
-            trailer: Some("trailer.mp4".into()),
+            trailers: vec!["trailer.mp4".into()],
             ..title_of("t")
         };
         let name = |titles: &[Title]| ShippedBundle::for_titles(titles).unwrap().unwrap().name;

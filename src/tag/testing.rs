@@ -8,18 +8,10 @@ use crate::{base::TitleId, catalog::Title};
 /// A title with a plot and no files.
 pub(super) fn title_of(id: &str) -> Title {
     Title {
-        id: TitleId::new(id),
         name: "A <Film> & more".to_owned(),
         year: Some(1995),
         plot: Some("A locksmith\u{1} opens a door.".to_owned()),
-        poster: None,
-        trailer: None,
-        genres: Vec::new(),
-        labelled: false,
-        group: None,
-        fold: None,
-        fields: BTreeMap::new(),
-        line: 0,
+        ..Title::new(TitleId::new(id))
     }
 }
 

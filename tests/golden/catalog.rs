@@ -87,7 +87,7 @@ fn every_problem_is_told_with_place_value_and_mend() {
     assert!(title("tt2").poster.as_ref().unwrap().ends_with("posters/gone.jpg"), "kept");
     assert_eq!((title("tt2").year, title("tt2").fold), (None, None));
     assert_eq!(title("tt5").name, "Am\u{fffd}lie");
-    assert_eq!(title("tt9").trailer, None);
+    assert_eq!(title("tt9").first_trailer(), None);
     let labels = |id: &str| (title(id).labelled, title(id).genres.len());
     assert_eq!(labels("tt7"), (true, 1), "one genre is known, the other is not");
     assert_eq!(labels("tt8"), (false, 0), "a cell that cannot be read");
@@ -305,7 +305,7 @@ fn the_open_films_are_read_whole() {
     assert_eq!(catalog.titles.len(), 3);
     for title in &catalog.titles {
         assert!(
-            title.trailer.as_ref().unwrap().is_file() && title.poster.as_ref().unwrap().is_file()
+            title.first_trailer().unwrap().is_file() && title.poster.as_ref().unwrap().is_file()
         );
         assert!(title.labelled && title.year.is_some() && title.fields.contains_key("licence"));
     }

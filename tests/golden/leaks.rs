@@ -31,18 +31,10 @@ fn naming_share(file: &Path, text: &str) -> f64 {
             }));
         }
         titles.push(Title {
-            id: TitleId::new(&titles.len().to_string()),
-            name: String::new(),
-            year: None,
             plot: (!row[text].trim().is_empty()).then(|| row[text].to_owned()),
-            poster: None,
-            trailer: None,
             genres: own,
             labelled: true,
-            group: None,
-            fold: None,
-            fields: BTreeMap::new(),
-            line: 0,
+            ..Title::new(TitleId::new(&titles.len().to_string()))
         });
     }
     let naming = names_own_genre(&titles, &Vocabulary::new(names));

@@ -30,7 +30,11 @@ pub(super) fn placeholder(text: &str) -> Option<&'static str> {
 
 /// Why a column's file is not there; `None` where it is, or where the column names none.
 pub(super) fn no_file(column: &str, cell: &Cell) -> Option<&'static str> {
-    let Content::Text(path) = &cell.content else { return None };
+    let paths = match &cell.content {
+        Content::Text(path) => std::slice::from_ref(path),
+        Content::List(paths) => paths,
+    };
     let names_file = ["poster", "trailer"].contains(&column);
-    (names_file && !Path::new(path).is_file()).then_some("there is no such file")
+    let is_there = || paths.iter().any(|path| Path::new(path).is_file());
+    (names_file && !is_there()).then_some("there is no such file")
 }

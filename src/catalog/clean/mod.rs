@@ -19,7 +19,8 @@ use super::{
 };
 
 /// Columns with texts.
-const TEXTS: [&str; 6] = ["title", "original_title", "plot", "tagline", "dialogue", "screenplay"];
+const TEXTS: [&str; 7] =
+    ["title", "original_title", "plot", "tagline", "transcript", "dialogue", "screenplay"];
 /// Columns of which it is said why they are missing.
 const EXPECTED: [&str; 6] = ["title", "year", "plot", "poster", "trailer", "genres"];
 /// A text with fewer words is too short to tell its language.

@@ -53,17 +53,16 @@ impl Notes {
 
 /// A title as a row, with the genres of the vocabulary.
 pub(super) fn row_of(title: &Title, catalog: &Catalog) -> Row {
-    let path = |path: &Option<std::path::PathBuf>| {
-        path.as_ref().map(|path| path.to_string_lossy().into_owned())
-    };
+    let path = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
     let names = title.genres.iter().map(|&genre| catalog.vocabulary.name(genre).to_owned());
     let mut row = Row::default()
         .text("id", title.id.as_str())
         .text("title", &title.name)
         .maybe("year", title.year.map(|year| year.to_string()))
         .maybe("plot", title.plot.as_ref())
-        .maybe("poster", path(&title.poster))
-        .maybe("trailer", path(&title.trailer))
+        .maybe("poster", title.poster.as_ref().map(path))
+        .one_or_list("trailer", title.trailers.iter().map(path).collect())
+        .maybe("transcript", title.transcript.as_ref())
         .list("genres", names.collect())
         .maybe("group", title.group.as_ref())
         .maybe("fold", title.fold.map(|fold| fold.to_string()));
@@ -123,17 +122,17 @@ fn note(title: &Title, words: &GenreWords) -> Notes {
         }
     }
     for column in EXPECTED {
-        let file = |path: &Option<std::path::PathBuf>| match path {
-            None => Some("none is stated"),
-            Some(path) if !path.is_file() => Some("there is no such file"),
-            Some(_) => None,
+        let file = |paths: &[std::path::PathBuf]| match paths {
+            [] => Some("none is stated"),
+            paths if !paths.iter().any(|path| path.is_file()) => Some("there is no such file"),
+            _ => None,
         };
         let stated = |is_there: bool| (!is_there).then_some("none is stated");
         let reason = match column {
             "year" => stated(title.year.is_some()),
             "plot" => stated(title.plot.is_some()),
-            "poster" => file(&title.poster),
-            "trailer" => file(&title.trailer),
+            "poster" => file(title.poster.as_slice()),
+            "trailer" => file(&title.trailers),
             _ if !title.labelled => Some("none is stated"),
             _ => title.genres.is_empty().then_some("none of its genres counts"),
         };
@@ -152,18 +151,13 @@ mod tests {
 
     fn title(id: &str, name: &str, year: i32, plot: &str) -> Title {
         Title {
-            id: TitleId::new(id),
             name: name.to_owned(),
             year: Some(year),
             plot: Some(plot.to_owned()),
-            poster: None,
-            trailer: Some("/no/such/file.mp4".into()),
+            trailers: vec!["/no/such/file.mp4".into()],
             genres: vec![GenreId(0)],
             labelled: true,
-            group: None,
-            fold: None,
-            fields: std::collections::BTreeMap::new(),
-            line: 0,
+            ..Title::new(TitleId::new(id))
         }
     }
 

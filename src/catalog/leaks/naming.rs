@@ -159,18 +159,10 @@ pub(super) mod tests {
 
     pub(in crate::catalog::leaks) fn title(plot: Option<&str>) -> Title {
         Title {
-            id: TitleId::new("t"),
-            name: String::new(),
-            year: None,
             plot: plot.map(str::to_owned),
-            poster: None,
-            trailer: None,
             genres: vec![GenreId(0)],
             labelled: true,
-            group: None,
-            fold: None,
-            fields: std::collections::BTreeMap::new(),
-            line: 0,
+            ..Title::new(TitleId::new("t"))
         }
     }
 

@@ -1,7 +1,7 @@
 //! From a row to a title.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,9 @@ use crate::{
         Problem, ProblemKind, Severity, Title,
         genres::names_of,
         problem::shown,
-        row::{Cell, Row},
+        row::{Cell, Content, Row},
+        spec::Separator,
+        trailer_names::videos_in,
     },
 };
 
@@ -111,6 +113,7 @@ impl Loader<'_> {
         let name = row.in_role(columns.title.as_ref()).map(|(cell, _)| cell.into_text());
         let text = |cell: Option<(Cell, &str)>| cell.map(|(cell, _)| cell.into_text());
         let plot = text(row.in_role(columns.plot.as_ref()));
+        let transcript = text(row.in_role(columns.transcript.as_ref()));
         let group = text(row.in_role(columns.group.as_ref()));
         let year = row.in_role(columns.year.as_ref());
         let fold = row.in_role(columns.fold.as_ref());
@@ -120,25 +123,26 @@ impl Loader<'_> {
         let spec = self.spec;
         let stated = genres.map(|(cell, field)| self.stated_genres(cell, field, line));
         self.stated.push(stated.unwrap_or_default());
+        let mut title = Title::new(id);
+        title.name = name.unwrap_or(title.name);
         Title {
-            name: name.unwrap_or_else(|| id.to_string()),
-            id,
             year: year.and_then(|(cell, field)| self.year(cell, field, line)),
             plot,
             poster: poster.and_then(|(cell, field)| {
                 let folder = spec.poster_dir.as_deref();
-                self.file(cell, field, folder, "posters", line)
+                let place = self.place(&cell.into_text(), field, (folder, "posters"), line)?;
+                self.look(&place, field, line);
+                Some(place.path)
             }),
-            trailer: trailer.and_then(|(cell, field)| {
-                let folder = spec.trailer_dir.as_deref();
-                self.file(cell, field, folder, "trailers", line)
-            }),
-            genres: Vec::new(),
-            labelled: false,
+            trailers: trailer
+                .map(|(cell, field)| self.trailers(cell, field, line))
+                .unwrap_or_default(),
+            transcript,
             group,
             fold: fold.and_then(|(cell, field)| self.fold(cell, field, line)),
             fields,
             line,
+            ..title
         }
     }
 
@@ -226,41 +230,88 @@ impl Loader<'_> {
         fold
     }
 
-    /// The file that a cell names; a problem where it is not there.
-    fn file(
-        &mut self,
-        cell: Cell,
-        field: &str,
-        folder: Option<&Path>,
-        usual_folder: &str,
-        line: u64,
-    ) -> Option<PathBuf> {
+    /// The trailers that a cell names: a file, several, or the folder that holds them.
+    fn trailers(&mut self, cell: Cell, field: &str, line: u64) -> Vec<PathBuf> {
+        let folder = (self.spec.trailer_dir.as_deref(), "trailers");
+        let mut names = files_of(cell.content.clone());
         let text = cell.into_text();
-        let problem = (Severity::Warning, ProblemKind::MissingFile);
+        // What separates names may stand in one: what is there goes first.
+        if names.is_empty() || (names.len() > 1 && self.located(&text, folder).exists()) {
+            names = vec![text];
+        }
+        let mut trailers = Vec::new();
+        for name in names {
+            let Some(place) = self.place(&name, field, folder, line) else { continue };
+            let inside = if place.path.is_dir() { videos_in(&place.path) } else { Vec::new() };
+            if inside.is_empty() {
+                self.look(&place, field, line);
+                trailers.push(place.path);
+            }
+            trailers.extend(inside);
+        }
+        let mut known = HashSet::new();
+        trailers.retain(|path| known.insert(path.clone()));
+        trailers
+    }
+
+    /// Where the file is that a cell names; a problem where that is no file's name.
+    fn place(
+        &mut self,
+        text: &str,
+        field: &str,
+        folder: (Option<&Path>, &str),
+        line: u64,
+    ) -> Option<Place> {
         if text.contains("://") {
-            let message = format!("`{field}` {:?} is an address, not a file", shown(&text));
+            let message = format!("`{field}` {:?} is an address, not a file", shown(text));
             let hint = "download it and name the file; cinetag downloads no media";
-            self.problem(problem, line, (field, &text), message, hint);
+            let problem = (Severity::Warning, ProblemKind::MissingFile);
+            self.problem(problem, line, (field, text), message, hint);
             return None;
         }
+        Some(Place { path: self.located(text, folder), text: text.to_owned() })
+    }
+
+    /// The path of a file (or of a folder of trailers) in the folder that is declared; where none
+    /// is, it may be in the usual one beside the catalog.
+    fn located(&self, text: &str, (folder, usual_folder): (Option<&Path>, &str)) -> PathBuf {
         let mut path = self.spec.folder().to_owned();
         if let Some(folder) = folder {
             path.push(folder);
         }
-        // Where no folder is declared, the file may be in the usual one beside the catalog.
-        let elsewhere = path.join(usual_folder).join(&text);
-        path.push(&text);
-        if folder.is_none() && !path.is_file() && elsewhere.is_file() {
-            return Some(elsewhere);
-        }
+        let elsewhere = path.join(usual_folder).join(text);
+        path.push(text);
+        let is_elsewhere = || elsewhere.is_file() || (!path.exists() && elsewhere.is_dir());
+        if folder.is_none() && !path.is_file() && is_elsewhere() { elsewhere } else { path }
+    }
+
+    /// A problem where a file is not there.
+    fn look(&mut self, Place { path, text }: &Place, field: &str, line: u64) {
         if !path.is_file() {
             let message = format!("`{field}`: there is no file {}", path.display());
             let hint = "check the name and the folder (`catalog.poster_dir`, \
                         `catalog.trailer_dir`), or leave the cell empty";
-            self.problem(problem, line, (field, &text), message, hint);
+            let problem = (Severity::Warning, ProblemKind::MissingFile);
+            self.problem(problem, line, (field, text), message, hint);
         }
-        Some(path)
     }
+}
+
+/// A file that is named, whether it is there or not.
+struct Place {
+    path: PathBuf,
+    /// As the catalog names it.
+    text: String,
+}
+
+/// Names of files between `|` or in a JSON list; unlike genres never between commas, which names
+/// of films have.
+fn files_of(content: Content) -> Vec<String> {
+    let separator = match &content {
+        Content::Text(text) if text.starts_with('[') => Separator::Json,
+        _ => Separator::Bar,
+    };
+    names_of(content, separator).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -317,5 +368,49 @@ mod tests {
         let (catalog, problems) = load(&declared).unwrap();
         assert_eq!(catalog.titles[0].poster, Some(path("art/a.jpg")));
         assert_eq!(problems.iter().filter(|p| p.kind == ProblemKind::MissingFile).count(), 2);
+    }
+
+    #[test]
+    fn a_cell_names_one_trailer_several_or_their_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let table = "id,trailer,transcript\na,a.mp4,Nobody knows.\nb,a.mp4|trailers/b.mp4|b.mp4,\n\
+                     c,trailers,\nd,\"[\"\"b.mp4\"\", \"\"none.mp4\"\"]\",\ne,[REC].mp4,\n\
+                     f,\"Good, Bad.mp4\",\ng,a.mp4|https://example.org/g.mp4,\nh,empty,\n";
+        for (name, text) in [
+            ("films.csv", table),
+            ("a.mp4", ""),
+            ("[REC].mp4", ""),
+            ("Good, Bad.mp4", ""),
+            ("trailers/b.mp4", ""),
+            ("trailers/a teaser.mp4", ""),
+            ("empty/readme.txt", ""),
+        ] {
+            fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+            fs::write(path(name), text).unwrap();
+        }
+        let (catalog, problems) = load(&CatalogSpec::new(path("films.csv"))).unwrap();
+        let trailers = |row: usize| {
+            let trailers = catalog.titles[row].trailers.iter();
+            let of = |path: &std::path::PathBuf| {
+                path.strip_prefix(folder.path()).unwrap().to_string_lossy().into_owned()
+            };
+            trailers.map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(trailers(0), ["a.mp4"]);
+        assert_eq!(trailers(1), ["a.mp4", "trailers/b.mp4"], "each comes once");
+        assert_eq!(trailers(2), ["trailers/b.mp4", "trailers/a teaser.mp4"]);
+        assert_eq!(trailers(3), ["trailers/b.mp4", "none.mp4"], "named, though it is not there");
+        assert_eq!(trailers(4), ["[REC].mp4"]);
+        assert_eq!(trailers(5), ["Good, Bad.mp4"]);
+        assert_eq!(trailers(6), ["a.mp4"], "an address is no file");
+        assert_eq!(trailers(7), ["empty"]);
+        let told: Vec<_> = problems.iter().map(|problem| problem.line.unwrap()).collect();
+        assert_eq!(told, [5, 8, 9], "{problems:?}");
+        assert_eq!(catalog.titles[0].transcript.as_deref(), Some("Nobody knows."));
+        assert!(catalog.titles[0].fields.is_empty(), "it is no metadata");
+        let spoken =
+            CatalogSpec { needs: vec![Need::Transcript], ..CatalogSpec::new(path("films.csv")) };
+        assert_eq!(load(&spoken).unwrap().0.titles.len(), 1);
     }
 }

@@ -112,7 +112,7 @@ fn row(root: &Path, item: &LibraryItem, is_alone: bool, nfo: Nfo) -> Row {
         .maybe("plot", nfo.plot)
         .maybe("tagline", nfo.tagline)
         .maybe("poster", item.poster.as_ref().map(relative))
-        .maybe("trailer", item.trailer.as_ref().map(relative))
+        .one_or_list("trailer", item.trailers.iter().map(relative).collect())
         .list("genres", nfo.genres)
         .maybe("group", nfo.set)
         .maybe("imdb_id", ids.remove("imdb").or_else(|| item.imdb_id.clone()))
@@ -172,7 +172,7 @@ mod tests {
         let lock = &catalog.titles[3];
         assert_eq!((lock.name.as_str(), lock.year), ("The Quiet Lock", Some(1995)));
         assert!(lock.poster.as_ref().unwrap().is_file());
-        assert!(lock.trailer.as_ref().unwrap().is_file());
+        assert!(lock.first_trailer().unwrap().is_file());
         assert!(lock.labelled && lock.plot.is_some());
         assert_eq!(lock.fields["director"], "O. Director");
         assert_eq!(catalog.titles[2].name, "Broken");

@@ -25,12 +25,13 @@ mod trailers12k;
 mod webdataset;
 
 use std::{
+    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
 pub use super::row::Row;
-use super::{CatalogError, media_kind::has_extension};
+use super::{CatalogError, media_kind::has_extension, trailer_names};
 pub use intake::{Intake, LeftOut};
 
 /// A kind of data.
@@ -76,6 +77,25 @@ pub fn find(name: &str) -> Option<&'static dyn Source> {
 /// A path as it is named from a folder.
 fn relative(folder: &Path, path: &Path) -> String {
     path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// Trailers by the stem of their film (an id, mostly), in their order; as they are named from a
+/// folder.
+fn by_film<'a>(
+    folder: &Path,
+    trailers: impl IntoIterator<Item = &'a PathBuf>,
+) -> HashMap<String, Vec<String>> {
+    let mut trailers: Vec<&PathBuf> = trailers.into_iter().collect();
+    trailers.sort_by_cached_key(|path| trailer_names::order(path));
+    let mut by_film: HashMap<String, Vec<String>> = HashMap::new();
+    for path in trailers {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let named = trailer_names::named(&stem).filter(|named| named.is_sure);
+        let film = named.map(|named| named.film).filter(|film| !film.is_empty());
+        let film = film.unwrap_or(&stem).to_owned();
+        by_film.entry(film).or_default().push(relative(folder, path));
+    }
+    by_film
 }
 
 /// The file itself, or all files below a folder that end in one of these, in the order of their

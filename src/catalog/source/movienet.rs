@@ -6,12 +6,11 @@
 //! a list; the longest of overview, storyline and plot is the plot. A trailer is found where a
 //! video is named by the IMDb id.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 use super::{
-    Intake, Row, Source, files_below,
+    Intake, Row, Source, by_film, files_below,
     json::{self, names, text},
-    relative,
 };
 use crate::catalog::{
     CatalogError,
@@ -37,17 +36,11 @@ impl Source for MovieNet {
     }
 
     fn read(&self, path: &Path, intake: &mut Intake<'_>) -> Result<(), CatalogError> {
-        let mut files = files_below(path, &[&["json"][..], &VIDEO].concat())?;
-        let mut trailers = HashMap::new();
-        files.retain(|file| {
-            let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let is_video = has_extension(file, &VIDEO);
-            if is_video {
-                trailers.insert(stem, relative(path, file));
-            }
-            !is_video
-        });
-        for file in &files {
+        let files = files_below(path, &[&["json"][..], &VIDEO].concat())?;
+        let (videos, files): (Vec<_>, Vec<_>) =
+            files.iter().partition(|file| has_extension(file, &VIDEO));
+        let trailers = by_film(path, videos);
+        for file in files {
             let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             json::for_each(file, intake, |object, shared, intake| {
                 let stated = text(&object, "imdb_id").unwrap_or_else(|| stem.clone());
@@ -64,7 +57,7 @@ impl Source for MovieNet {
                     .text("title", name)
                     .maybe("year", year.map(|y| y.to_string()).or_else(|| text(&object, "year")))
                     .maybe("plot", plots.max_by_key(String::len))
-                    .maybe("trailer", trailers.get(&id))
+                    .one_or_list("trailer", trailers.get(&id).cloned().unwrap_or_default())
                     .list("genres", list("genres"))
                     .list("country", list("country"))
                     .list("director", list("director"))

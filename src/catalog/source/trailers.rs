@@ -27,7 +27,7 @@ impl Source for Trailers {
             intake.problem(problem);
         }
         for title in catalog.titles {
-            let file = title.trailer.as_ref().or(title.poster.as_ref());
+            let file = title.trailers.first().or(title.poster.as_ref());
             let file = file.map_or(path, |file| file.as_path());
             let name = |file: &Path| relative(path, file);
             let row = Row::at(file.into(), 0)
@@ -36,7 +36,7 @@ impl Source for Trailers {
                 .text("title", &title.name)
                 .maybe("year", title.year.map(|year| year.to_string()))
                 .maybe("plot", title.plot.as_ref())
-                .maybe("trailer", title.trailer.as_deref().map(name))
+                .one_or_list("trailer", title.trailers.iter().map(|file| name(file)).collect())
                 .maybe("poster", title.poster.as_deref().map(name));
             intake.title(row);
         }

@@ -5,9 +5,9 @@
 //! has the columns `mid`, one a genre, and `split0` to `split2` (0 training, 1 validation,
 //! 2 test). A trailer is found where a video is named by the `mid`, beside or in `trailers`.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
-use super::{Intake, Row, Source, files_below, relative, table::Table};
+use super::{Intake, Row, Source, by_film, files_below, table::Table};
 use crate::catalog::{CatalogError, ProblemKind, ids::imdb_id_in, media_kind::VIDEO};
 
 /// Trailers12k.
@@ -31,11 +31,7 @@ impl Source for Trailers12k {
             if path.is_dir() { path.join("trailers12k_mgtc.csv") } else { path.to_owned() };
         let table = Table::open_with(&labels, &["mid", "split0"])?;
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-        let mut trailers = HashMap::new();
-        for file in files_below(folder, &VIDEO)? {
-            let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            trailers.insert(stem, relative(folder, &file));
-        }
+        let trailers = by_film(folder, &files_below(folder, &VIDEO)?);
         let (shared, columns) = (table.path.clone(), table.columns.clone());
         let is_genre = |name: &str| name != "mid" && !name.starts_with("split");
         table.for_each(intake, |cells, intake| {
@@ -60,7 +56,7 @@ impl Source for Trailers12k {
             let row = Row::at(shared.clone(), cells.line())
                 .text("id", id)
                 .maybe("imdb_id", imdb_id_in(id))
-                .maybe("trailer", trailers.get(id))
+                .one_or_list("trailer", trailers.get(id).cloned().unwrap_or_default())
                 .list("genres", genres)
                 .maybe("split", split("split0"))
                 .maybe("split1", split("split1"))

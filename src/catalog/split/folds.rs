@@ -242,18 +242,12 @@ mod tests {
     /// Ten titles; 8 and 9 unlabelled; 0 and 1 one group.
     fn catalog() -> Catalog {
         let title = |row: u16| Title {
-            id: TitleId::new(&format!("t{row}")),
-            name: String::new(),
-            year: None,
-            plot: None,
-            poster: None,
-            trailer: None,
             genres: if row < 8 { vec![GenreId(row % 2)] } else { Vec::new() },
             labelled: row < 8,
             group: (row < 2).then(|| "pair".to_owned()),
             fold: Some(if row < 2 { 1 } else { u32::from(row % 3) * 2 + 1 }),
-            fields: std::collections::BTreeMap::new(),
             line: u64::from(row) + 2,
+            ..Title::new(TitleId::new(&format!("t{row}")))
         };
         let vocabulary = Vocabulary::new(vec!["A".to_owned(), "B".to_owned()]);
         Catalog { titles: (0..10).map(title).collect(), vocabulary }

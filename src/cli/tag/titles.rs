@@ -186,12 +186,13 @@ fn load(
 fn catalog_inside(folder: &Path, trained: &[CatalogSpec]) -> Option<PathBuf> {
     let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
     let mut fitting = entries.filter(|path| {
-        let is_there = |file: &Option<PathBuf>| file.as_ref().is_some_and(|file| file.is_file());
         path.is_file()
             && Format::of_path(path).is_some()
             && load(path, trained).is_ok_and(|(catalog, _)| {
                 let mut titles = catalog.titles.iter();
-                titles.any(|title| is_there(&title.poster) || is_there(&title.trailer))
+                titles.any(|title| {
+                    title.poster.iter().chain(&title.trailers).any(|file| file.is_file())
+                })
             })
     });
     let first = fitting.next()?;

@@ -121,7 +121,7 @@ impl Modality for Frames {
     }
 
     fn source(&self, title: &Title) -> Option<SourceKind> {
-        title.trailer.clone().map(SourceKind::File)
+        title.first_trailer().map(|path| SourceKind::File(path.to_owned()))
     }
 
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {

@@ -154,20 +154,7 @@ mod tests {
 
     fn title(year: Option<i32>, fields: &[(&str, &str)]) -> Title {
         let owned = fields.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
-        Title {
-            id: TitleId::new("tt1"),
-            name: "One".to_owned(),
-            year,
-            plot: None,
-            poster: None,
-            trailer: None,
-            genres: Vec::new(),
-            labelled: false,
-            group: None,
-            fold: None,
-            fields: owned.collect::<BTreeMap<_, _>>(),
-            line: 2,
-        }
+        Title { year, fields: owned.collect::<BTreeMap<_, _>>(), ..Title::new(TitleId::new("tt1")) }
     }
 
     #[test]

@@ -74,10 +74,9 @@ fn documents(Tagged { title, tags }: Tagged<'_>) -> io::Result<Vec<Value>> {
     };
     let at = |location: String| Map::from_iter([("location".to_owned(), json!(location))]);
     let text = |text: &str| Map::from_iter([("text".to_owned(), json!({ "@value": text }))]);
-    for (kind, path) in [("VideoDocument", &title.trailer), ("ImageDocument", &title.poster)] {
-        if let Some(path) = path {
-            add(kind, at(file_uri(path)?));
-        }
+    let trailers = title.trailers.iter().map(|path| ("VideoDocument", path));
+    for (kind, path) in trailers.chain(title.poster.iter().map(|path| ("ImageDocument", path))) {
+        add(kind, at(file_uri(path)?));
     }
     if let Some(plot) = &title.plot {
         add("TextDocument", text(plot));

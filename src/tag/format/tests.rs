@@ -277,7 +277,7 @@ fn json_ld_is_a_movie() {
 #[test]
 fn mmif_follows_its_schema() {
     let mut title = title_of("film");
-    title.trailer = Some("/films/A b ü/trailer.mp4".into());
+    title.trailers = vec!["/films/A b ü/trailer.mp4".into()];
     title.poster = Some("/films/poster.jpg".into());
     let tags = tags_of(&["Drama", "War"]);
     let bytes =
