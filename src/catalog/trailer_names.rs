@@ -53,6 +53,12 @@ pub(super) fn named(stem: &str) -> Option<Named<'_>> {
     Some(named)
 }
 
+/// `trailer003` is one of a collection, and not a film that others could be trailers of.
+pub(super) fn is_of_collection(stem: &str) -> bool {
+    let word = stem.trim_end_matches(|c: char| c.is_ascii_digit());
+    word.len() < stem.len() && WORDS.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
 /// What stands before the last word, and the separator next to it.
 fn before_word(stem: &str) -> Option<(&str, Option<char>)> {
     let is_number = |c: char| c.is_ascii_digit() || " -_.#()".contains(c);
@@ -143,6 +149,7 @@ mod tests {
         ] {
             assert_eq!(named(film), None, "{film}");
         }
+        assert!(is_of_collection("Trailer003") && !is_of_collection("trailer"));
         assert!(is_folder_of_trailers("Trailers") && !is_folder_of_trailers("extras"));
     }
 

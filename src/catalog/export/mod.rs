@@ -229,4 +229,43 @@ mod tests {
             assert!(card.contains(part), "{part:?} is not in\n{card}");
         }
     }
+
+    #[test]
+    fn all_trailers_and_the_transcript_go_out_and_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let mut text = String::from("id,genres,trailer,transcript\n");
+        for idx in 0..4 {
+            let trailers = ["a.mp4|b.mp4", "a.mp4", "c", ""][idx];
+            writeln!(text, "t{idx},Drama,{trailers},{}", ["", "Nobody knows."][idx % 2]).unwrap();
+        }
+        fs::create_dir(path("c")).unwrap();
+        for (name, text) in [("films.csv", &*text), ("a.mp4", ""), ("b.mp4", ""), ("c/d.mp4", "")] {
+            fs::write(path(name), text).unwrap();
+        }
+        let spec = CatalogSpec::new(path("films.csv"));
+        let (catalog, problems) = load(&spec).unwrap();
+        assert!(problems.is_empty(), "{problems:?}");
+        let of = |title: &Title| (title.trailers.clone(), title.transcript.clone());
+        let before: Vec<_> = catalog.titles.iter().map(of).collect();
+        assert_eq!(
+            before.iter().map(|(trailers, _)| trailers.len()).collect::<Vec<_>>(),
+            [2, 1, 1, 0]
+        );
+        assert_eq!(before[1].1.as_deref(), Some("Nobody knows."));
+        export(&spec, &catalog, problems, &path("out"), 2, Seed(1)).unwrap();
+        for (file, format) in [
+            ("titles.jsonl", Format::Auto),
+            ("titles.csv", Format::Auto),
+            ("titles.parquet", Format::Source("parquet")),
+        ] {
+            let spec = CatalogSpec { format, ..CatalogSpec::new(path("out").join(file)) };
+            let titles = load(&spec).unwrap().0.titles;
+            assert_eq!(titles.iter().map(of).collect::<Vec<_>>(), before, "{file}");
+        }
+        let lines = fs::read_to_string(path("out/titles.jsonl")).unwrap();
+        let lines: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert!(lines[0]["trailer"].is_array(), "several are a list");
+        assert!(lines[1]["trailer"].is_string(), "one is written as it always was");
+    }
 }

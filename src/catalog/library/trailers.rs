@@ -150,8 +150,8 @@ impl OneFilm {
         let stem = place.stems.first();
         let is_called_so = |stem: &String| name_key(&name_and_year(stem).0) == name_key(&name);
         let is_own = place.is_described || year.is_some() || stem.is_some_and(is_called_so);
-        let is_one = place.stems.len() <= 1 && (stem.is_some() || is_own);
-        is_one.then_some(Self { year, is_own })
+        let is_film = stem.map_or(is_own, |stem| !trailer_names::is_of_collection(stem));
+        (place.stems.len() <= 1 && is_film).then_some(Self { year, is_own })
     }
 
     /// Whether a trailer may be its own whose name is not the film's: `Official Trailer-trailer`

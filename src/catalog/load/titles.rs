@@ -355,7 +355,7 @@ mod tests {
         let (catalog, problems) = load(&CatalogSpec::new(path("films.csv"))).unwrap();
         let [a, b] = &catalog.titles[..] else { panic!("{:?}", catalog.titles) };
         assert_eq!(a.poster, Some(path("a.jpg")), "beside the catalog goes first");
-        assert_eq!(a.trailer, Some(path("trailers/a.mp4")));
+        assert_eq!(a.trailers, [path("trailers/a.mp4")]);
         assert_eq!(b.poster, Some(path("b.jpg")), "named, though it is not there");
         let missing: Vec<_> =
             problems.iter().filter(|p| p.kind == ProblemKind::MissingFile).collect();
