@@ -74,7 +74,7 @@ const FOREIGN_WORDS: &[&str] = &[
     "catalog/clean",
     "catalog/export",
     "catalog/import",
-    "catalog/library.rs",
+    "catalog/library",
     "catalog/nfo.rs",
     "catalog/source",
 ];
