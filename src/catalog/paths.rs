@@ -133,7 +133,7 @@ impl Finder {
             let text = trailers.iter().find_map(|path| companion(path, &stem, &TEXT, "plots"));
             taken.extend(poster.iter().chain(&text).map(|path| real(path)));
             let plot = text.and_then(|path| read_plot(&path, &mut self.problems));
-            titles.push((path, Title { poster, plot, trailers, ..title(&stem) }));
+            titles.push((path, Title { plot, poster, trailers, ..title(&stem) }));
         }
         for (path, kind) in &self.found {
             if taken.contains(&real(path)) {

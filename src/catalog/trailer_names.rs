@@ -5,7 +5,7 @@
 //! source: Kodi wiki, "Local trailers" (`FILM-trailer`, `movie-trailer`); Jellyfin
 //! documentation, "Movies", "Extras" (`-trailer`, `.trailer`, `_trailer`, ` trailer`, `trailer`,
 //! a folder `trailers`); Plex, "Local files for trailers and extras" (`Any words-trailer`,
-//! `Trailers/`); tinyMediaManager and MediaElch (`FILM-trailer1`, `trailers/FILM-trailer`);
+//! `Trailers/`); tinyMediaManager and `MediaElch` (`FILM-trailer1`, `trailers/FILM-trailer`);
 //! Trailarr (`FILM - Trailer-trailer`, `FILM.trailer`).
 
 use std::{

@@ -87,7 +87,9 @@ impl<'a> Folder<'a> {
         };
         let (trailers, films): (Vec<_>, Vec<_>) =
             files.iter().filter(|file| may_be_film(file)).partition(|file| is_called(file));
-        films.into_iter().for_each(|film| folder.add_film(film));
+        for film in films {
+            folder.add_film(film);
+        }
         folder.add_sidecars();
 
         let of_trailers = folders.iter().filter(|f| is_folder_of_trailers(&file_name(f)));
@@ -102,7 +104,9 @@ impl<'a> Folder<'a> {
         let inside_it = of_trailers.flat_map(|folder| videos_in(folder)).collect();
         let sorted = trailers::sorted(&place, trailers, inside_it);
         folder.stems.extend(sorted.elsewhere);
-        sorted.films.into_iter().for_each(|film| folder.add_film(film));
+        for film in sorted.films {
+            folder.add_film(film);
+        }
         folder.trailers = sorted.trailers;
 
         let of_trailers = TrailerStems::new(path, &folder.trailers);
