@@ -1,13 +1,14 @@
 //! From many frames of a film to a few: none black, none twice, spread over its length.
 
 use super::{
+    answer::{Keyframe, Keyframes, Picture},
     choose,
-    request::{Failure, FrameSpec, Keyframe, Keyframes, Picture, ReasonCode},
+    request::{Failure, FrameSpec, ReasonCode},
     thumbnail::Thumbnail,
 };
 
 /// How often stand-ins are looked for in place of frames that were left out.
-const NUM_ROUNDS: usize = 3;
+pub(super) const NUM_ROUNDS: usize = 3;
 
 /// A frame that was decoded and scaled.
 pub(super) struct Still {
@@ -41,18 +42,10 @@ impl Selection {
         mut make: impl FnMut(Vec<C>) -> Result<Vec<Still>, Failure>,
     ) -> Result<(), Failure> {
         for _ in 0..NUM_ROUNDS {
-            let num_more = self.spec.max_frames - self.kept.len();
-            if num_more == 0 || candidates.is_empty() {
+            let round = self.choose(&mut candidates, &time_secs);
+            if round.is_empty() {
                 break;
             }
-            let kept_times: Vec<f64> = self.kept.iter().map(|still| still.time_secs).collect();
-            let times: Vec<f64> = candidates.iter().map(&time_secs).collect();
-            let chosen = choose::fill(&kept_times, &times, num_more);
-            let mut round = Vec::with_capacity(chosen.len());
-            for place in chosen.into_iter().rev() {
-                round.push(candidates.remove(place));
-            }
-            round.reverse();
             for still in make(round)? {
                 self.offer(still);
             }
@@ -60,7 +53,30 @@ impl Selection {
         Ok(())
     }
 
-    fn offer(&mut self, still: Still) {
+    /// Takes out of the candidates what is to be tried next: as many as are still wanted, in the
+    /// largest gaps.
+    pub(super) fn choose<C>(
+        &self,
+        candidates: &mut Vec<C>,
+        time_secs: impl Fn(&C) -> f64,
+    ) -> Vec<C> {
+        let num_more = self.spec.max_frames - self.kept.len();
+        if num_more == 0 || candidates.is_empty() {
+            return Vec::new();
+        }
+        let kept_times: Vec<f64> = self.kept.iter().map(|still| still.time_secs).collect();
+        let times: Vec<f64> = candidates.iter().map(&time_secs).collect();
+        let chosen = choose::fill(&kept_times, &times, num_more);
+        let mut round = Vec::with_capacity(chosen.len());
+        for place in chosen.into_iter().rev() {
+            round.push(candidates.remove(place));
+        }
+        round.reverse();
+        round
+    }
+
+    /// Keeps a still if it is worth it.
+    pub(super) fn offer(&mut self, still: Still) {
         if still.thumbnail.mean() < self.spec.black_luma {
             self.num_black += 1;
             return;
