@@ -113,3 +113,6 @@ fn decode_file(file: &File, request: &DecodeRequest, limits: &Limits) -> Decoded
     decoded.peak_bytes = memory::peak_bytes();
     decoded
 }
+
+#[cfg(test)]
+mod tests;
