@@ -27,10 +27,10 @@ fn many() -> Vec<Want> {
     let every = |sampling| Want::Frames(frames(sampling, 32, Fit::Stretch, 2.0));
     let audio = |rate_hz, max_secs| Want::Audio(AudioSpec { rate_hz, max_secs });
     vec![
+        // So strict that others are tried instead, which the next two do not want.
+        Want::Frames(keyframes(32, Fit::CenterCrop, 30.0)),
         Want::Frames(keyframes(64, Fit::Stretch, 0.0)),
         Want::Frames(keyframes(96, Fit::Pad, 3.0)),
-        // So strict that others are tried instead, which the first two do not want.
-        Want::Frames(keyframes(32, Fit::CenterCrop, 30.0)),
         Want::Frames(FrameSpec { max_frames: 3, ..keyframes(64, Fit::Stretch, 0.0) }),
         Want::Frames(FrameSpec { crop_bars: false, ..keyframes(64, Fit::Stretch, 0.0) }),
         every(Sampling::Uniform),
@@ -78,7 +78,7 @@ fn told(alone: &Result<Part, super::Failure>, together: &Result<Part, super::Fai
 fn film(path: &Path) {
     let (width, height, fps) = (96, 64, 10);
     let codec = VideoCodec::H264;
-    let video = VideoSettings { width, height, fps, codec, keyframe_interval: 15 };
+    let video = VideoSettings { width, height, fps, codec, keyframe_interval: 3 };
     let audio = AudioSettings { rate_hz: 48_000, codec: AudioCodec::Aac };
     let mut writer = MovieWriter::create(path, video, Some(audio)).unwrap();
     for n in 0..80_u32 {
