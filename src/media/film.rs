@@ -80,13 +80,14 @@ impl Film {
 }
 
 /// A taker, and whom it takes for.
-struct Taking {
+struct Taking<'a> {
     want_idxs: Vec<usize>,
-    taker: Box<dyn Taker>,
+    taker: Box<dyn Taker + 'a>,
     is_sound: bool,
 }
 
 /// A film to decode: an open file and what its path calls it.
+#[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) file: &'a File,
     pub(super) path: &'a Path,
@@ -94,16 +95,16 @@ pub(super) struct Source<'a> {
 }
 
 /// How a party's wants are met.
-enum Way {
+enum Way<'a> {
     /// From the packets, while they are read.
-    Reading(Box<dyn Taker>),
+    Reading(Box<dyn Taker + 'a>),
     /// The index led to them.
     Done(Vec<Result<Part, Failure>>),
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
     /// Opens the container from its begin. Only the one opened last may be read from.
-    fn open(&self) -> Result<Container, Failure> {
+    pub(super) fn open(&self) -> Result<Container, Failure> {
         let unreadable =
             |error: std::io::Error| Failure::new(ReasonCode::Unreadable, error.to_string());
         container::open(self.file.try_clone().map_err(unreadable)?, self.path, self.limits)
@@ -171,7 +172,7 @@ impl Source<'_> {
         party: &Party<'_>,
         container: &mut Container,
         preference: Preference,
-    ) -> Result<Way, Failure> {
+    ) -> Result<Way<'a>, Failure> {
         let start_secs = container.start_secs;
         Ok(match party {
             Party::Keyframes(specs) => {
@@ -210,13 +211,16 @@ impl Source<'_> {
         })
     }
 
-    fn keyframes(&self, specs: Vec<FrameSpec>, container: &mut Container) -> Result<Way, Failure> {
+    fn keyframes(
+        &self,
+        specs: Vec<FrameSpec>,
+        container: &mut Container,
+    ) -> Result<Way<'a>, Failure> {
         let stream = picture_stream(container)?;
         let ticks = index::of_long_film(container, &stream);
         let num_frames = specs.first().map_or(0, |spec| spec.max_frames);
         let facts = stream.clone();
-        let limits = self.limits.clone();
-        let mut picker = Box::new(KeyframePicker::new(specs, limits, stream, container.start_secs));
+        let mut picker = Box::new(KeyframePicker::new(specs, *self, stream, container.start_secs));
         let Some(ticks) = ticks else { return Ok(Way::Reading(picker)) };
         let ticks = index::evenly(&ticks, num_frames.saturating_mul(NUM_SPARE));
         Ok(Way::Done(match index::feed(container, &facts, &ticks, picker.as_mut()) {
@@ -235,7 +239,7 @@ fn picture_stream(container: &Container) -> Result<StreamFacts, Failure> {
 /// Reads to the end, or to where nothing more is wanted; says why it could not.
 fn read_packets(
     container: &mut Container,
-    takings: &mut Vec<Taking>,
+    takings: &mut Vec<Taking<'_>>,
     film: &mut Film,
 ) -> Option<Failure> {
     let ticks: Vec<f64> = container
@@ -253,31 +257,15 @@ fn read_packets(
     container.keep_only(&streams(|_| true));
     let to_the_end = streams(|taker| taker.ends_with_the_film());
     let mut end_secs = 0.0_f64;
-    let mut num_errors = 0;
     loop {
         if takings.iter().all(|taking| taking.taker.is_full()) {
             return None;
         }
-        let mut packet = Packet::empty();
-        match packet.read(&mut container.input) {
-            Ok(()) => num_errors = 0,
-            Err(ffmpeg::Error::Eof) => break,
-            // Demuxers find their way again behind damage; a size that is damaged asks for
-            // more memory than there is.
-            Err(
-                error @ (ffmpeg::Error::InvalidData
-                | ffmpeg::Error::Other {
-                    errno: ffmpeg::error::EAGAIN | ffmpeg::error::ENOMEM,
-                }),
-            ) => {
-                num_errors += 1;
-                if num_errors >= MAX_ERRORS {
-                    return Some(Failure::new(ReasonCode::Corrupt, libav::failure(error).detail));
-                }
-                continue;
-            }
-            Err(error) => return Some(libav::failure(error)),
-        }
+        let packet = match next_packet(container) {
+            Ok(Some(packet)) => packet,
+            Ok(None) => break,
+            Err(failure) => return Some(failure),
+        };
         let index = packet.stream();
         if let (Some(start), Some(tick)) = (packet.pts().or(packet.dts()), ticks.get(index))
             && to_the_end.contains(&index)
@@ -298,10 +286,39 @@ fn read_packets(
     })
 }
 
+/// The next packet of the streams that are kept; `None` at the end.
+///
+/// # Errors
+/// Nothing more can be read.
+pub(super) fn next_packet(container: &mut Container) -> Result<Option<Packet>, Failure> {
+    let mut num_errors = 0;
+    loop {
+        let mut packet = Packet::empty();
+        match packet.read(&mut container.input) {
+            Ok(()) => return Ok(Some(packet)),
+            Err(ffmpeg::Error::Eof) => return Ok(None),
+            // Demuxers find their way again behind damage; a size that is damaged asks for
+            // more memory than there is.
+            Err(
+                error @ (ffmpeg::Error::InvalidData
+                | ffmpeg::Error::Other {
+                    errno: ffmpeg::error::EAGAIN | ffmpeg::error::ENOMEM,
+                }),
+            ) => {
+                num_errors += 1;
+                if num_errors >= MAX_ERRORS {
+                    return Err(Failure::new(ReasonCode::Corrupt, libav::failure(error).detail));
+                }
+            }
+            Err(error) => return Err(libav::failure(error)),
+        }
+    }
+}
+
 /// Gives a packet to all who take its stream; who fails takes no more.
-fn hand_out(packet: Packet, takings: &mut Vec<Taking>, film: &mut Film) {
+fn hand_out(packet: Packet, takings: &mut Vec<Taking<'_>>, film: &mut Film) {
     let is_encrypted = libav::is_encrypted(&packet);
-    let takes = |taking: &Taking| taking.taker.stream_index() == packet.stream();
+    let takes = |taking: &Taking<'_>| taking.taker.stream_index() == packet.stream();
     let mut left: Vec<usize> = (0..takings.len()).filter(|n| takes(&takings[*n])).collect();
     let mut packet = Some(packet);
     let mut failed = Vec::new();

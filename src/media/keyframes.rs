@@ -6,19 +6,19 @@
 //! are kept compressed, thinned out evenly when there are more than four times as many as
 //! wanted or more than [`MAX_BYTES`] of them, and only those that are chosen at the end of
 //! the film are decoded ([`super::viewers`]): a film of two hours costs no more memory or
-//! decoding than a trailer.
+//! decoding than a trailer. Where they give too few pictures, frames between them are looked at
+//! ([`super::between`]).
 
 use ffmpeg_next::Packet;
 
 use super::{
     answer::{Keyframes, Part},
+    between::Sparse,
     container::StreamFacts,
-    film::Taker,
-    frame_decoder::Losses,
-    limits::Limits,
+    film::{Source, Taker},
     request::{Failure, FrameSpec, ReasonCode},
-    selection::{Selection, thin},
-    viewers::{self, Studio},
+    selection::thin,
+    viewers::{self, Studio, Viewed},
 };
 
 /// Compressed keyframes that are kept, bytes.
@@ -34,38 +34,43 @@ pub(super) struct Candidate {
 }
 
 /// Takes packets while the container is read.
-pub(super) struct KeyframePicker {
+pub(super) struct KeyframePicker<'a> {
     /// They differ in nothing that decides which keyframes are kept compressed.
     specs: Vec<FrameSpec>,
     max_frames: usize,
-    limits: Limits,
+    source: Source<'a>,
     stream: StreamFacts,
     start_secs: f64,
     candidates: Vec<Candidate>,
     num_bytes: usize,
     num_packets: usize,
+    num_keys: usize,
     num_encrypted: usize,
+    /// When the last frame ends.
+    end_secs: f64,
 }
 
-impl KeyframePicker {
+impl<'a> KeyframePicker<'a> {
     /// `start_secs` is the film's begin in the container's timestamps; all specs want as many
     /// frames, and all want bars cropped or none does.
     pub(super) fn new(
         specs: Vec<FrameSpec>,
-        limits: Limits,
+        source: Source<'a>,
         stream: StreamFacts,
         start_secs: f64,
     ) -> Self {
         Self {
             max_frames: specs.first().map_or(0, |spec| spec.max_frames),
             specs,
-            limits,
+            source,
             stream,
             start_secs,
             candidates: Vec::new(),
             num_bytes: 0,
             num_packets: 0,
+            num_keys: 0,
             num_encrypted: 0,
+            end_secs: 0.0,
         }
     }
 
@@ -86,22 +91,28 @@ impl KeyframePicker {
             return Ok(vec![Ok(Part::Frames(Keyframes::default())); self.specs.len()]);
         }
         let knows_bars = self.specs.iter().all(|spec| !spec.crop_bars);
-        let studio = Studio::open(&self.stream, &self.limits, self.start_secs, knows_bars)?;
+        let studio = Studio::open(&self.stream, self.source.limits, self.start_secs, knows_bars)?;
         if self.candidates.is_empty() {
             return Err(broke_off.unwrap_or_else(|| match self.num_packets {
                 0 => Failure::new(ReasonCode::Truncated, "the stream holds no packets"),
                 n => Failure::new(ReasonCode::Corrupt, format!("no keyframe in {n} packets")),
             }));
         }
-        let kept = viewers::choose_and_scale(studio, self.specs, &self.candidates);
-        let finish = |(selection, losses): (Selection, Losses)| {
-            selection.finish(broke_off.clone().or_else(|| losses.complaint()))
+        let mut viewed = viewers::choose_and_scale(studio, self.specs, &self.candidates);
+        let sparse = Sparse {
+            source: self.source,
+            stream: &self.stream,
+            end_secs: self.end_secs,
+            num_keys: self.num_keys,
+            max_frames: self.max_frames,
         };
-        Ok(kept.into_iter().map(|kept| kept.and_then(finish).map(Part::Frames)).collect())
+        sparse.fill(viewed.iter_mut().flatten());
+        let finish = |viewed: Viewed| viewed.finish(broke_off.clone());
+        Ok(viewed.into_iter().map(|viewed| viewed.and_then(finish).map(Part::Frames)).collect())
     }
 }
 
-impl Taker for KeyframePicker {
+impl Taker for KeyframePicker<'_> {
     fn stream_index(&self) -> usize {
         self.stream.index
     }
@@ -112,6 +123,10 @@ impl Taker for KeyframePicker {
             self.num_encrypted += 1;
             return Ok(());
         }
+        if let Some(start) = packet.pts().or(packet.dts()) {
+            let end = (start + packet.duration().max(0)) as f64 * self.stream.tick_secs;
+            self.end_secs = self.end_secs.max(end - self.start_secs);
+        }
         if !packet.is_key() || packet.size() == 0 || self.max_frames == 0 {
             return Ok(());
         }
@@ -119,6 +134,7 @@ impl Taker for KeyframePicker {
             || (self.num_packets - 1) as f64 * self.stream.frame_secs,
             |ticks| ticks as f64 * self.stream.tick_secs - self.start_secs,
         );
+        self.num_keys += 1;
         self.num_bytes += packet.size();
         // Nearly always at the end; a film cut out of order is put in order.
         let place = self.candidates.partition_point(|other| other.time_secs <= time_secs);

@@ -9,6 +9,7 @@
 
 mod answer;
 mod bars;
+mod between;
 mod choose;
 mod colour;
 mod container;

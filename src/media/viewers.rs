@@ -12,6 +12,7 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{Discard, frame};
 
 use super::{
+    answer::Keyframes,
     bars::Bars,
     choose,
     container::StreamFacts,
@@ -92,13 +93,33 @@ struct Viewer {
     stills: Vec<Still>,
 }
 
-/// Looks at what is chosen of the candidates, which ascend in time: for each spec what was kept,
-/// and what was lost.
+/// What one of them saw.
+pub(super) struct Viewed {
+    pub(super) selection: Selection,
+    pub(super) lens: Lens,
+    /// What could not be decoded.
+    pub(super) losses: Losses,
+    /// What kept it from seeing more.
+    pub(super) trouble: Option<Failure>,
+}
+
+impl Viewed {
+    /// What was kept. `broke_off` is why the container could not be read to its end.
+    ///
+    /// # Errors
+    /// Those of [`Selection::finish`].
+    pub(super) fn finish(self, broke_off: Option<Failure>) -> Result<Keyframes, Failure> {
+        let losses = self.losses.with(&self.lens.losses);
+        self.selection.finish(broke_off.or_else(|| losses.complaint()).or(self.trouble))
+    }
+}
+
+/// Looks at what is chosen of the candidates, which ascend in time; for each spec what it saw.
 pub(super) fn choose_and_scale(
     studio: Studio<'_>,
     specs: Vec<FrameSpec>,
     candidates: &[Candidate],
-) -> Vec<Result<(Selection, Losses), Failure>> {
+) -> Vec<Result<Viewed, Failure>> {
     let mut kept: Vec<_> = specs.iter().map(|_| None).collect();
     let viewer = |(spec_idx, spec): (usize, FrameSpec)| Viewer {
         spec_idx,
@@ -114,8 +135,9 @@ pub(super) fn choose_and_scale(
         let (done, others): (Vec<_>, Vec<_>) =
             choices.drain(..).partition(|(choice, _)| choice.is_empty());
         for viewer in done.into_iter().flat_map(|(_, viewers)| viewers) {
-            let losses = studio.decoder.losses.with(&viewer.lens.losses);
-            kept[viewer.spec_idx] = Some(Ok((viewer.selection, losses)));
+            let Viewer { spec_idx, lens, selection, .. } = viewer;
+            let losses = studio.decoder.losses.clone();
+            kept[spec_idx] = Some(Ok(Viewed { selection, lens, losses, trouble: None }));
         }
         for (studio, (choice, mut viewers)) in studio.for_each_party(others) {
             let looked = studio.and_then(|mut studio| {
