@@ -75,7 +75,7 @@ fn is_text(codec: codec::Id) -> bool {
     #[allow(unsafe_code)]
     // SAFETY: descriptors are constants of the library.
     let descriptor = unsafe { ffi::avcodec_descriptor_get(codec.into()).as_ref() };
-    descriptor.is_some_and(|known| known.props & ffi::AV_CODEC_PROP_TEXT_SUB as i32 != 0)
+    descriptor.is_some_and(|known| known.props & ffi::AV_CODEC_PROP_TEXT_SUB != 0)
 }
 
 /// Takes packets while the container is read.

@@ -255,7 +255,9 @@ impl<'a> Studio<'a> {
         for viewer in viewers {
             let mut stills = mem::take(&mut viewer.stills);
             stills.sort_by(|a, b| a.time_secs.total_cmp(&b.time_secs));
-            stills.into_iter().for_each(|still| viewer.selection.offer(still));
+            for still in stills {
+                viewer.selection.offer(still);
+            }
         }
         Ok(())
     }
