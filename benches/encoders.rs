@@ -7,10 +7,9 @@
 use cinetag::{
     base::DeviceChoice,
     encode::{
-        Encoder, EncoderContext, Input, Modality, Opened, Want, audio::Audio, plot::Plot,
-        poster::Poster,
+        Encoder, EncoderContext, Input, Modality, Opened, audio::Audio, plot::Plot, poster::Poster,
     },
-    media::{Picture, Samples},
+    media::{Picture, Samples, Want},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};
@@ -38,11 +37,11 @@ fn measure(c: &mut Criterion, name: &str, encoder: &dyn Encoder, input: Input<'_
 fn posters(c: &mut Criterion) {
     for model in ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"] {
         let Some(encoder) = open(&Poster, &json!({ "model": model })) else { continue };
-        let Want::Picture(spec) = encoder.want() else { continue };
+        let Some(Want::Picture(spec)) = encoder.wants().pop() else { continue };
         let side = spec.side_px;
         let rgb = (0..side * side * 3).map(|i| (i * 7919 % 251) as u8).collect();
-        let picture = Picture { width: side, height: side, rgb };
-        measure(c, &format!("poster, {model}"), &*encoder, Input::Picture(&picture));
+        let picture = Picture { width: side, height: side, rgb }.into();
+        measure(c, &format!("poster, {model}"), &*encoder, Input::Parts(&[Ok(&picture)]));
     }
 }
 
@@ -62,12 +61,12 @@ fn sounds(c: &mut Criterion) {
     settings.extend(names.into_iter().chain(networks).map(|n| (n, json!({ "extra": [n] }))));
     for (name, settings) in settings {
         let Some(encoder) = open(&Audio, &settings) else { continue };
-        let Want::Audio(spec) = encoder.want() else { continue };
+        let Some(Want::Audio(spec)) = encoder.wants().pop() else { continue };
         let mono = (0..spec.rate_hz as usize * SOUND_SECS)
             .map(|i| ((i * 7919 % 2003) as f32 / 1001.5 - 1.0) * 0.1)
             .collect();
-        let samples = Samples { rate_hz: spec.rate_hz, mono, partial: None };
-        measure(c, &format!("audio, {name}"), &*encoder, Input::Audio(&samples));
+        let samples = Samples { rate_hz: spec.rate_hz, mono, partial: None }.into();
+        measure(c, &format!("audio, {name}"), &*encoder, Input::Parts(&[Ok(&samples)]));
     }
 }
 

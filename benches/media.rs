@@ -9,7 +9,7 @@ use std::{env, path::PathBuf};
 use cinetag::{
     base::{Interrupt, NoProgress, Seed},
     demo,
-    media::{AudioSpec, DecodeRequest, Fit, FrameSpec, Limits, Sampling, decode},
+    media::{AudioSpec, DecodeRequest, Fit, FrameSpec, Limits, Sampling, Want, decode},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -38,16 +38,18 @@ fn frames(sampling: Sampling) -> FrameSpec {
 }
 
 fn decoding(c: &mut Criterion) {
-    let nothing = DecodeRequest { path: film(), frames: None, audio: None, picture: None };
-    let of = |sampling| DecodeRequest { frames: Some(frames(sampling)), ..nothing.clone() };
-    let sound = AudioSpec { rate_hz: 22_050, max_secs: 300.0 };
+    let film = film();
+    let of = |wants: Vec<Want>| DecodeRequest::new(&film, wants);
+    let pictures = |sampling| of(vec![Want::Frames(frames(sampling))]);
+    let sound = |rate_hz| Want::Audio(AudioSpec { rate_hz, max_secs: 300.0 });
     let mut group = c.benchmark_group("decoding");
     group.sample_size(10);
     for (name, request) in [
-        ("keyframes", of(Sampling::Keyframes)),
-        ("evenly spaced frames", of(Sampling::Uniform)),
-        ("a frame a shot", of(Sampling::Shots)),
-        ("sound", DecodeRequest { audio: Some(sound), ..nothing.clone() }),
+        ("keyframes", pictures(Sampling::Keyframes)),
+        ("evenly spaced frames", pictures(Sampling::Uniform)),
+        ("a frame a shot", pictures(Sampling::Shots)),
+        ("sound", of(vec![sound(22_050)])),
+        ("sound for two", of(vec![sound(22_050), sound(16_000)])),
     ] {
         group.bench_function(name, |b| b.iter(|| decode(&request, &Limits::default())));
     }

@@ -10,7 +10,7 @@ use std::{env, path::Path};
 
 use cinetag::{
     eval::Counts,
-    media::{DecodeRequest, Fit, FrameSpec, Keyframes, Limits, Sampling, decode},
+    media::{DecodeRequest, Fit, FrameSpec, Keyframes, Limits, Sampling, Want, decode},
     nn::{
         Device, TransNetV2, WeightCache,
         transnet_v2::{self, shot_begins},
@@ -89,9 +89,8 @@ fn look(film: &Path, sampling: Sampling) -> Keyframes {
         black_luma: 0.0,
         duplicate_luma: 0.0,
     };
-    let request =
-        DecodeRequest { path: film.to_owned(), frames: Some(frames), audio: None, picture: None };
-    decode(&request, &Limits::default()).frames.unwrap().unwrap()
+    let request = DecodeRequest::new(film, [Want::Frames(frames)]);
+    decode(&request, &Limits::default()).take(0).unwrap()
 }
 
 /// Of the whole process.

@@ -7,7 +7,10 @@ use super::{recipe::Sound, *};
 use crate::{
     base::NoProgress,
     catalog,
-    media::{self, AudioSpec, DecodeRequest, FrameSpec, Limits, PictureSpec, Sampling},
+    media::{
+        self, AudioSpec, DecodeRequest, FrameSpec, Keyframes, Limits, Picture, PictureSpec,
+        Samples, Sampling, Want,
+    },
 };
 
 fn files(folder: &Path) -> Vec<(PathBuf, u64, SystemTime)> {
@@ -68,9 +71,9 @@ fn what_the_recipe_says_is_what_can_be_decoded() {
         assert_eq!(title.genres.len(), recipe.labels.len());
         assert_eq!(title.poster.is_some(), recipe.sheet.is_some());
         if let Some(path) = &title.poster {
-            let picture = Some(PictureSpec { side_px: 64, fit: media::Fit::Pad });
-            let request = DecodeRequest { path: path.clone(), frames: None, audio: None, picture };
-            media::decode(&request, &Limits::default()).picture.unwrap().unwrap();
+            let picture = Want::Picture(PictureSpec { side_px: 64, fit: media::Fit::Pad });
+            let request = DecodeRequest::new(path, [picture]);
+            media::decode(&request, &Limits::default()).take::<Picture>(0).unwrap();
         }
         assert_eq!(title.first_trailer().is_some(), recipe.trailer.is_some());
         if let (Some(path), Some(trailer)) = (title.first_trailer(), &recipe.trailer) {
@@ -80,7 +83,7 @@ fn what_the_recipe_says_is_what_can_be_decoded() {
 }
 
 fn trailer_is_as_told(path: &Path, trailer: &Trailer) {
-    let frames = Some(FrameSpec {
+    let frames = Want::Frames(FrameSpec {
         sampling: Sampling::Keyframes,
         every_secs: 2.0,
         crop_bars: false,
@@ -90,21 +93,21 @@ fn trailer_is_as_told(path: &Path, trailer: &Trailer) {
         black_luma: 0.0,
         duplicate_luma: 0.0,
     });
-    let audio = Some(AudioSpec { rate_hz: 16_000, max_secs: 60.0 });
-    let request = DecodeRequest { path: path.to_owned(), frames, audio, picture: None };
-    let decoded = media::decode(&request, &Limits::default());
+    let audio = Want::Audio(AudioSpec { rate_hz: 16_000, max_secs: 60.0 });
+    let request = DecodeRequest::new(path, [frames, audio]);
+    let mut decoded = media::decode(&request, &Limits::default());
     let wanted_secs = trailer.takes.iter().map(|take| take.secs).sum::<f32>() as f64 + 0.8;
     let secs = decoded.duration_secs.unwrap();
     assert!((secs - wanted_secs).abs() < 0.5, "{secs} s for {wanted_secs} s");
 
-    let keyframes = decoded.frames.unwrap().unwrap().kept;
+    let keyframes = decoded.take::<Keyframes>(0).unwrap().kept;
     let mut cut = 0.0;
     for take in &trailer.takes {
         let is_there = keyframes.iter().any(|k| (k.time_secs - f64::from(cut)).abs() < 0.1);
         assert!(is_there || !take.keyframe, "no keyframe at the cut at {cut} s");
         cut += (take.secs * 24.0).round() / 24.0;
     }
-    match (&trailer.sound, decoded.audio.unwrap()) {
+    match (&trailer.sound, decoded.take::<Samples>(1)) {
         (Sound::None, heard) => assert!(heard.is_err()),
         (Sound::Silence, heard) => assert!(heard.unwrap().mono.iter().all(|s| s.abs() < 1e-3)),
         (Sound::Sections(_), heard) => {

@@ -19,5 +19,5 @@ pub mod poster;
 
 pub use modality::{
     EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, RecordReader,
-    SourceKind, Want,
+    SourceKind,
 };

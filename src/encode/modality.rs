@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     base::{DeviceChoice, Hinted},
     catalog::{Record, RecordSchema, Title},
-    media::{AudioSpec, Failure, FrameSpec, Keyframes, Picture, PictureSpec, Samples},
+    media::{Content, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want},
     nn::SentenceBert,
     store::EncoderIdentity,
 };
@@ -21,30 +21,38 @@ pub enum SourceKind {
     Text(String),
 }
 
-/// What an encoder wants decoded of its file.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Want {
-    /// Keyframes.
-    Frames(FrameSpec),
-    /// Sound.
-    Audio(AudioSpec),
-    /// A still picture.
-    Picture(PictureSpec),
-    /// Nothing: the source is text.
-    Text,
-}
-
 /// What an encoder is given.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
-    /// Keyframes, never empty.
-    Frames(&'a Keyframes),
-    /// Sound, never empty.
-    Audio(&'a Samples),
-    /// A still picture.
-    Picture(&'a Picture),
+    /// What was decoded for each of its wants, in their order; at least one is there. Frames and
+    /// sound are never empty.
+    Parts(&'a [Result<&'a Part, &'a Failure>]),
     /// Text, never blank.
     Text(&'a str),
+}
+
+impl<'a> Input<'a> {
+    /// The answer to want `want_idx`.
+    ///
+    /// # Errors
+    /// Why it could not be decoded; `encoder_failed` where it is none of that kind.
+    pub fn part<T: Content>(self, want_idx: usize) -> Result<&'a T, Failure> {
+        let other = || Failure::new(ReasonCode::EncoderFailed, format!("expected {}", T::NAME));
+        let Self::Parts(parts) = self else { return Err(other()) };
+        let part = parts.get(want_idx).copied().ok_or_else(other)?;
+        T::of_ref(part.map_err(Failure::clone)?).ok_or_else(other)
+    }
+
+    /// The text.
+    ///
+    /// # Errors
+    /// `encoder_failed` where it is something else.
+    pub fn text(self) -> Result<&'a str, Failure> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Parts(_) => Err(Failure::new(ReasonCode::EncoderFailed, "expected text")),
+        }
+    }
 }
 
 /// What an encoder gives.
@@ -60,10 +68,11 @@ pub struct Features {
 pub trait Encoder: Send + Sync {
     /// Name, fingerprint, dim and the settings in words.
     fn identity(&self) -> &EncoderIdentity;
-    /// What must be decoded for it.
-    fn want(&self) -> Want;
-    /// What must be decoded of the same file once more, now that the first frames are here or
-    /// are known not to be; for encoders that look twice. `None` where there is nothing more: the
+    /// What must be decoded of its file, all in one pass; empty where the source is text. What
+    /// others want of the same file, too, is decoded once.
+    fn wants(&self) -> Vec<Want>;
+    /// What must be decoded of the same file once more, now that the frames of its first
+    /// [`Want::Frames`] are here or are known not to be; for encoders that look twice. `None` where there is nothing more: the
     /// first result stands.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! its worker another encodes, so the cores stay busy with few titles in memory. What a
 //! crash can cost is what the collector holds.
 
+mod asked;
 mod error;
 mod keys;
 mod report;

@@ -87,9 +87,12 @@ impl EncoderReport {
     }
 }
 
-/// Whether a reason is ordinary in a library: a silent film, a film that is only sound.
+/// Whether a reason is ordinary in a library: a silent film, a film that is only sound, one
+/// without subtitles.
 pub(super) fn is_ordinary(code: &str) -> bool {
-    [ReasonCode::NoAudioStream, ReasonCode::NoVideoStream].iter().any(|c| c.as_str() == code)
+    [ReasonCode::NoAudioStream, ReasonCode::NoVideoStream, ReasonCode::NoSubtitles]
+        .iter()
+        .any(|c| c.as_str() == code)
 }
 
 /// CPU seconds by stage.

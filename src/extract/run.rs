@@ -20,7 +20,6 @@ use super::{
 use crate::{
     base::{Interrupt, Interrupted, Progress, memory},
     catalog::Title,
-    encode::Want,
     media::{DecodePool, Hwaccel, PoolSettings},
     store::{EncoderStore, FailureRow, FeatureRow, FeatureStore, Index},
 };
@@ -47,7 +46,7 @@ pub fn extract(
 ) -> Result<ExtractReport, ExtractError> {
     let jobs = settings.num_jobs();
     let started = Instant::now();
-    let wants_files = encoders.iter().any(|open| open.encoder.want() != Want::Text);
+    let wants_files = encoders.iter().any(|open| !open.encoder.wants().is_empty());
     let pool = wants_files
         .then(|| {
             let limits = settings.limits.clone();

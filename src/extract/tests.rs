@@ -8,8 +8,8 @@ use super::*;
 use crate::{
     base::{Fingerprint, Interrupt, NoProgress, TitleId},
     catalog::Title,
-    encode::{EncodeError, EncoderContext, Features, Input, Opened, SourceKind, Want},
-    media::{Failure, ReasonCode},
+    encode::{EncodeError, EncoderContext, Features, Input, Opened, SourceKind},
+    media::{Failure, ReasonCode, Want},
     store::{EncoderIdentity, FeatureStore},
 };
 
@@ -39,12 +39,12 @@ impl Encoder for NumbersEncoder {
     fn identity(&self) -> &EncoderIdentity {
         &self.0
     }
-    fn want(&self) -> Want {
-        Want::Text
+    fn wants(&self) -> Vec<Want> {
+        Vec::new()
     }
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
-        let Input::Text(text) = input else { unreachable!("it wants text") };
-        let data = text
+        let data = input
+            .text()?
             .split(' ')
             .map(|word| {
                 word.parse().map_err(|_| Failure::new(ReasonCode::NoContent, format!("{word:?}")))
@@ -74,8 +74,8 @@ impl Encoder for OnDevice {
     fn identity(&self) -> &EncoderIdentity {
         self.0.identity()
     }
-    fn want(&self) -> Want {
-        self.0.want()
+    fn wants(&self) -> Vec<Want> {
+        self.0.wants()
     }
     fn is_on_device(&self) -> bool {
         true

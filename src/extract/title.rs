@@ -9,12 +9,18 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{OpenEncoder, Retry, SourceKey, StageSecs, source_key};
+use super::{
+    OpenEncoder, Retry, SourceKey, StageSecs,
+    asked::{Answers, Asked},
+    source_key,
+};
 use crate::{
     base::{Digest, TitleId},
     catalog::Title,
-    encode::{Features, Input, SourceKind, Want},
-    media::{DecodePool, DecodeRequest, Decoded, Failure, Keyframes, ReasonCode},
+    encode::{Features, Input, SourceKind},
+    media::{
+        DecodePool, DecodeRequest, Decoded, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want,
+    },
     store::{FailureRow, FeatureRow, Index, SourceDigests},
 };
 
@@ -107,18 +113,26 @@ impl Shared<'_> {
             }
         }
         for (path, wanted) in by_file {
-            let mut decoded = self.decode(&self.request(&path, &wanted), &mut cpu_secs);
-            for (encoder_idx, _) in &wanted {
-                self.look_again(*encoder_idx, &path, &mut decoded, &mut cpu_secs);
+            let encoders: Vec<usize> = wanted.iter().map(|(encoder_idx, _)| *encoder_idx).collect();
+            let mut asked = Asked::default();
+            for encoder_idx in &encoders {
+                asked.add(self.encoders[*encoder_idx].encoder.wants());
             }
-            worker_peak_bytes = worker_peak_bytes.max(decoded.peak_bytes.unwrap_or(0));
+            let request = DecodeRequest::new(&path, asked.wants.as_slice());
+            let mut decoded = self.decode(&request, &mut cpu_secs);
             if let Some(secs) = decoded.duration_secs
-                && decoded.picture.is_none()
+                && !request.wants.iter().any(|want| matches!(want, Want::Picture(_)))
             {
                 films.push(secs);
             }
-            for (encoder_idx, source) in wanted {
-                let (result, partial) = self.encode_decoded(encoder_idx, &decoded, &mut cpu_secs);
+            let mut answers = asked.answered(&mut decoded);
+            let peak_again = self.look_again(&encoders, &path, &mut answers, &mut cpu_secs);
+            worker_peak_bytes =
+                worker_peak_bytes.max(decoded.peak_bytes.max(peak_again).unwrap_or(0));
+            answers.refuse_empty();
+            for (asker, (encoder_idx, source)) in wanted.into_iter().enumerate() {
+                let parts = answers.of(asker);
+                let (result, partial) = self.encode_parts(encoder_idx, &parts, &mut cpu_secs);
                 outcomes[encoder_idx] = Some(outcome(title, &source, result, partial));
             }
         }
@@ -154,94 +168,73 @@ impl Shared<'_> {
 
     fn decode(&self, request: &DecodeRequest, cpu_secs: &mut StageSecs) -> Decoded {
         let _span = tracing::debug_span!("decode", path = %request.path.display()).entered();
-        let decoded = self.pool.map_or_else(Decoded::default, |pool| pool.decode(request));
+        let decoded = match self.pool {
+            Some(pool) => pool.decode(request),
+            None => Decoded::failed(request, &unasked()),
+        };
         cpu_secs.decode_picture += decoded.picture_cpu_secs;
         cpu_secs.decode_sound += decoded.audio_cpu_secs;
         decoded
     }
 
-    /// Puts the frames in place that an encoder wants once it has seen the first. What was wrong
-    /// with those marks these.
+    /// Puts the frames in place that encoders want once they have seen the first, decoded in one
+    /// pass for all of them. What was wrong with the first marks these. Gives the worker's peak.
     fn look_again(
         &self,
-        encoder_idx: usize,
+        encoders: &[usize],
         path: &Path,
-        decoded: &mut Decoded,
+        answers: &mut Answers,
         cpu_secs: &mut StageSecs,
-    ) {
-        let encoder = &self.encoders[encoder_idx].encoder;
-        let (Want::Frames(_), Some(first)) = (encoder.want(), &decoded.frames) else { return };
-        let wanted = self.timed(encoder_idx, cpu_secs, || encoder.want_again(first.as_ref()));
-        let flaw = match first {
-            Ok(frames) => frames.partial.clone(),
-            Err(failure) => Some(failure.clone()),
-        };
-        decoded.frames = Some(match wanted {
-            Ok(None) => return,
-            Err(failure) => Err(failure),
-            Ok(Some(spec)) => {
-                decoded.frames = None; // small frames of a whole film are large
-                let request = DecodeRequest {
-                    path: path.to_owned(),
-                    frames: Some(spec),
-                    audio: None,
-                    picture: None,
-                };
-                let again = self.decode(&request, cpu_secs);
-                decoded.peak_bytes = decoded.peak_bytes.max(again.peak_bytes);
-                let frames = again.frames.unwrap_or_else(|| Err(unasked()));
-                frames.map(|frames| Keyframes { partial: frames.partial.or(flaw), ..frames })
-            }
-        });
-    }
-
-    fn request(&self, path: &Path, wanted: &[(usize, SourceKey)]) -> DecodeRequest {
-        let mut request =
-            DecodeRequest { path: path.to_owned(), frames: None, audio: None, picture: None };
-        for (encoder_idx, _) in wanted {
-            match self.encoders[*encoder_idx].encoder.want() {
-                Want::Frames(spec) => request.frames = Some(spec),
-                Want::Audio(spec) => request.audio = Some(spec),
-                Want::Picture(spec) => request.picture = Some(spec),
-                Want::Text => {}
+    ) -> Option<u64> {
+        let mut again: Vec<SecondLook> = Vec::new();
+        for (asker, encoder_idx) in encoders.iter().enumerate() {
+            let Some(first) = answers.frames(asker) else { continue };
+            let encoder = &self.encoders[*encoder_idx].encoder;
+            let flaw = match first {
+                Ok(frames) => frames.partial.clone(),
+                Err(failure) => Some(failure.clone()),
+            };
+            match self.timed(*encoder_idx, cpu_secs, || encoder.want_again(first)) {
+                Ok(None) => {}
+                Err(failure) => answers.replace_frames(&[asker], Err(failure)),
+                Ok(Some(spec)) => {
+                    match again.iter_mut().find(|look| look.spec == spec && look.flaw == flaw) {
+                        Some(look) => look.askers.push(asker),
+                        None => again.push(SecondLook { spec, flaw, askers: vec![asker] }),
+                    }
+                }
             }
         }
-        request
+        answers.drop_previews();
+        if again.is_empty() {
+            return None;
+        }
+        let wants: Vec<Want> = again.iter().map(|look| Want::Frames(look.spec.clone())).collect();
+        let mut decoded = self.decode(&DecodeRequest::new(path, wants), cpu_secs);
+        for (idx, SecondLook { flaw, askers, .. }) in again.into_iter().enumerate() {
+            let frames = decoded.take::<Keyframes>(idx);
+            let frames = frames.map(|frames| {
+                Part::Frames(Keyframes { partial: frames.partial.clone().or(flaw), ..frames })
+            });
+            answers.replace_frames(&askers, frames);
+        }
+        decoded.peak_bytes
     }
 
-    /// Features from an encoder's part of what was decoded, and why that part is incomplete.
-    fn encode_decoded(
+    /// Features from an encoder's parts of what was decoded, and why they are incomplete. Where
+    /// none of its parts is there, the first's failure stands.
+    fn encode_parts(
         &self,
         encoder_idx: usize,
-        decoded: &Decoded,
+        parts: &[Result<&Part, &Failure>],
         cpu_secs: &mut StageSecs,
     ) -> (Result<Features, Failure>, Option<Failure>) {
-        let nothing = |what: &str| Failure::new(ReasonCode::NoContent, format!("no {what} left"));
-        let (input, partial) = match self.encoders[encoder_idx].encoder.want() {
-            Want::Frames(_) => match &decoded.frames {
-                Some(Ok(frames)) if frames.kept.is_empty() => {
-                    (Err(frames.partial.clone().unwrap_or_else(|| nothing("keyframe"))), None)
-                }
-                Some(Ok(frames)) => (Ok(Input::Frames(frames)), frames.partial.clone()),
-                Some(Err(failure)) => (Err(failure.clone()), None),
-                None => (Err(unasked()), None),
-            },
-            Want::Audio(_) => match &decoded.audio {
-                Some(Ok(samples)) if samples.mono.is_empty() => {
-                    (Err(samples.partial.clone().unwrap_or_else(|| nothing("sample"))), None)
-                }
-                Some(Ok(samples)) => (Ok(Input::Audio(samples)), samples.partial.clone()),
-                Some(Err(failure)) => (Err(failure.clone()), None),
-                None => (Err(unasked()), None),
-            },
-            Want::Picture(_) => match &decoded.picture {
-                Some(Ok(picture)) => (Ok(Input::Picture(picture)), None),
-                Some(Err(failure)) => (Err(failure.clone()), None),
-                None => (Err(unasked()), None),
-            },
-            Want::Text => (Err(unasked()), None),
-        };
-        (input.and_then(|input| self.encode(encoder_idx, input, cpu_secs)), partial)
+        if parts.iter().all(Result::is_err) {
+            let failure = parts.iter().find_map(|part| part.err().cloned());
+            return (Err(failure.unwrap_or_else(unasked)), None);
+        }
+        let partial = parts.iter().flatten().find_map(|part| part.partial().cloned());
+        (self.encode(encoder_idx, Input::Parts(parts), cpu_secs), partial)
     }
 
     fn encode(
@@ -274,6 +267,14 @@ impl Shared<'_> {
         *cpu_secs.encode.entry(encoder.identity().name.clone()).or_default() += secs;
         result
     }
+}
+
+/// Frames that some encoders want once they have seen the first.
+struct SecondLook {
+    spec: FrameSpec,
+    /// What was wrong with the first.
+    flaw: Option<Failure>,
+    askers: Vec<usize>,
 }
 
 fn unasked() -> Failure {

@@ -278,7 +278,8 @@ impl Container {
     }
 }
 
-fn facts_of(stream: &ffmpeg::Stream<'_>) -> StreamFacts {
+/// What is needed of a stream.
+pub(super) fn facts_of(stream: &ffmpeg::Stream<'_>) -> StreamFacts {
     let parameters = stream.parameters();
     let time_base = stream.time_base();
     #[allow(unsafe_code)]

@@ -7,6 +7,16 @@ use ffmpeg_next::{ffi, frame};
 
 use super::{bars::Bars, geometry::Rect};
 
+/// The same frame once more, for one of several who crop it; no pixel is copied.
+pub(super) fn view(frame: &frame::Video) -> Result<frame::Video, ffmpeg::Error> {
+    let mut view = frame::Video::empty();
+    #[allow(unsafe_code)]
+    // SAFETY: both frames are alive; the empty one becomes a reference to the other's buffers,
+    // which nobody writes to.
+    let referenced = unsafe { ffi::av_frame_ref(view.as_mut_ptr(), frame.as_ptr()) };
+    if referenced < 0 { Err(ffmpeg::Error::from(referenced)) } else { Ok(view) }
+}
+
 /// Moves the frame's edges inwards to a part of it; the chroma planes ask for even steps.
 pub(super) fn to_part(frame: &mut frame::Video, part: Rect) -> Result<(), ffmpeg::Error> {
     let Rect { x, y, width, height } = part;

@@ -1,27 +1,28 @@
 //! Frames chosen while every frame of a film is decoded: one every few seconds, or one of each
 //! shot; or none, and every frame made small.
 //!
-//! in: the packets of a picture stream, one by one; out: [`Keyframes`]. Memory is bounded: no
-//! more than four times as many pictures are held as are wanted, and no more than
-//! [`MAX_PREVIEW_FRAMES`] small ones.
+//! in: the packets of a picture stream, one by one; out: for each [`FrameSpec`] its [`Keyframes`],
+//! the same as if it were asked for alone. Memory is bounded: for each no more than four times as
+//! many pictures are held as are wanted, and no more than [`MAX_PREVIEW_FRAMES`] small ones.
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{Discard, Packet, format::Pixel, frame, software::scaling::Flags};
 
 use super::{
+    answer::{Keyframes, Part, Preview},
     bars::Bars,
     container::StreamFacts,
-    film::Picker,
-    frame_decoder::FrameDecoder,
+    film::Taker,
+    frame_decoder::{FrameDecoder, Losses},
     limits::Limits,
     request::{
-        Failure, FrameSpec, Keyframes, MAX_PREVIEW_FRAMES, PREVIEW_HEIGHT_PX, PREVIEW_WIDTH_PX,
-        Preview, ReasonCode, Sampling,
+        Failure, FrameSpec, MAX_PREVIEW_FRAMES, PREVIEW_HEIGHT_PX, PREVIEW_WIDTH_PX, ReasonCode,
+        Sampling,
     },
-    scale::SquareScaler,
     selection::{Selection, Still, thin},
     shots::{CutDetector, SmallFrame},
     shrink::Shrinker,
+    viewers::{Lens, show_each},
 };
 
 /// For each frame that is wanted so many are held until the film's length is known.
@@ -263,34 +264,17 @@ impl Policy for Small {
     }
 }
 
-/// Decodes packets as they come and keeps what its policy says.
-pub(super) struct EveryFramePicker {
+/// One who looks at every frame.
+struct Watcher {
     spec: FrameSpec,
-    stream_index: usize,
-    frame_secs: f64,
-    decoder: FrameDecoder,
-    scaler: SquareScaler,
+    lens: Lens,
     policy: Box<dyn Policy>,
-    num_packets: usize,
-    num_frames: usize,
-    num_encrypted: usize,
+    /// Why it looks no more.
+    ended: Option<Failure>,
 }
 
-impl EveryFramePicker {
-    /// `start_secs` is the film's begin in the container's timestamps; `bars` are cropped.
-    ///
-    /// # Errors
-    /// It cannot be decoded at all.
-    pub(super) fn new(
-        spec: FrameSpec,
-        limits: &Limits,
-        stream: StreamFacts,
-        start_secs: f64,
-        bars: Bars,
-    ) -> Result<Self, Failure> {
-        if stream.is_encrypted {
-            return Err(Failure::new(ReasonCode::Encrypted, "the picture is encrypted"));
-        }
+impl Watcher {
+    fn new(spec: FrameSpec, stream: &StreamFacts, bars: Bars) -> Self {
         let most = spec.max_frames.saturating_mul(NUM_SPARE).max(8);
         let policy: Box<dyn Policy> = match &spec.sampling {
             Sampling::Shots => Box::new(PerShot::new(Cuts::found(), most)),
@@ -303,16 +287,72 @@ impl EveryFramePicker {
                 stills: Vec::new(),
             }),
         };
-        let mut scaler =
-            SquareScaler::new(spec.side_px, spec.fit, stream.pixel_aspect, stream.turn);
-        scaler.set_bars(bars);
+        // A preview is of the whole picture.
+        let has_bars = spec.crop_bars && spec.sampling != Sampling::Preview;
+        let lens = Lens::new(&spec, stream, if has_bars { bars } else { Bars::default() });
+        Self { spec, lens, policy, ended: None }
+    }
+
+    fn look(&mut self, frame: &mut frame::Video, time_secs: f64) -> Result<(), ffmpeg::Error> {
+        if self.ended.is_some() {
+            return Ok(());
+        }
+        let Self { lens, policy, .. } = self;
+        let mut scale = |frame: &mut frame::Video| lens.still(frame, time_secs);
+        match policy.look(time_secs, frame, &mut scale) {
+            Ok(()) => Ok(()),
+            Err(error) => self.lens.lose(error),
+        }
+    }
+
+    /// What it kept. `lost` is what the decoder could not show it.
+    fn finish(self, broke_off: Option<Failure>, lost: &Losses) -> Result<Keyframes, Failure> {
+        if let Some(failure) = self.ended {
+            return Err(failure);
+        }
+        let Looked { stills, shots_secs, preview } = self.policy.finish();
+        let partial = broke_off.or_else(|| lost.with(&self.lens.losses).complaint());
+        if preview.as_ref().is_some_and(|preview| !preview.times_secs.is_empty()) {
+            return Ok(Keyframes { preview, partial, ..Keyframes::default() });
+        }
+        let mut selection = Selection::new(self.spec);
+        selection.fill(stills, |still| still.time_secs, Ok)?;
+        Ok(Keyframes { shots_secs, ..selection.finish(partial)? })
+    }
+}
+
+/// Decodes packets as they come, once for all who look, and keeps for each what its policy says.
+pub(super) struct EveryFramePicker {
+    stream_index: usize,
+    frame_secs: f64,
+    decoder: FrameDecoder,
+    watchers: Vec<Watcher>,
+    num_packets: usize,
+    num_frames: usize,
+    num_encrypted: usize,
+}
+
+impl EveryFramePicker {
+    /// `start_secs` is the film's begin in the container's timestamps; `bars` are cropped for
+    /// those who want it.
+    ///
+    /// # Errors
+    /// It cannot be decoded at all.
+    pub(super) fn new(
+        specs: Vec<FrameSpec>,
+        limits: &Limits,
+        stream: &StreamFacts,
+        start_secs: f64,
+        bars: Bars,
+    ) -> Result<Self, Failure> {
+        if stream.is_encrypted {
+            return Err(Failure::new(ReasonCode::Encrypted, "the picture is encrypted"));
+        }
         Ok(Self {
             stream_index: stream.index,
             frame_secs: stream.frame_secs,
-            scaler,
-            decoder: FrameDecoder::open(&stream, limits, start_secs, Discard::Default)?,
-            spec,
-            policy,
+            decoder: FrameDecoder::open(stream, limits, start_secs, Discard::Default)?,
+            watchers: specs.into_iter().map(|spec| Watcher::new(spec, stream, bars)).collect(),
             num_packets: 0,
             num_frames: 0,
             num_encrypted: 0,
@@ -321,27 +361,38 @@ impl EveryFramePicker {
 
     /// Decodes a packet, or what is left at the end.
     fn decode(&mut self, packet: Option<&Packet>) -> Result<(), Failure> {
-        let Self { scaler, policy, num_frames, frame_secs, decoder, .. } = self;
+        let Self { watchers, num_frames, frame_secs, decoder, .. } = self;
         let mut take = |frame: &mut frame::Video, time_secs: Option<f64>| {
             let time_secs = time_secs.unwrap_or(*num_frames as f64 * *frame_secs);
             *num_frames += 1;
-            let mut scale = |frame: &mut frame::Video| scaler.still(frame, time_secs);
-            policy.look(time_secs, frame, &mut scale)
+            show_each(frame, watchers, |watcher, frame| watcher.look(frame, time_secs))
         };
         match packet {
             Some(packet) => decoder.push(packet, &mut take)?,
             None => decoder.drain(&mut take)?,
         }
-        self.policy.refusal().map_or(Ok(()), Err)
+        for watcher in watchers {
+            if watcher.ended.is_none() {
+                watcher.ended = watcher.policy.refusal();
+            }
+        }
+        Ok(())
     }
 }
 
-impl Picker for EveryFramePicker {
+impl Taker for EveryFramePicker {
     fn stream_index(&self) -> usize {
         self.stream_index
     }
 
+    fn is_full(&self) -> bool {
+        self.watchers.iter().all(|watcher| watcher.ended.is_some())
+    }
+
     fn push(&mut self, packet: Packet, is_encrypted: bool) -> Result<(), Failure> {
+        if self.is_full() {
+            return Ok(());
+        }
         self.num_packets += 1;
         if is_encrypted {
             self.num_encrypted += 1;
@@ -353,22 +404,24 @@ impl Picker for EveryFramePicker {
         self.decode(Some(&packet))
     }
 
-    fn finish(mut self: Box<Self>, broke_off: Option<Failure>) -> Result<Keyframes, Failure> {
+    fn finish(mut self: Box<Self>, broke_off: Option<Failure>) -> Vec<Result<Part, Failure>> {
         if self.num_encrypted > 0 {
-            return Err(Failure::new(ReasonCode::Encrypted, "the picture is encrypted"));
+            let failure = Failure::new(ReasonCode::Encrypted, "the picture is encrypted");
+            return self.abandon(failure);
         }
-        self.decode(None)?;
+        if let Err(failure) = self.decode(None) {
+            return self.abandon(failure);
+        }
         if self.num_packets == 0 {
             let none = || Failure::new(ReasonCode::Truncated, "the stream holds no packets");
-            return Err(broke_off.unwrap_or_else(none));
+            return self.abandon(broke_off.unwrap_or_else(none));
         }
-        let Looked { stills, shots_secs, preview } = self.policy.finish();
-        let partial = broke_off.or_else(|| self.decoder.complaint());
-        if preview.as_ref().is_some_and(|preview| !preview.times_secs.is_empty()) {
-            return Ok(Keyframes { preview, partial, ..Keyframes::default() });
-        }
-        let mut selection = Selection::new(self.spec);
-        selection.fill(stills, |still| still.time_secs, Ok)?;
-        Ok(Keyframes { shots_secs, ..selection.finish(partial)? })
+        let lost = &self.decoder.losses;
+        let finish = |watcher: Watcher| watcher.finish(broke_off.clone(), lost).map(Part::Frames);
+        self.watchers.into_iter().map(finish).collect()
+    }
+
+    fn abandon(self: Box<Self>, failure: Failure) -> Vec<Result<Part, Failure>> {
+        self.watchers.into_iter().map(|w| Err(w.ended.unwrap_or_else(|| failure.clone()))).collect()
     }
 }

@@ -17,15 +17,63 @@ use super::{
 pub(super) type Take<'a> =
     dyn FnMut(&mut frame::Video, Option<f64>) -> Result<(), ffmpeg::Error> + 'a;
 
+/// Frames that were lost.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Losses {
+    num_sent: usize,
+    num_refused: usize,
+    first_error: Option<Failure>,
+}
+
+impl Losses {
+    /// Counts a frame that was lost.
+    ///
+    /// # Errors
+    /// Want of memory, which is the end.
+    pub(super) fn count(&mut self, error: ffmpeg::Error) -> Result<(), Failure> {
+        self.num_refused += 1;
+        let failure = libav::failure(error);
+        if failure.code == ReasonCode::MemoryLimit {
+            return Err(failure);
+        }
+        self.first_error.get_or_insert(failure);
+        Ok(())
+    }
+
+    /// Those of a decoder, and those of someone who looks at its frames.
+    pub(super) fn with(&self, own: &Self) -> Self {
+        Self {
+            num_sent: self.num_sent + own.num_sent,
+            num_refused: self.num_refused + own.num_refused,
+            first_error: self.first_error.clone().or_else(|| own.first_error.clone()),
+        }
+    }
+
+    /// What is to be said of frames that were lost.
+    pub(super) fn complaint(&self) -> Option<Failure> {
+        if self.num_refused == 0 {
+            return None;
+        }
+        let first = self.first_error.as_ref();
+        let text = format!("{} of {} frames are damaged", self.num_refused, self.num_sent);
+        Some(Failure::new(
+            first.map_or(ReasonCode::Corrupt, |failure| failure.code),
+            match first {
+                Some(failure) => format!("{text}: {}", failure.detail),
+                None => text,
+            },
+        ))
+    }
+}
+
 /// Decoder of one stream.
 pub(super) struct FrameDecoder {
     decoder: decoder::Video,
     tick_secs: f64,
     start_secs: f64,
     limits: Limits,
-    num_sent: usize,
-    num_refused: usize,
-    first_error: Option<Failure>,
+    /// What it could not decode.
+    pub(super) losses: Losses,
 }
 
 fn check_size(width: u32, height: u32, limits: &Limits) -> Result<(), Failure> {
@@ -64,9 +112,7 @@ impl FrameDecoder {
             tick_secs: stream.tick_secs,
             start_secs,
             limits: limits.clone(),
-            num_sent: 0,
-            num_refused: 0,
-            first_error: None,
+            losses: Losses::default(),
         })
     }
 
@@ -75,7 +121,7 @@ impl FrameDecoder {
     /// # Errors
     /// Want of memory, or a frame beyond the limits.
     pub(super) fn push(&mut self, packet: &Packet, take: &mut Take<'_>) -> Result<(), Failure> {
-        self.num_sent += 1;
+        self.losses.num_sent += 1;
         loop {
             match self.decoder.send_packet(packet) {
                 Err(ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN }) => {
@@ -84,7 +130,7 @@ impl FrameDecoder {
                     }
                 }
                 Err(error) => {
-                    self.refuse(error)?;
+                    self.losses.count(error)?;
                     break;
                 }
                 Ok(()) => break,
@@ -116,7 +162,7 @@ impl FrameDecoder {
                     return Ok(num_frames);
                 }
                 Err(error) => {
-                    self.refuse(error)?;
+                    self.losses.count(error)?;
                     return Ok(num_frames);
                 }
             }
@@ -125,44 +171,14 @@ impl FrameDecoder {
                 .timestamp()
                 .map(|ticks| (ticks as f64 * self.tick_secs - self.start_secs).max(0.0));
             if frame.is_corrupt() || frame.has_decode_errors() {
-                self.num_refused += 1;
+                self.losses.num_refused += 1;
                 continue;
             }
             check_size(frame.width(), frame.height(), &self.limits)?;
             let taken = hardware::fetch(&mut frame).and_then(|()| take(&mut frame, time_secs));
             if let Err(error) = taken {
-                self.refuse(error)?;
+                self.losses.count(error)?;
             }
         }
-    }
-
-    /// Counts what could not be decoded.
-    ///
-    /// # Errors
-    /// Want of memory, which is the end.
-    pub(super) fn refuse(&mut self, error: ffmpeg::Error) -> Result<(), Failure> {
-        self.num_refused += 1;
-        let failure = libav::failure(error);
-        if failure.code == ReasonCode::MemoryLimit {
-            return Err(failure);
-        }
-        self.first_error.get_or_insert(failure);
-        Ok(())
-    }
-
-    /// What is to be said of frames that were lost.
-    pub(super) fn complaint(&self) -> Option<Failure> {
-        if self.num_refused == 0 {
-            return None;
-        }
-        let first = self.first_error.as_ref();
-        let text = format!("{} of {} frames are damaged", self.num_refused, self.num_sent);
-        Some(Failure::new(
-            first.map_or(ReasonCode::Corrupt, |failure| failure.code),
-            match first {
-                Some(failure) => format!("{text}: {}", failure.detail),
-                None => text,
-            },
-        ))
     }
 }

@@ -3,7 +3,7 @@
 //! in: the picture's size in pixels, the shape of a pixel, [`Fit`]; out: [`Placement`]:
 //! which part of the source goes to which part of the square.
 
-use super::request::{Fit, Picture};
+use super::{answer::Picture, request::Fit};
 
 /// A rectangle in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use ffmpeg_next::{Packet, ffi};
 
 use super::{
     container::{Container, StreamFacts},
-    film::Picker,
+    film::Taker,
     libav,
     request::{Failure, ReasonCode},
 };
@@ -65,7 +65,7 @@ pub(super) fn feed(
     container: &mut Container,
     stream: &StreamFacts,
     ticks: &[i64],
-    picker: &mut dyn Picker,
+    picker: &mut dyn Taker,
 ) -> Result<Option<Failure>, Failure> {
     container.keep_only(&[stream.index]);
     let mut num_lost = 0;

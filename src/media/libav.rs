@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::sync::Once;
 
 use ffmpeg_next as ffmpeg;
+use ffmpeg_next::packet::{Mut as _, Ref as _};
 use ffmpeg_next::{Packet, codec, codec::packet::side_data::Type as SideDataType, decoder, ffi};
 
 use super::{
@@ -60,6 +61,19 @@ pub(super) fn decoder(
 /// Whether a packet wants a key.
 pub(super) fn is_encrypted(packet: &Packet) -> bool {
     packet.side_data().any(|data| data.kind() == SideDataType::EncryptionInfo)
+}
+
+/// The same packet once more, for one of several who take it; its content is not copied.
+///
+/// # Errors
+/// Want of memory.
+pub(super) fn same_packet(packet: &Packet) -> Result<Packet, Failure> {
+    let mut same = Packet::empty();
+    #[allow(unsafe_code)]
+    // SAFETY: both packets are alive; the empty one becomes a reference to the other's buffer,
+    // which nobody writes to.
+    let referenced = unsafe { ffi::av_packet_ref(same.as_mut_ptr(), packet.as_ptr()) };
+    if referenced < 0 { Err(failure(ffmpeg::Error::from(referenced))) } else { Ok(same) }
 }
 
 /// Takes the lines that FFmpeg logged on this thread since the last call.

@@ -20,11 +20,12 @@ use serde::{Deserialize, Serialize};
 
 use self::{keeper::Keeper, life::Worker};
 use super::{
+    answer::Decoded,
     container,
     error::MediaError,
     hardware::Hwaccel,
     limits::Limits,
-    request::{DecodeRequest, Decoded, Failure, ReasonCode},
+    request::{DecodeRequest, Failure, ReasonCode},
     sandbox::Sandbox,
 };
 

@@ -1,4 +1,4 @@
-//! What is asked of a decoder and what it answers.
+//! What is asked of a decoder, and why there may be no answer.
 
 use std::{fmt, path::PathBuf};
 
@@ -31,26 +31,17 @@ pub enum Sampling {
     Shots,
     /// The same for shots that are known; seconds at which they begin, ascending.
     ShotsAt(Vec<f64>),
-    /// None, but a [`Preview`] of all, for whoever finds the shots.
+    /// None, but a [`super::Preview`] of all, for whoever finds the shots.
     Preview,
 }
 
-/// Columns of a [`Preview`]'s frames.
+/// Columns of a [`super::Preview`]'s frames.
 pub const PREVIEW_WIDTH_PX: usize = 48;
-/// Rows of a [`Preview`]'s frames.
+/// Rows of a [`super::Preview`]'s frames.
 pub const PREVIEW_HEIGHT_PX: usize = 27;
-/// A film of more frames has no [`Preview`] but the failure [`ReasonCode::TooLarge`]: 13 minutes
+/// A film of more frames has no [`super::Preview`] but the failure [`ReasonCode::TooLarge`]: 13 minutes
 /// at 25 frames a second, 78 MB.
 pub const MAX_PREVIEW_FRAMES: usize = 20_000;
-
-/// Every frame of a film, very small: the whole picture, its aspect ratio given up.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Preview {
-    /// Seconds from the film's start, one per frame.
-    pub times_secs: Vec<f64>,
-    /// `[frames, 27, 48, 3]`
-    pub rgb: Vec<u8>,
-}
 
 /// Which frames of a trailer are wanted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,97 +83,33 @@ pub struct PictureSpec {
     pub fit: Fit,
 }
 
-/// One file to decode, once, for all that is wanted of it.
+/// One thing that is wanted of a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Want {
+    /// Pictures of a film.
+    Frames(FrameSpec),
+    /// Its sound.
+    Audio(AudioSpec),
+    /// The file as a still picture (a poster).
+    Picture(PictureSpec),
+    /// What is said in a film, as a text stream in it has it.
+    Subtitles,
+}
+
+/// One file to decode, once, for all that is wanted of it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct DecodeRequest {
     /// The file; local files only.
     pub path: PathBuf,
-    /// Keyframes, if wanted.
-    pub frames: Option<FrameSpec>,
-    /// Sound, if wanted.
-    pub audio: Option<AudioSpec>,
-    /// The file as a still picture (a poster), if wanted.
-    pub picture: Option<PictureSpec>,
+    /// Any number of wants, of one kind as well: each is answered as if it were the only one.
+    pub wants: Vec<Want>,
 }
 
-/// 8-bit sRGB pixels, `[height, width, 3]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Picture {
-    /// Pixels.
-    pub width: u32,
-    /// Pixels.
-    pub height: u32,
-    /// `height * width * 3` bytes.
-    pub rgb: Vec<u8>,
-}
-
-/// A keyframe and when it is shown.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Keyframe {
-    /// Seconds from the film's start.
-    pub time_secs: f64,
-    /// Its picture.
-    pub picture: Picture,
-}
-
-/// Keyframes of one film, ascending in time.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Keyframes {
-    /// Those kept.
-    pub kept: Vec<Keyframe>,
-    /// Left out as black.
-    pub num_black: usize,
-    /// Left out as duplicates.
-    pub num_duplicate: usize,
-    /// When shots begin, seconds; with [`Sampling::Shots`] and [`Sampling::ShotsAt`].
-    pub shots_secs: Option<Vec<f64>>,
-    /// With [`Sampling::Preview`].
-    pub preview: Option<Preview>,
-    /// The picture broke off before the film's end, or keyframes of it are damaged; `kept`
-    /// holds what could be had.
-    pub partial: Option<Failure>,
-}
-
-/// Mono samples; full scale is −1..1, lossy codecs overshoot a little.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Samples {
-    /// As asked for.
-    pub rate_hz: u32,
-    /// `[samples]`
-    pub mono: Vec<f32>,
-    /// The sound broke off, or parts of it are damaged; `mono` holds what could be had.
-    pub partial: Option<Failure>,
-}
-
-/// The answer to a [`DecodeRequest`]: `None` where the part was not asked for.
-#[derive(Debug, Default)]
-pub struct Decoded {
-    /// Keyframes.
-    pub frames: Option<Result<Keyframes, Failure>>,
-    /// Sound.
-    pub audio: Option<Result<Samples, Failure>>,
-    /// Picture.
-    pub picture: Option<Result<Picture, Failure>>,
-    /// CPU seconds that the worker spent on the picture stream or still picture.
-    pub picture_cpu_secs: f64,
-    /// CPU seconds that the worker spent on the sound.
-    pub audio_cpu_secs: f64,
-    /// Length of the film as its container states it, seconds.
-    pub duration_secs: Option<f64>,
-    /// Greatest resident size of the worker so far, bytes, where the system tells.
-    pub peak_bytes: Option<u64>,
-}
-
-impl Decoded {
-    /// The same failure for every part that was asked for.
-    #[must_use]
-    pub fn failed(request: &DecodeRequest, failure: &Failure) -> Self {
-        Self {
-            frames: request.frames.as_ref().map(|_| Err(failure.clone())),
-            audio: request.audio.as_ref().map(|_| Err(failure.clone())),
-            picture: request.picture.as_ref().map(|_| Err(failure.clone())),
-            ..Self::default()
-        }
+impl DecodeRequest {
+    /// A request for one file.
+    pub fn new(path: impl Into<PathBuf>, wants: impl Into<Vec<Want>>) -> Self {
+        Self { path: path.into(), wants: wants.into() }
     }
 }
 
@@ -207,6 +134,8 @@ pub enum ReasonCode {
     NoVideoStream,
     /// A film without sound.
     NoAudioStream,
+    /// A film without a text stream of what is said in it.
+    NoSubtitles,
     /// No decoder for it.
     UnsupportedCodec,
     /// It is encrypted.
@@ -242,6 +171,7 @@ impl ReasonCode {
             Self::Corrupt => "corrupt",
             Self::NoVideoStream => "no_video_stream",
             Self::NoAudioStream => "no_audio_stream",
+            Self::NoSubtitles => "no_subtitles",
             Self::UnsupportedCodec => "unsupported_codec",
             Self::Encrypted => "encrypted",
             Self::OnlyBlackFrames => "only_black_frames",

@@ -13,12 +13,13 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{ffi, format::Pixel, frame, software::scaling};
 
 use super::{
+    answer::Picture,
     bars::Bars,
     colour::{self, Matrix},
     container::ratio,
     crop,
     geometry::{Rect, Turn, black_square, paste, place},
-    request::{Fit, Picture},
+    request::Fit,
     selection::Still,
     thumbnail::Thumbnail,
     tone::{Light, ToneMap},

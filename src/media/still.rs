@@ -22,26 +22,33 @@ use image::{
 };
 
 use super::{
+    answer::Picture,
     geometry::{Rect, black_square, paste, place},
     limits::Limits,
-    request::{Failure, Fit, Picture, PictureSpec, ReasonCode},
+    request::{Failure, Fit, PictureSpec, ReasonCode},
 };
 
 /// Bytes of a picture file; posters have a thousandth of it.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 
-/// Decodes a still picture and brings it to the size asked for.
+/// Decodes a still picture and brings it to each of the sizes asked for.
 ///
-/// # Errors
-/// The reason why there is no picture. A JPEG that ends before its end mark is `truncated`,
-/// even if most of it could be decoded: the rest would be gray.
-pub(super) fn decode(file: File, spec: &PictureSpec, limits: &Limits) -> Result<Picture, Failure> {
-    let bytes = read_file(file)?;
-    let rgb = decode_rgb(&bytes, limits)?;
-    resize(&rgb, spec.side_px, spec.fit)
+/// The errors are the reason why there is no picture. A JPEG that ends before its end mark is
+/// `truncated`, even if most of it could be decoded: the rest would be gray.
+pub(super) fn decode(
+    file: &File,
+    specs: &[&PictureSpec],
+    limits: &Limits,
+) -> Vec<Result<Picture, Failure>> {
+    let rgb = read_file(file).and_then(|bytes| decode_rgb(&bytes, limits));
+    let square = |spec: &&PictureSpec| {
+        let rgb = rgb.as_ref().map_err(Failure::clone)?;
+        resize(rgb, spec.side_px, spec.fit)
+    };
+    specs.iter().map(square).collect()
 }
 
-fn read_file(mut file: File) -> Result<Vec<u8>, Failure> {
+fn read_file(mut file: &File) -> Result<Vec<u8>, Failure> {
     let unreadable =
         |error: std::io::Error| Failure::new(ReasonCode::Unreadable, error.to_string());
     let mut bytes = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! in: RGB pixels; out: luma (ITU-R BT.601 weights, 0..255) averaged over 16 × 16 cells.
 
-use super::{geometry::Rect, request::Picture};
+use super::{answer::Picture, geometry::Rect};
 
 /// Cells in each direction.
 const CELLS: usize = 16;

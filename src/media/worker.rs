@@ -15,11 +15,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::{
+    answer::Decoded,
     cpu::thread_cpu,
     decode_file, handover,
     hardware::{self, Hwaccel},
     limits::Limits,
-    request::{DecodeRequest, Decoded, Failure, ReasonCode},
+    request::{DecodeRequest, Failure, ReasonCode},
     sandbox, wire,
 };
 use crate::base::memory;

@@ -8,9 +8,7 @@ use super::TagError;
 use crate::{
     base::Digest,
     catalog::{Title, Vocabulary},
-    encode::{
-        EncodeError, EncoderContext, Modality, Opened, RecordReader, SourceKind, Want, registry,
-    },
+    encode::{EncodeError, EncoderContext, Modality, Opened, RecordReader, SourceKind, registry},
     extract::{OpenEncoder, source_key},
     learn::{
         dataset::{Content, Dataset, ModalityTable},
@@ -121,7 +119,7 @@ impl OpenModalities {
             }
             let rows = folder.read_with(&index, &keys)?;
             let (name, content) = (open.modality.name(), Content::Rows(rows));
-            modalities.push(if open.encoder.want() == Want::Text {
+            modalities.push(if open.encoder.wants().is_empty() {
                 let words = titles.iter().map(|title| match open.modality.source(title) {
                     Some(SourceKind::Text(text)) => Some(text),
                     _ => None,

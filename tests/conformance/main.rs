@@ -10,8 +10,8 @@ use std::{collections::BTreeSet, thread};
 
 use cinetag::{
     base::DeviceChoice,
-    encode::{Encoder, EncoderContext, Features, Input, Modality, Opened, Want, registry},
-    media::{Keyframe, Keyframes, Picture, Samples},
+    encode::{Encoder, EncoderContext, Features, Input, Modality, Opened, registry},
+    media::{Cue, Keyframe, Keyframes, Part, Picture, Samples, Subtitles, Want},
 };
 use serde_json::{Value, json};
 
@@ -80,55 +80,35 @@ fn beside(key: &str) -> Value {
     }
 }
 
-/// A small example of what it wants; `seed` gives other ones.
-struct Example {
-    frames: Keyframes,
-    samples: Samples,
-    picture: Picture,
-    text: String,
+/// Content of each kind, small; `seed` gives others.
+fn text(seed: usize) -> String {
+    format!("A diver finds {seed} letters in a wreck and reads them aloud. ").repeat(9)
 }
 
-impl Example {
-    fn of(want: &Want, seed: usize) -> Self {
-        let picture = |side: u32, frame: usize| {
-            let num_bytes = (side * side * 3) as usize;
-            let rgb = (0..num_bytes).map(|idx| ((idx * (seed + frame + 3)) >> 4) as u8).collect();
-            Picture { width: side, height: side, rgb }
-        };
-        let mut example = Self {
-            frames: Keyframes::default(),
-            samples: Samples::default(),
-            picture: picture(1, 0),
-            text: format!("A diver finds {seed} letters in a wreck and reads them aloud. ")
-                .repeat(9),
-        };
-        match want {
-            Want::Frames(spec) => {
-                example.frames.kept = (0..3)
-                    .map(|idx| Keyframe {
-                        time_secs: idx as f64,
-                        picture: picture(spec.side_px, idx),
-                    })
-                    .collect();
-            }
-            Want::Audio(spec) => {
-                example.samples.rate_hz = spec.rate_hz;
-                example.samples.mono = (0..spec.rate_hz * 3)
-                    .map(|n| ((n as f32).powi(2) * 1e-5 * (seed + 1) as f32).sin() * 0.4)
-                    .collect();
-            }
-            Want::Picture(spec) => example.picture = picture(spec.side_px, 0),
-            Want::Text => {}
+fn part(want: &Want, seed: usize) -> Part {
+    let picture = |side: u32, frame: usize| {
+        let num_bytes = (side * side * 3) as usize;
+        let rgb = (0..num_bytes).map(|idx| ((idx * (seed + frame + 3)) >> 4) as u8).collect();
+        Picture { width: side, height: side, rgb }
+    };
+    match want {
+        Want::Frames(spec) => {
+            let frame = |idx: usize| Keyframe {
+                time_secs: idx as f64,
+                picture: picture(spec.side_px, idx),
+            };
+            Keyframes { kept: (0..3).map(frame).collect(), ..Keyframes::default() }.into()
         }
-        example
-    }
-
-    fn input(&self, want: &Want) -> Input<'_> {
-        match want {
-            Want::Frames(_) => Input::Frames(&self.frames),
-            Want::Audio(_) => Input::Audio(&self.samples),
-            Want::Picture(_) => Input::Picture(&self.picture),
-            Want::Text => Input::Text(&self.text),
+        Want::Audio(spec) => {
+            let mono = (0..spec.rate_hz * 3)
+                .map(|n| ((n as f32).powi(2) * 1e-5 * (seed + 1) as f32).sin() * 0.4)
+                .collect();
+            Samples { rate_hz: spec.rate_hz, mono, partial: None }.into()
+        }
+        Want::Picture(spec) => picture(spec.side_px, 0).into(),
+        Want::Subtitles => {
+            let cue = Cue { start_secs: 1.0, end_secs: 4.0, text: text(seed) };
+            Subtitles { language: Some("eng".to_owned()), cues: vec![cue], partial: None }.into()
         }
     }
 }
@@ -185,8 +165,13 @@ fn every_setting_changes_the_fingerprint_and_nothing_else_does() {
 }
 
 fn encoded(encoder: &dyn Encoder, seed: usize) -> Features {
-    let want = encoder.want();
-    encoder.encode(Example::of(&want, seed).input(&want)).unwrap()
+    let wants = encoder.wants();
+    if wants.is_empty() {
+        return encoder.encode(Input::Text(&text(seed))).unwrap();
+    }
+    let parts: Vec<Part> = wants.iter().map(|want| part(want, seed)).collect();
+    let parts: Vec<_> = parts.iter().map(Ok).collect();
+    encoder.encode(Input::Parts(&parts)).unwrap()
 }
 
 #[test]
@@ -227,17 +212,22 @@ fn features_are_finite_whole_rows_and_the_same_every_time() {
 fn what_it_did_not_ask_for_is_refused_and_does_not_panic() {
     for (modality, opened) in opened() {
         let Opened::Encoder(encoder) = opened else { continue };
-        let want = encoder.want();
-        let example = Example::of(&want, 0);
+        let wants = encoder.wants();
+        let name = modality.name();
+        if !wants.is_empty() {
+            assert!(encoder.encode(Input::Text(&text(0))).is_err(), "{name} took text");
+        }
+        assert!(encoder.encode(Input::Parts(&[])).is_err(), "{name} took nothing");
         let all = [
-            Input::Frames(&example.frames),
-            Input::Audio(&example.samples),
-            Input::Picture(&example.picture),
-            Input::Text(&example.text),
+            Part::Frames(Keyframes::default()),
+            Part::Audio(Samples::default()),
+            Part::Picture(Picture { width: 1, height: 1, rgb: vec![0; 3] }),
+            part(&Want::Subtitles, 0),
         ];
-        let own = std::mem::discriminant(&example.input(&want));
-        for input in all.into_iter().filter(|input| std::mem::discriminant(input) != own) {
-            assert!(encoder.encode(input).is_err(), "{} took another's input", modality.name());
+        let own: Vec<_> = wants.iter().map(|want| std::mem::discriminant(&part(want, 0))).collect();
+        for other in all.iter().filter(|other| !own.contains(&std::mem::discriminant(*other))) {
+            let parts = vec![Ok(other); wants.len().max(1)];
+            assert!(encoder.encode(Input::Parts(&parts)).is_err(), "{name} took another's input");
         }
     }
 }

@@ -9,8 +9,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use cinetag::media::{
-    AudioSpec, DecodePool, DecodeRequest, Decoded, Failure, Fit, FrameSpec, Limits, PictureSpec,
-    PoolSettings, ReasonCode, Sampling,
+    AudioSpec, DecodePool, DecodeRequest, Decoded, Failure, Fit, FrameSpec, Keyframe, Keyframes,
+    Limits, Picture, PictureSpec, PoolSettings, ReasonCode, Samples, Sampling, Subtitles, Want,
 };
 use serde::Deserialize;
 
@@ -42,43 +42,38 @@ fn pool_of(program: PathBuf, wall: Duration) -> DecodePool {
     .unwrap()
 }
 
+/// All that a film may be asked for: frames, sound, subtitles.
 pub(super) fn film(path: impl Into<PathBuf>) -> DecodeRequest {
-    DecodeRequest {
-        path: path.into(),
-        frames: Some(FrameSpec {
-            sampling: Sampling::Keyframes,
-            every_secs: 2.0,
-            crop_bars: false,
-            side_px: 64,
-            fit: Fit::Stretch,
-            max_frames: 8,
-            black_luma: 0.0,
-            duplicate_luma: 0.0,
-        }),
-        audio: Some(AudioSpec { rate_hz: 16_000, max_secs: 300.0 }),
-        picture: None,
-    }
+    sampled(path, Sampling::Keyframes)
+}
+
+pub(super) fn sampled(path: impl Into<PathBuf>, sampling: Sampling) -> DecodeRequest {
+    let frames = FrameSpec {
+        sampling,
+        every_secs: 2.0,
+        crop_bars: false,
+        side_px: 64,
+        fit: Fit::Stretch,
+        max_frames: 8,
+        black_luma: 0.0,
+        duplicate_luma: 0.0,
+    };
+    let audio = AudioSpec { rate_hz: 16_000, max_secs: 300.0 };
+    DecodeRequest::new(path, [Want::Frames(frames), Want::Audio(audio), Want::Subtitles])
 }
 
 fn still(path: impl Into<PathBuf>) -> DecodeRequest {
-    DecodeRequest {
-        path: path.into(),
-        frames: None,
-        audio: None,
-        picture: Some(PictureSpec { side_px: 32, fit: Fit::Pad }),
-    }
+    DecodeRequest::new(path, [Want::Picture(PictureSpec { side_px: 32, fit: Fit::Pad })])
 }
 
-fn code<T>(part: Option<&Result<T, Failure>>) -> String {
-    match part {
-        None => "not asked for".into(),
-        Some(Ok(_)) => "ok".into(),
-        Some(Err(failure)) => failure.code.to_string(),
-    }
+/// What came of each want.
+fn codes(decoded: &Decoded) -> Vec<String> {
+    let code = |part: &Result<_, _>| part.as_ref().err().map_or("ok".into(), reason);
+    decoded.parts.iter().map(code).collect()
 }
 
-fn codes(decoded: &Decoded) -> [String; 3] {
-    [code(decoded.frames.as_ref()), code(decoded.audio.as_ref()), code(decoded.picture.as_ref())]
+fn reason(failure: &Failure) -> String {
+    failure.code.to_string()
 }
 
 /// 16-bit mono PCM of a 440 Hz tone at half of full scale.
@@ -149,8 +144,8 @@ fn every_clip_decodes_or_says_which_stream_it_has_not() {
     for clip in csv::Reader::from_path(folder.join("manifest.csv")).unwrap().deserialize() {
         let Clip { path, duration_s, n_video, n_audio } = clip.unwrap();
         num_clips += 1;
-        let decoded = pool.decode(&film(folder.join(&path)));
-        match decoded.frames.unwrap() {
+        let mut decoded = pool.decode(&film(folder.join(&path)));
+        match decoded.take::<Keyframes>(0) {
             Ok(frames) if n_video > 0 => {
                 assert!(!frames.kept.is_empty(), "{path}");
                 assert_eq!(frames.partial, None, "{path}");
@@ -163,7 +158,7 @@ fn every_clip_decodes_or_says_which_stream_it_has_not() {
             }
             other => panic!("{path}: {n_video} frames: {other:?}"),
         }
-        match decoded.audio.unwrap() {
+        match decoded.take::<Samples>(1) {
             Ok(samples) if n_audio > 0 => {
                 assert_eq!(samples.partial, None, "{path}");
                 assert!(samples.mono.iter().all(|value| value.is_finite()), "{path}");
@@ -174,6 +169,12 @@ fn every_clip_decodes_or_says_which_stream_it_has_not() {
             }
             other => panic!("{path}: {n_audio} sounds: {other:?}"),
         }
+        let subtitles = decoded.take::<Subtitles>(2);
+        if path.ends_with("exo_sample_with_srt.mkv") {
+            assert_eq!(subtitles.unwrap().cues.len(), 1);
+        } else if let Err(failure) = subtitles {
+            assert_eq!(failure.code, ReasonCode::NoSubtitles, "{path}");
+        }
     }
     assert_eq!(num_clips, 61);
 }
@@ -183,7 +184,7 @@ fn every_clip_decodes_or_says_which_stream_it_has_not() {
 fn frames_come_at_the_times_and_the_right_way_up() {
     let Some(folder) = shared_data("media_clips") else { return };
     let pool = pool(Duration::from_secs(60));
-    let frames = |path: &str| pool.decode(&film(folder.join(path))).frames.unwrap().unwrap();
+    let frames = |path: &str| pool.decode(&film(folder.join(path))).take::<Keyframes>(0).unwrap();
     let expected: [(&str, &[f64]); 5] = [
         ("transcoded/vfr.mp4", &[0.0, 2.0, 4.208, 7.958, 14.5]),
         ("transcoded/rotated90.mp4", &[0.0, 2.0, 4.208, 5.292, 9.667]),
@@ -205,7 +206,7 @@ fn frames_come_at_the_times_and_the_right_way_up() {
     let turned = frames("transcoded/rotated90.mp4");
     for (a, b) in upright.kept.iter().zip(&turned.kept) {
         for (x, y) in [(0, 0), (20, 5), (63, 1), (7, 40)] {
-            let pixel = |frame: &cinetag::media::Keyframe, x: usize, y: usize| {
+            let pixel = |frame: &Keyframe, x: usize, y: usize| {
                 frame.picture.rgb[(y * 64 + x) * 3..][..3].to_vec()
             };
             assert_eq!(pixel(a, x, y), pixel(b, y, 63 - x), "at {x}, {y}");
@@ -225,11 +226,10 @@ fn every_damaged_film_ends_also_where_every_frame_is_decoded() {
             continue;
         }
         num_films += 1;
-        let mut request = film(folder.join(&path));
-        request.audio = None;
         for sampling in [Sampling::Shots, Sampling::Uniform, Sampling::Preview] {
-            request.frames.as_mut().unwrap().sampling = sampling.clone();
-            let frames = pool.decode(&request).frames.unwrap();
+            let mut request = sampled(folder.join(&path), sampling.clone());
+            request.wants.truncate(1);
+            let frames = pool.decode(&request).take::<Keyframes>(0);
             num_with_frames += usize::from(frames.is_ok());
             if let Err(failure) = frames {
                 let bad = [ReasonCode::WorkerCrashed, ReasonCode::Timeout, ReasonCode::MemoryLimit];
@@ -245,28 +245,28 @@ fn every_damaged_file_ends_in_features_or_a_reason_in_bounded_time() {
     let Some(folder) = shared_data("media_corrupt") else { return };
     let wall = Duration::from_secs(60);
     let pool = pool(wall);
-    let known = [
-        ("generated/empty.mp4", ["empty", "empty"]),
-        ("generated/text.mp4", ["unknown_format", "unknown_format"]),
-        ("generated/random.mkv", ["unknown_format", "unknown_format"]),
-        ("generated/h264_aac__trunc98.mp4", ["corrupt", "corrupt"]),
-        ("generated/moov_renamed.mp4", ["truncated", "truncated"]),
-        ("generated/mpeg4_mp3__flip1e-5.avi", ["ok", "ok"]),
-        ("mp4parse/av1-clearkey-cbcs-video.mp4", ["encrypted", "no_audio_stream"]),
-        ("generated/webm_named_mp4.mp4", ["ok", "ok"]),
-        ("generated/audio_only__trunc50.mp3", ["no_video_stream", "ok"]),
-        ("mp4parse/short-cenc.mp4", ["encrypted", "encrypted"]),
-        ("images/huge_header.png", ["corrupt", ""]),
-        ("images/html_named.jpg", ["unknown_format", ""]),
-        ("images/trunc30.jpg", ["truncated", ""]),
-        ("images/trunc90.jpg", ["truncated", ""]),
-        ("images/empty.jpg", ["empty", ""]),
-        ("images/cmyk.jpg", ["ok", ""]),
-        ("images/gray16.png", ["ok", ""]),
-        ("images/palette.png", ["ok", ""]),
-        ("images/progressive.jpg", ["ok", ""]),
-        ("images/wide_4000x8.png", ["ok", ""]),
-        ("images/one_pixel.png", ["ok", ""]),
+    let known: [(&str, &[&str]); 21] = [
+        ("generated/empty.mp4", &["empty", "empty"]),
+        ("generated/text.mp4", &["unknown_format", "unknown_format"]),
+        ("generated/random.mkv", &["unknown_format", "unknown_format"]),
+        ("generated/h264_aac__trunc98.mp4", &["corrupt", "corrupt"]),
+        ("generated/moov_renamed.mp4", &["truncated", "truncated"]),
+        ("generated/mpeg4_mp3__flip1e-5.avi", &["ok", "ok"]),
+        ("mp4parse/av1-clearkey-cbcs-video.mp4", &["encrypted", "no_audio_stream"]),
+        ("generated/webm_named_mp4.mp4", &["ok", "ok"]),
+        ("generated/audio_only__trunc50.mp3", &["no_video_stream", "ok"]),
+        ("mp4parse/short-cenc.mp4", &["encrypted", "encrypted"]),
+        ("images/huge_header.png", &["corrupt"]),
+        ("images/html_named.jpg", &["unknown_format"]),
+        ("images/trunc30.jpg", &["truncated"]),
+        ("images/trunc90.jpg", &["truncated"]),
+        ("images/empty.jpg", &["empty"]),
+        ("images/cmyk.jpg", &["ok"]),
+        ("images/gray16.png", &["ok"]),
+        ("images/palette.png", &["ok"]),
+        ("images/progressive.jpg", &["ok"]),
+        ("images/wide_4000x8.png", &["ok"]),
+        ("images/one_pixel.png", &["ok"]),
     ];
     let mut num_known = 0;
     let mut num_files = 0;
@@ -281,13 +281,13 @@ fn every_damaged_file_ends_in_features_or_a_reason_in_bounded_time() {
         let decoded = pool.decode(&request);
         // Each takes well under a second; a busy machine is no fault of the file.
         assert!(begin.elapsed() < wall * 3, "{path}: {:?}", begin.elapsed());
-        let [frames, audio, picture] = codes(&decoded);
-        for part in [&frames, &audio, &picture] {
+        let mut found = codes(&decoded);
+        for part in &found {
             if ["worker_crashed", "timeout", "memory_limit"].contains(&part.as_str()) {
-                wrong.push(format!("{path}: {:?}", codes(&decoded)));
+                wrong.push(format!("{path}: {found:?}"));
             }
         }
-        let found = if is_still { [picture, String::new()] } else { [frames, audio] };
+        found.truncate(2);
         if let Some((_, expected)) = known.iter().find(|(name, _)| *name == path) {
             num_known += 1;
             if found != *expected {
@@ -304,7 +304,7 @@ fn every_damaged_file_ends_in_features_or_a_reason_in_bounded_time() {
 fn exif_orientation_is_applied() {
     let Some(folder) = shared_data("media_corrupt") else { return };
     let pool = pool(Duration::from_secs(20));
-    let picture = |path: &str| pool.decode(&still(folder.join(path))).picture.unwrap().unwrap();
+    let picture = |path: &str| pool.decode(&still(folder.join(path))).take::<Picture>(0).unwrap();
     // Padded to a square: black bars left and right say that it stands upright.
     let turned = picture("images/exif_rot90.jpg");
     let column: u32 = (0..32).map(|y| u32::from(turned.rgb[y * 32 * 3])).sum();
@@ -334,9 +334,7 @@ fn files_that_are_no_films_have_their_reasons() {
         (".", ReasonCode::Unreadable),
     ] {
         let decoded = pool.decode(&film(path(name)));
-        assert_eq!(decoded.frames.unwrap().unwrap_err().code, expected, "{name}");
-        assert_eq!(decoded.audio.unwrap().unwrap_err().code, expected, "{name}");
-        assert!(decoded.picture.is_none());
+        assert_eq!(codes(&decoded), [expected.as_str(); 3], "{name}");
     }
     for (name, expected) in [
         ("whole.png", "ok"),
@@ -347,8 +345,7 @@ fn files_that_are_no_films_have_their_reasons() {
         ("missing.png", "not_found"),
         (".", "unreadable"),
     ] {
-        let [_, _, found] = codes(&pool.decode(&still(path(name))));
-        assert_eq!(found, expected, "{name}");
+        assert_eq!(codes(&pool.decode(&still(path(name)))), [expected], "{name}");
     }
 }
 
@@ -358,18 +355,16 @@ fn a_tone_comes_back_as_long_and_as_loud_as_it_is() {
     let path = folder.path().join("tone.wav");
     write_tone(&path, 44_100, 2);
     let pool = pool(Duration::from_secs(20));
-    let decoded = pool.decode(&film(&path));
-    assert_eq!(decoded.frames.unwrap().unwrap_err().code, ReasonCode::NoVideoStream);
-    let samples = decoded.audio.unwrap().unwrap();
+    let mut decoded = pool.decode(&film(&path));
+    assert_eq!(codes(&decoded), ["no_video_stream", "ok", "no_subtitles"]);
+    let samples: Samples = decoded.take(1).unwrap();
     assert_eq!((samples.rate_hz, samples.mono.len()), (16_000, 32_000));
     let level = rms(&samples.mono);
     assert!((level - 0.5 / 2f64.sqrt()).abs() < 1e-3, "{level}");
     assert!((decoded.duration_secs.unwrap() - 2.0).abs() < 1e-6);
 
-    let mut short = film(&path);
-    short.frames = None;
-    short.audio = Some(AudioSpec { rate_hz: 8000, max_secs: 0.5 });
-    let samples = pool.decode(&short).audio.unwrap().unwrap();
+    let short = Want::Audio(AudioSpec { rate_hz: 8000, max_secs: 0.5 });
+    let samples: Samples = pool.decode(&DecodeRequest::new(&path, [short])).take(0).unwrap();
     assert_eq!((samples.mono.len(), samples.partial), (4000, None));
 }
 
@@ -389,14 +384,12 @@ fn playlists_open_no_other_files() {
     .unwrap();
     let pool = pool(Duration::from_secs(20));
     for name in ["list.ffconcat", "list.m3u8"] {
-        let [_, audio, _] = codes(&pool.decode(&film(path(name))));
-        assert_eq!(audio, "unknown_format", "{name}");
+        assert_eq!(codes(&pool.decode(&film(path(name))))[1], "unknown_format", "{name}");
     }
     // A name that FFmpeg would take for a protocol is a name.
     let odd = path("concat:a|b.wav");
     std::fs::rename(path("tone.wav"), &odd).unwrap();
-    let [_, audio, _] = codes(&pool.decode(&film(odd)));
-    assert_eq!(audio, "ok");
+    assert_eq!(codes(&pool.decode(&film(odd)))[1], "ok");
 }
 
 #[cfg(target_os = "linux")]
@@ -406,8 +399,7 @@ fn names_need_not_be_utf8() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(std::ffi::OsStr::from_bytes(b"t\xf6n.wav"));
     write_tone(&path, 8000, 1);
-    let [_, audio, _] = codes(&pool(Duration::from_secs(20)).decode(&film(path)));
-    assert_eq!(audio, "ok");
+    assert_eq!(codes(&pool(Duration::from_secs(20)).decode(&film(path)))[1], "ok");
 }
 
 /// A worker that does what the hook says with files of a certain name. The script is written
@@ -446,7 +438,7 @@ fn a_worker_can_reach_nothing_that_it_was_not_given() {
         println!("this system's sandbox is {}: nothing to be tested", pool.sandbox());
         return;
     }
-    let failure = pool.decode(&still(path("trap.png"))).picture.unwrap().unwrap_err();
+    let failure = pool.decode(&still(path("trap.png"))).take::<Picture>(0).unwrap_err();
     let attempts: Vec<_> = failure.detail.split("; ").collect();
     assert_eq!(attempts.len(), 8, "{failure}");
     for attempt in attempts {
@@ -454,7 +446,7 @@ fn a_worker_can_reach_nothing_that_it_was_not_given() {
     }
     assert!(path("trap.secret").exists() && !path("trap.made").exists());
     // And it still does what it is for.
-    assert!(pool.decode(&still(path("plain.png"))).picture.unwrap().is_ok());
+    assert!(pool.decode(&still(path("plain.png"))).take::<Picture>(0).is_ok());
 }
 
 #[cfg(target_os = "linux")]
@@ -475,7 +467,7 @@ fn a_fault_costs_its_title_and_no_other() {
         let program = misbehaving(folder.path(), &format!("{fault}:bad"));
         let pool = pool_of(program, Duration::from_secs(3));
         for name in ["one.png", "bad.png", "two.png", "bad.png", "one.png"] {
-            let picture = pool.decode(&still(path(name))).picture.unwrap();
+            let picture = pool.decode(&still(path(name))).take::<Picture>(0);
             if name == "bad.png" {
                 let failure = picture.unwrap_err();
                 assert_eq!(failure.code, expected, "{fault}: {failure}");
@@ -498,13 +490,13 @@ fn stopping_does_not_wait_for_a_hang() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             tell.send(()).unwrap();
-            let failure = pool.decode(&still(&path)).picture.unwrap().unwrap_err();
+            let failure = pool.decode(&still(&path)).take::<Picture>(0).unwrap_err();
             assert_eq!(failure.code, ReasonCode::WorkerCrashed);
         });
         told.recv().unwrap();
         let begin = Instant::now();
         pool.stop();
-        let failure = pool.decode(&still(&path)).picture.unwrap().unwrap_err();
+        let failure = pool.decode(&still(&path)).take::<Picture>(0).unwrap_err();
         assert_eq!(failure.code, ReasonCode::WorkerCrashed);
         assert!(begin.elapsed() < Duration::from_secs(60));
     });
@@ -522,12 +514,12 @@ fn many_threads_share_few_workers() {
         ..PoolSettings::default()
     })
     .unwrap();
-    let whole = pool.decode(&still(&path)).picture.unwrap().unwrap();
+    let whole = pool.decode(&still(&path)).take::<Picture>(0).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..5 {
-                    let picture = pool.decode(&still(&path)).picture.unwrap().unwrap();
+                    let picture = pool.decode(&still(&path)).take::<Picture>(0).unwrap();
                     assert_eq!(picture, whole);
                 }
             });

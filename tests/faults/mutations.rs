@@ -22,7 +22,7 @@ use cinetag::{
 };
 use rand::{Rng, RngExt};
 
-use super::media::{film, pool, shared_data};
+use super::media::{film, pool, sampled, shared_data};
 
 /// Mutations of a usual run.
 const NUM_MUTATIONS: usize = 300;
@@ -65,11 +65,9 @@ fn mutate(original: &[u8], other: &[u8], rng: &mut impl Rng) -> Vec<u8> {
     bytes
 }
 
+/// Of frames and sound.
 fn reasons(decoded: &Decoded) -> [Option<ReasonCode>; 2] {
-    [
-        decoded.frames.as_ref().unwrap().as_ref().err().map(|failure| failure.code),
-        decoded.audio.as_ref().unwrap().as_ref().err().map(|failure| failure.code),
-    ]
+    [0, 1].map(|idx| decoded.parts[idx].as_ref().err().map(|failure| failure.code))
 }
 
 #[test]
@@ -108,9 +106,8 @@ fn every_mutation_ends_in_features_or_a_reason() {
                     let extension = path.extension().unwrap().to_string_lossy();
                     let mutation = scratch.path().join(format!("{worker}.{extension}"));
                     fs::write(&mutation, mutate(original, other, &mut rng)).unwrap();
-                    let mut request = film(&mutation);
-                    request.frames.as_mut().unwrap().sampling =
-                        if idx % 4 == 0 { Sampling::Shots } else { Sampling::Keyframes };
+                    let sampling = if idx % 4 == 0 { Sampling::Shots } else { Sampling::Keyframes };
+                    let request = sampled(&mutation, sampling);
                     let started = Instant::now();
                     let decoded = pool.decode(&request);
                     // The limit, the worker's death, and a machine that is busy.

@@ -26,7 +26,7 @@ fn row(settings: &Value) -> Vec<f32> {
     let rgb = picture(i64::from(side));
     let picture = Picture { width: side, height: side, rgb };
     let encoder = open("clip_zero_shot", settings).unwrap();
-    let features = encoder.encode(Input::Picture(&picture)).unwrap();
+    let features = encoder.encode(Input::Parts(&[Ok(&picture.into())])).unwrap();
     assert_eq!(features.data.len(), encoder.identity().dim);
     features.data
 }

@@ -5,7 +5,7 @@
 
 use cinetag::{
     base::{DeviceChoice, Seed},
-    encode::{EncoderContext, Input, Opened, Want, registry},
+    encode::{EncoderContext, Input, Opened, registry},
     learn::heads::classical::{Binned, Design, TreeSettings, Trees, each_row},
     media::{DecodeRequest, Limits, decode},
 };
@@ -32,18 +32,13 @@ fn clips() -> Option<Vec<Clip>> {
     else {
         panic!("the audio encoder does not open");
     };
-    let Want::Audio(audio) = encoder.want() else { panic!("it does not want sound") };
     let mut reader = csv::Reader::from_path(folder.join("meta.csv")).unwrap();
     let rows = reader.records().map(|row| {
         let row = row.unwrap();
-        let request = DecodeRequest {
-            path: folder.join("clips").join(&row[0]),
-            frames: None,
-            audio: Some(audio.clone()),
-            picture: None,
-        };
-        let sound = decode(&request, &Limits::default()).audio.unwrap().unwrap();
-        let mut features = encoder.encode(Input::Audio(&sound)).unwrap().data;
+        let request = DecodeRequest::new(folder.join("clips").join(&row[0]), encoder.wants());
+        let decoded = decode(&request, &Limits::default());
+        let sound = decoded.parts[0].as_ref();
+        let mut features = encoder.encode(Input::Parts(&[sound])).unwrap().data;
         features.truncate(NUM_COLUMNS);
         Clip { row: features, class: row[2].parse().unwrap(), fold: row[3].parse().unwrap() }
     });

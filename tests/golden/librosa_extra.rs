@@ -82,7 +82,7 @@ fn tempo_and_loudness_equal_librosas_and_ffmpegs() {
         panic!("sound is no record");
     };
     let samples = Samples { rate_hz: RATE_HZ as u32, mono: sound(&golden), partial: None };
-    let features = encoder.encode(Input::Audio(&samples)).unwrap();
+    let features = encoder.encode(Input::Parts(&[Ok(&samples.into())])).unwrap();
     let names = encoder.identity().description["features"].as_array().unwrap();
     for (name, expected, tolerance) in [
         ("tempo_bpm", &golden["tempo_bpm"], 1e-4),

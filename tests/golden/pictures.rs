@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cinetag::media::{
-    AudioSpec, DecodeRequest, Fit, FrameSpec, Keyframes, Limits, Picture, Sampling, decode,
+    AudioSpec, DecodeRequest, Fit, FrameSpec, Keyframes, Limits, Picture, Samples, Sampling, Want,
+    decode,
 };
 
 const SIDE_PX: u32 = 128;
@@ -44,9 +45,8 @@ fn spec(sampling: &Sampling, crop_bars: bool) -> FrameSpec {
 }
 
 fn frames(path: &Path, spec: FrameSpec) -> Keyframes {
-    let path = path.to_owned();
-    let request = DecodeRequest { path, frames: Some(spec), audio: None, picture: None };
-    decode(&request, &Limits::default()).frames.unwrap().unwrap()
+    let request = DecodeRequest::new(path, [Want::Frames(spec)]);
+    decode(&request, &Limits::default()).take(0).unwrap()
 }
 
 /// Mean absolute difference, 0..255.
@@ -165,14 +165,10 @@ fn a_long_film_is_sought_in() {
         let streams = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone];
         let encoder = ["-c:v", "mpeg4", "-q:v", "5", "-g", "2", "-c:a", "libmp3lame"];
         ffmpeg(&[&streams[..], &encoder].concat(), &path);
-        let mut request = DecodeRequest {
-            path,
-            frames: Some(spec(&Sampling::Keyframes, true)),
-            audio: None,
-            picture: None,
-        };
+        let mut request =
+            DecodeRequest::new(path, [Want::Frames(spec(&Sampling::Keyframes, true))]);
         let before = bytes_read();
-        let alone = decode(&request, &Limits::default()).frames.unwrap().unwrap();
+        let alone: Keyframes = decode(&request, &Limits::default()).take(0).unwrap();
         // A transport stream has no index; it is read whole.
         if name != "long.ts" && cfg!(target_os = "linux") {
             let file_bytes = std::fs::metadata(&request.path).unwrap().len();
@@ -180,10 +176,10 @@ fn a_long_film_is_sought_in() {
             // So small a film is read in pieces that are large beside it.
             assert!(read < file_bytes * 3 / 4, "{name}: {read} of {file_bytes} bytes");
         }
-        request.audio = Some(AudioSpec { rate_hz: 16_000, max_secs: 2000.0 });
-        let together = decode(&request, &Limits::default());
-        assert_eq!(together.frames.unwrap().unwrap(), alone, "{name}");
-        let secs = together.audio.unwrap().unwrap().mono.len() as f64 / 16_000.0;
+        request.wants.push(Want::Audio(AudioSpec { rate_hz: 16_000, max_secs: 2000.0 }));
+        let mut together = decode(&request, &Limits::default());
+        assert_eq!(together.take::<Keyframes>(0).unwrap(), alone, "{name}");
+        let secs = together.take::<Samples>(1).unwrap().mono.len() as f64 / 16_000.0;
         assert!((secs - 1000.0).abs() < 0.2, "{name}: {secs}");
         assert_eq!((alone.kept.len(), alone.partial.as_ref()), (12, None), "{name}");
         let times: Vec<f64> = alone.kept.iter().map(|frame| frame.time_secs).collect();

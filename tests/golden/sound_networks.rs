@@ -38,7 +38,7 @@ fn rows(settings: &Value, samples: &Samples, num: usize) -> Vec<f32> {
     let Opened::Encoder(encoder) = Audio.open(settings, &context).unwrap() else {
         panic!("sound is no record");
     };
-    let features = encoder.encode(Input::Audio(samples)).unwrap();
+    let features = encoder.encode(Input::Parts(&[Ok(&samples.clone().into())])).unwrap();
     let dim = encoder.identity().dim;
     features.data.chunks(dim).flat_map(|row| row[dim - num..].to_vec()).collect()
 }

@@ -9,9 +9,9 @@ use super::Console;
 use crate::{
     base::{Digest, Progress as _},
     catalog::Title,
-    encode::{SourceKind, Want},
+    encode::SourceKind,
     media::{
-        DecodePool, DecodeRequest, Fit, PictureSpec, PoolSettings,
+        DecodePool, DecodeRequest, Fit, Keyframe, Part, PictureSpec, PoolSettings, Want,
         save::{SaveError, write_picture},
     },
     report::{ContactSheet, SheetFrame, SheetGenre, SheetMissing, SheetText, SheetTitle},
@@ -73,40 +73,49 @@ impl<'a> Review<'a> {
         let mut pictures = Pictures::default();
         for open in self.job.modalities.encoders() {
             let Some(SourceKind::File(path)) = open.modality.source(title) else { continue };
-            let mut request =
-                DecodeRequest { path: path.clone(), frames: None, audio: None, picture: None };
             let name = open.modality.name();
-            match open.encoder.want() {
-                Want::Picture(_) => {
-                    request.picture = Some(PictureSpec { side_px: POSTER_PX, fit: Fit::Pad });
+            let mut wants = open.encoder.wants();
+            wants.retain_mut(|want| match want {
+                Want::Picture(spec) => {
+                    *spec = PictureSpec { side_px: POSTER_PX, fit: Fit::Pad };
+                    true
                 }
-                Want::Frames(spec) if tags.moments.contains_key(name) => {
-                    request.frames = Some(spec);
-                }
-                _ => continue,
+                Want::Frames(_) => tags.moments.contains_key(name),
+                Want::Audio(_) | Want::Subtitles => false,
+            });
+            if wants.is_empty() {
+                continue;
             }
+            let request = DecodeRequest::new(path, wants);
             if self.pool.is_none() {
                 let pool = DecodePool::new(PoolSettings { jobs: 1, ..PoolSettings::default() });
                 self.pool =
                     Some(pool.map_err(crate::extract::ExtractError::from).map_err(TagError::from)?);
             }
             let Some(pool) = &self.pool else { continue };
-            let decoded = pool.decode(&request);
-            let stem = Digest::of_bytes(path.as_os_str().as_encoded_bytes()).short();
-            if let Some(Ok(picture)) = &decoded.picture {
-                let file = format!("pictures/{stem}.jpg");
-                write_picture(&self.folder.join(&file), picture).map_err(save_error)?;
-                pictures.poster = Some(file);
-            }
-            let Some(Ok(frames)) = &decoded.frames else { continue };
-            for moment in &tags.moments[name] {
-                let near = |frame: &&crate::media::Keyframe| {
-                    (frame.time_secs as f32 - moment.time_secs).abs() < 0.05
-                };
-                let Some(frame) = frames.kept.iter().find(near) else { continue };
-                let file = format!("pictures/{stem}-{:.0}.jpg", 1000.0 * frame.time_secs);
-                write_picture(&self.folder.join(&file), &frame.picture).map_err(save_error)?;
-                pictures.of_moment.insert(key(name, moment), file);
+            let stem = Digest::of_bytes(request.path.as_os_str().as_encoded_bytes()).short();
+            for part in pool.decode(&request).parts.into_iter().flatten() {
+                match part {
+                    Part::Picture(picture) => {
+                        let file = format!("pictures/{stem}.jpg");
+                        write_picture(&self.folder.join(&file), &picture).map_err(save_error)?;
+                        pictures.poster = Some(file);
+                    }
+                    Part::Frames(frames) => {
+                        for moment in &tags.moments[name] {
+                            let near = |frame: &&Keyframe| {
+                                (frame.time_secs as f32 - moment.time_secs).abs() < 0.05
+                            };
+                            let Some(frame) = frames.kept.iter().find(near) else { continue };
+                            let file =
+                                format!("pictures/{stem}-{:.0}.jpg", 1000.0 * frame.time_secs);
+                            let path = self.folder.join(&file);
+                            write_picture(&path, &frame.picture).map_err(save_error)?;
+                            pictures.of_moment.insert(key(name, moment), file);
+                        }
+                    }
+                    Part::Audio(_) | Part::Subtitles(_) => {}
+                }
             }
         }
         Ok(pictures)

@@ -37,7 +37,7 @@ pub use self::{
 use self::{descriptors::FLUX, groups::Group, networks::Networks, tempo::Tempo};
 use super::{
     modality::{
-        EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, Want,
+        EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind,
     },
     network::finite,
     settings,
@@ -45,7 +45,7 @@ use super::{
 use crate::{
     base::Fingerprint,
     catalog::Title,
-    media::{AudioSpec, Failure, ReasonCode, Samples},
+    media::{AudioSpec, Failure, ReasonCode, Samples, Want},
     store::EncoderIdentity,
 };
 
@@ -329,14 +329,13 @@ impl Encoder for AudioEncoder {
         &self.identity
     }
 
-    fn want(&self) -> Want {
-        Want::Audio(AudioSpec { rate_hz: self.settings.rate_hz, max_secs: self.settings.max_secs })
+    fn wants(&self) -> Vec<Want> {
+        let Settings { rate_hz, max_secs, .. } = self.settings;
+        vec![Want::Audio(AudioSpec { rate_hz, max_secs })]
     }
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
-        let Input::Audio(samples) = input else {
-            return Err(Failure::new(ReasonCode::EncoderFailed, "expected sound"));
-        };
+        let samples: &Samples = input.part(0)?;
         if samples.rate_hz != self.settings.rate_hz {
             let (got, expected) = (samples.rate_hz, self.settings.rate_hz);
             let detail = format!("sound has {got} Hz, expected {expected} Hz");
@@ -379,8 +378,12 @@ mod tests {
         Samples { rate_hz: 22_050, mono: mono.collect(), partial: None }
     }
 
+    fn hear(encoder: &dyn Encoder, samples: &Samples) -> Result<Features, Failure> {
+        encoder.encode(Input::Parts(&[Ok(&samples.clone().into())]))
+    }
+
     fn encode(samples: &Samples) -> Features {
-        open(&json!({})).unwrap().encode(Input::Audio(samples)).unwrap()
+        hear(&*open(&json!({})).unwrap(), samples).unwrap()
     }
 
     #[test]
@@ -407,7 +410,7 @@ mod tests {
             let encoder = open(&json!({"extra": [name]})).unwrap();
             let dim = encoder.identity().dim;
             assert_eq!(dim, 104 + num, "{name}");
-            let features = encoder.encode(Input::Audio(&samples)).unwrap();
+            let features = hear(&*encoder, &samples).unwrap();
             assert_eq!(features.time_secs, usual.time_secs);
             assert_eq!(features.data.len(), features.time_secs.len() * dim, "{name}");
             for (row, usual) in features.data.chunks(dim).zip(usual.data.chunks(104)) {
@@ -415,7 +418,7 @@ mod tests {
             }
             let silence = Samples { mono: vec![0.0; 3000], ..samples.clone() };
             for samples in [silence, noise(1), noise(700)] {
-                let features = encoder.encode(Input::Audio(&samples)).unwrap();
+                let features = hear(&*encoder, &samples).unwrap();
                 assert!(features.data.iter().all(|x| x.abs() < 2000.0), "{name}");
             }
         }
@@ -473,7 +476,7 @@ mod tests {
     #[test]
     fn sound_that_is_no_sound_is_this_titles_failure() {
         let encoder = open(&json!({})).unwrap();
-        let code = |samples: &Samples| encoder.encode(Input::Audio(samples)).unwrap_err().code;
+        let code = |samples: &Samples| hear(&*encoder, samples).unwrap_err().code;
         let mut broken = noise(4000);
         broken.mono[7] = f32::NAN;
         assert_eq!(code(&broken), ReasonCode::NotFinite);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use self::shots::ShotNetwork;
 use super::{
     modality::{
-        EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, Want,
+        EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind,
     },
     network::{ImageNetwork, ImageSettings},
     settings,
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     base::Fingerprint,
     catalog::Title,
-    media::{self, Failure, Fit, FrameSpec, Keyframes, ReasonCode},
+    media::{self, Failure, Fit, FrameSpec, Keyframes, ReasonCode, Want},
     nn::Precision,
     store::EncoderIdentity,
 };
@@ -182,13 +182,13 @@ impl Encoder for FrameEncoder {
         &self.identity
     }
 
-    fn want(&self) -> Want {
-        Want::Frames(self.spec(match self.settings.sampling {
+    fn wants(&self) -> Vec<Want> {
+        vec![Want::Frames(self.spec(match self.settings.sampling {
             Sampling::Keyframes => media::Sampling::Keyframes,
             Sampling::Uniform => media::Sampling::Uniform,
             Sampling::Shots if self.shots.is_some() => media::Sampling::Preview,
             Sampling::Shots => media::Sampling::Shots,
-        }))
+        }))]
     }
 
     fn want_again(
@@ -211,9 +211,7 @@ impl Encoder for FrameEncoder {
     }
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
-        let Input::Frames(frames) = input else {
-            return Err(Failure::new(ReasonCode::EncoderFailed, "expected frames"));
-        };
+        let frames: &Keyframes = input.part(0)?;
         let time_secs = frames.kept.iter().map(|frame| frame.time_secs as f32).collect();
         self.network.embed(frames.kept.iter().map(|frame| &frame.picture), time_secs)
     }

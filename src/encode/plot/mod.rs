@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     modality::{
-        EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, Want,
+        EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind,
     },
     network::{finite, load},
     settings,
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     base::{Digest, Fingerprint},
     catalog::Title,
-    media::{Failure, ReasonCode},
+    media::{Failure, ReasonCode, Want},
     nn::{
         ModelFiles, ModelSource, Precision, SentenceBert, WeightCache, device,
         sentence_bert::{Architecture, Pooling},
@@ -212,8 +212,8 @@ impl Encoder for PlotEncoder {
         &self.identity
     }
 
-    fn want(&self) -> Want {
-        Want::Text
+    fn wants(&self) -> Vec<Want> {
+        Vec::new()
     }
 
     fn is_on_device(&self) -> bool {
@@ -225,9 +225,7 @@ impl Encoder for PlotEncoder {
     }
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
-        let Input::Text(text) = input else {
-            return Err(Failure::new(ReasonCode::EncoderFailed, "expected text"));
-        };
+        let text = input.text()?;
         let failed = |e: crate::nn::NnError| Failure::new(ReasonCode::EncoderFailed, e.to_string());
         let mut windows = self
             .network

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     modality::{
-        EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, Want,
+        EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind,
     },
     network::{ImageNetwork, ImageSettings},
     settings,
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     base::Fingerprint,
     catalog::Title,
-    media::{Failure, Fit, PictureSpec, ReasonCode},
+    media::{Failure, Fit, Picture, PictureSpec, Want},
     nn::Precision,
     store::EncoderIdentity,
 };
@@ -112,8 +112,9 @@ impl Encoder for PosterEncoder {
         &self.identity
     }
 
-    fn want(&self) -> Want {
-        Want::Picture(PictureSpec { side_px: self.network.side_px(), fit: self.settings.fit })
+    fn wants(&self) -> Vec<Want> {
+        let (side_px, fit) = (self.network.side_px(), self.settings.fit);
+        vec![Want::Picture(PictureSpec { side_px, fit })]
     }
 
     fn is_on_device(&self) -> bool {
@@ -121,9 +122,6 @@ impl Encoder for PosterEncoder {
     }
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
-        let Input::Picture(picture) = input else {
-            return Err(Failure::new(ReasonCode::EncoderFailed, "expected a picture"));
-        };
-        self.network.embed([picture], Vec::new())
+        self.network.embed([input.part::<Picture>(0)?], Vec::new())
     }
 }

@@ -13,11 +13,12 @@ use super::{
     keeper::{Keeper, Started},
 };
 use crate::media::{
+    answer::Decoded,
     error::MediaError,
     handover,
     hardware::Hwaccel,
     limits::Limits,
-    request::{DecodeRequest, Decoded, Failure, ReasonCode},
+    request::{DecodeRequest, Failure, ReasonCode},
     sandbox::Sandbox,
     wire::{self, HELLO},
 };
