@@ -14,6 +14,7 @@ import pathlib
 import struct
 import subprocess
 import sys
+import tempfile
 
 import ctranslate2
 import numpy as np
@@ -104,7 +105,6 @@ def rounded(array):
 
 
 def tiny():
-    import tempfile
     made = variables(np.random.default_rng(SEED))
     folder = DATA / "whisper"
     write_model(folder, made)
@@ -139,10 +139,12 @@ def clips(folder, root, paths):
     model = WhisperModel(folder, compute_type="float32", cpu_threads=1)
     golden = {}
     for path in [*paths, "espeak-ng"]:
-        voice = subprocess.run(["espeak-ng", "-s", "150", "--stdout", VOICE], check=True, capture_output=True).stdout if path == "espeak-ng" else b""
-        source = "-" if path == "espeak-ng" else str(pathlib.Path(root) / path)
-        pcm = subprocess.run(["ffmpeg", "-v", "error", "-i", source, "-ac", "1", "-ar", "16000", "-f", "f32le", "-"],
-                             input=voice, check=True, capture_output=True).stdout
+        source = str(pathlib.Path(root) / path)
+        if path == "espeak-ng":
+            source = str(pathlib.Path(tempfile.mkdtemp()) / "voice.wav")
+            subprocess.run(["espeak-ng", "-s", "150", "-w", source, VOICE], check=True)
+        pcm = subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-i", source, "-ac", "1", "-ar", "16000", "-f", "f32le", "-"],
+                             check=True, capture_output=True).stdout
         samples = np.frombuffer(pcm, np.float32)
         segments, info = model.transcribe(samples, beam_size=1, temperature=[0.0], condition_on_previous_text=False)
         windows = {}

@@ -9,6 +9,9 @@ use std::collections::HashMap;
 use candle_core::{DType, Tensor};
 use serde::Deserialize;
 
+/// More than any network has.
+const MAX_LAYERS: usize = 256;
+
 /// Sizes of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Dimensions {
@@ -59,7 +62,7 @@ impl Dimensions {
             let has = |idx: &usize| {
                 tensors.contains_key(&format!("model.{part}.layers.{idx}.fc1.weight"))
             };
-            (0..).take_while(has).count()
+            (0..MAX_LAYERS).take_while(has).count()
         };
         let conv = shape("model.encoder.conv1.weight", 3)?;
         let (dim, mels) = (conv[0], conv[1]);
