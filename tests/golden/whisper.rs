@@ -1,4 +1,4 @@
-//! Whisper against CTranslate2 and faster-whisper (`scripts/golden/whisper.py`).
+//! Whisper against `CTranslate2` and faster-whisper (`scripts/golden/whisper.py`).
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests, which clippy does not take for tests
 
 use std::{
@@ -35,7 +35,7 @@ fn golden<T: serde::de::DeserializeOwned>(name: &str) -> T {
     serde_json::from_slice(&fs::read(data(name)).unwrap()).unwrap()
 }
 
-/// The tiny network, read from CTranslate2's file.
+/// The tiny network, read from `CTranslate2`'s file.
 fn tiny() -> ModelFiles {
     let cache = tempfile::tempdir().unwrap().keep();
     let cache = WeightCache::open(Some(cache)).unwrap();
