@@ -1,4 +1,4 @@
-//! Inner loops for the processor: matrix product, depthwise convolution, the passes of a
+//! Inner loops for the processor: matrix product in floats and in 8 bits, depthwise convolution, the passes of a
 //! transformer, logistic losses, resampling and sums, vectorised by hand and chosen at run time by what the
 //! processor can do.
 //!
@@ -12,6 +12,7 @@ mod amx;
 #[cfg(target_arch = "x86_64")]
 mod bf16;
 mod depthwise;
+mod int8;
 mod isa;
 mod logistic;
 mod matmul;
@@ -23,6 +24,7 @@ mod winograd;
 
 pub use aligned::Aligned;
 pub use depthwise::{Depthwise, DepthwiseShape};
+pub use int8::Int8Matrix;
 pub use isa::Isa;
 pub use logistic::logistic_losses;
 pub use matmul::{Clamp, PackedMatrix, Rows};

@@ -30,6 +30,9 @@ pub enum NnError {
     /// Neither our kernels nor candle's operators compute this network so.
     #[error("the processor does not compute this network in bf16")]
     NoBf16,
+    /// Only Whisper on the processor is computed so.
+    #[error("this network, or this device, does not compute in int8")]
+    NoInt8,
     /// The network, or so much of it, cannot be trained further.
     #[error("{message}")]
     Untrainable {
@@ -60,6 +63,7 @@ impl Hinted for NnError {
                     .to_owned(),
             ),
             Self::NoBf16 => Some("set `precision` to `f32`, or run on a CUDA device".to_owned()),
+            Self::NoInt8 => Some("set `precision` to `f32`, `bf16` or `f16`".to_owned()),
             Self::Input(_) => None,
         }
     }

@@ -21,6 +21,7 @@ mod state_dict;
 pub mod transnet_v2;
 pub mod unit_length;
 pub mod weights;
+pub mod whisper;
 
 pub use audio_events::AudioEvents;
 pub use candle_core::Device;
@@ -32,3 +33,4 @@ pub use precision::Precision;
 pub use sentence_bert::{SentenceBert, TextWindow};
 pub use transnet_v2::TransNetV2;
 pub use weights::{ModelFiles, ModelSource, WeightCache, WeightsError};
+pub use whisper::Whisper;

@@ -45,7 +45,7 @@ impl Place {
             _ if !self.device.is_cpu() => None,
             Precision::F32 => Some(Isa::detect()),
             Precision::Bf16 => Some(Isa::detect().in_bf16()),
-            Precision::F16 => None,
+            Precision::F16 | Precision::Int8 => None,
         }
     }
 

@@ -14,6 +14,15 @@ impl StateDict<'_> {
         self.0.contains_key(name)
     }
 
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn tensor(self, name: &str) -> Result<Tensor> {
+        let missing = || candle_core::Error::Msg(format!("cannot find tensor {name}"));
+        self.0.get(name).cloned().ok_or_else(missing)
+    }
+
     /// A tensor's elements, row-major.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use crate::networks::{assert_close, data, picture, pretrained};
 /// keeps everything in bf16.
 fn tolerance(precision: Precision) -> f32 {
     match precision {
-        Precision::F32 => 1e-4,
+        Precision::F32 | Precision::Int8 => 1e-4,
         Precision::F16 => 5e-3,
         Precision::Bf16 => 4e-2,
     }

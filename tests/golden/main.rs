@@ -22,3 +22,4 @@ mod text_networks;
 mod torch_fine_tuning;
 mod torch_head;
 mod torch_text;
+mod whisper;

@@ -3,6 +3,7 @@
 //! in: the bytes of a file, or of the two that make up a tensor bundle; out: a safetensors file
 //! with the same tensors under the same names. No code in a checkpoint runs.
 
+pub mod ctranslate2;
 pub mod ovad;
 pub mod pth;
 pub mod tensor_bundle;
@@ -58,6 +59,9 @@ pub(super) fn to_safetensors(
     }
     if ovad::is_ovad(&bytes) {
         return serialized(&ovad::read(&bytes)?);
+    }
+    if ctranslate2::is_ctranslate2(&bytes) {
+        return serialized(&ctranslate2::read(&bytes)?);
     }
     SafeTensors::deserialize(&bytes).map_err(refused)?;
     Ok(bytes)

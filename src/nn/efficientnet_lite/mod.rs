@@ -64,7 +64,7 @@ impl EfficientNetLite {
         device: &Device,
         precision: Precision,
     ) -> Result<Self, NnError> {
-        let place = Place::new(device, precision);
+        let place = Place::new(device, precision.of_floats()?);
         Self::load_architecture(variant.architecture(), variant.name(), weights, place)
     }
 

@@ -86,7 +86,7 @@ impl ImageEncoder {
         device: &Device,
         precision: Precision,
     ) -> Result<Self, NnError> {
-        let place = Place::new(device, precision);
+        let place = Place::new(device, precision.of_floats()?);
         let kernels = place.kernels();
         Self::load_by(files, place, kernels)
     }
@@ -112,7 +112,7 @@ impl ImageEncoder {
                 // Sums of its depthwise convolutions were not always in f32.
                 let family = match place.precision {
                     Precision::F32 => Value::Null,
-                    Precision::F16 | Precision::Bf16 => json!({ "algorithm": 2 }),
+                    Precision::F16 | Precision::Bf16 | Precision::Int8 => json!({ "algorithm": 2 }),
                 };
                 return Ok(Self { network, family });
             }

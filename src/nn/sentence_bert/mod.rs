@@ -108,7 +108,7 @@ impl SentenceBert {
         let path = beside(&files.tokenizer, "tokenizer.json")?;
         let (tokenizer, special) =
             read_tokenizer(&path).map_err(|message| refuse(&path, message))?;
-        let place = Place::new(device, precision);
+        let place = Place::new(device, precision.of_floats()?);
         let is_gelu = architecture.hidden_act == Activation::Gelu;
         if device.is_cpu() && precision == Precision::Bf16 && !is_gelu {
             return Err(NnError::NoBf16);

