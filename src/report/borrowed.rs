@@ -283,3 +283,141 @@ fn beside(
         share_beside_others: mean(&|share| share.1),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        base::{Seed, TitleId},
+        eval::Platt,
+        learn::{
+            LearnConfig,
+            borrowed::{BorrowedModality, Vote},
+            dataset::{Content, ModalityTable},
+            model::{Decisions, ModelSpec},
+            study::{BareOutcome, cross_validate::FoldOutcome},
+        },
+        store::Ragged,
+    };
+
+    const NUM_TITLES: usize = 40;
+
+    fn table(has: impl Fn(usize) -> bool) -> Ragged {
+        let mut rows = Ragged::new(1);
+        for title in 0..NUM_TITLES {
+            rows.push(if has(title) { &[0.0] } else { &[] }, &[]);
+        }
+        rows
+    }
+
+    /// Plots of the first ten titles; speech of all but the last, of 20 words where the number is
+    /// even and of 150 where it is odd. Every second title has the first genre, none the second.
+    fn data() -> Dataset {
+        let words = |title: usize| "word ".repeat(if title % 2 == 0 { 20 } else { 150 });
+        let speech = Content::Rows(table(|t| t + 1 < NUM_TITLES));
+        let words = (0..NUM_TITLES).map(|t| Some(words(t))).collect();
+        Dataset {
+            titles: (0..NUM_TITLES).map(|t| TitleId::new(&t.to_string())).collect(),
+            genres: vec!["first".into(), "second".into()],
+            labels: (0..NUM_TITLES).flat_map(|t| [t % 4 < 2, false]).collect(),
+            modalities: vec![
+                ModalityTable::new("plot", Content::Rows(table(|t| t < 10))),
+                ModalityTable::text("speech", speech, words),
+            ],
+        }
+    }
+
+    fn spec() -> ModelSpec {
+        let decisions = Decisions {
+            platt: vec![Platt::IDENTITY; 2],
+            isotonic: Vec::new(),
+            thresholds: vec![0.5; 2],
+            at_precision: Vec::new(),
+        };
+        let vote =
+            |has_vote: bool| Vote { positives: 0, average_precision: None, p: 0.0, has_vote };
+        ModelSpec {
+            head: "stacking".into(),
+            genres: vec!["first".into(), "second".into()],
+            modalities: vec!["plot".into(), "speech".into()],
+            num_members: 1,
+            num_titles: NUM_TITLES,
+            fused: decisions.clone(),
+            unimodal: vec![decisions.clone(), decisions],
+            partial: Vec::new(),
+            borrowed: vec![BorrowedModality {
+                name: "speech".into(),
+                from: "plot".into(),
+                num_titles: 19,
+                calibration: vec![Platt::IDENTITY; 2],
+                votes: vec![vote(true), vote(false)],
+                beside_from: 0.25,
+                beside_others: 0.5,
+            }],
+            config: LearnConfig::default(),
+        }
+    }
+
+    #[test]
+    fn a_borrowed_modality_is_measured_where_it_speaks() {
+        let data = data();
+        let speaks = |t: usize| t % 2 == 1 && t + 1 < NUM_TITLES;
+        // Right about every title that it speaks of but title 3.
+        let says = |t: usize| speaks(t) && (data.labels_of(t)[0] != (t == 3));
+        let mut prediction = ModelPrediction {
+            num_genres: 2,
+            num_modalities: 2,
+            scored: (0..NUM_TITLES).map(|t| t < 10 || speaks(t)).collect(),
+            ..ModelPrediction::default()
+        };
+        for t in 0..NUM_TITLES {
+            prediction.seen.extend([t < 10, speaks(t)]);
+            prediction.probability.extend([0.5, 0.1]);
+            prediction.decision.extend([says(t), false]);
+            let p = if says(t) { 0.9 } else { 0.2 };
+            prediction.unimodal.extend([f32::NAN, p, f32::NAN, 0.1]);
+            prediction.unimodal_decision.extend([false, says(t), false, false]);
+        }
+        let bare = ModelPrediction {
+            probability: [0.5, 0.1].repeat(10),
+            decision: vec![false; 20],
+            ..prediction.clone()
+        };
+        let fold = |fold: u32| FoldOutcome {
+            fold,
+            num_train: 20,
+            num_test: 20,
+            spec: spec(),
+            fusion_weights: None,
+            logs: Vec::new(),
+        };
+        let outcome = CrossValidation {
+            titles: (0..NUM_TITLES).collect(),
+            fold_of: vec![0; NUM_TITLES],
+            prediction,
+            folds: vec![fold(0), fold(1)],
+            partial: Vec::new(),
+            bare: BareOutcome { titles: (0..10).collect(), prediction: bare },
+        };
+        let config = BootstrapConfig { num_resamples: 20, ..BootstrapConfig::new(Seed(1)) };
+        let reports = borrowed(&data, &outcome, &config);
+        let [report] = &reports[..] else { panic!("{reports:?}") };
+        // 19 titles speak: 1, 5, … 37 have the genre, 3, 7, … 35 do not.
+        assert_eq!(report.num_titles, 19);
+        let [genre] = &report.genres[..] else { panic!("a genre of nobody counts") };
+        assert_eq!((genre.positives, genre.decided, genre.right, genre.num_votes), (10, 11, 10, 2));
+        assert!((genre.prevalence - 10.0 / 19.0).abs() < 1e-12);
+        assert!((genre.average_precision - 10.0 / 11.0).abs() < 1e-12, "eleven are tied");
+        assert!((report.headline.micro_f1.value - 20.0 / 21.0).abs() < 1e-12);
+        let rows: Vec<_> = report.by_words.iter().map(|r| (r.from, r.to, r.num_titles)).collect();
+        assert_eq!(rows, [(0, Some(29), 20), (120, Some(199), 19)]);
+        assert_eq!(report.by_words[0].num_untagged, 20, "nothing under 30 words");
+        assert_eq!(report.by_words[1].num_untagged, 8);
+        assert!((report.by_words[1].precision - 10.0 / 11.0).abs() < 1e-12);
+        // Fewer than ten titles have both and the genre: nothing to measure but their number.
+        let beside = report.beside.as_ref().unwrap();
+        assert_eq!((beside.num_titles, beside.share_beside_from), (5, 0.25));
+        let nothing = CrossValidation { folds: Vec::new(), ..outcome };
+        assert!(borrowed(&data, &nothing, &config).is_empty());
+    }
+}
