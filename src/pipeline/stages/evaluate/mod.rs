@@ -1,6 +1,6 @@
 //! `kind = "evaluate"`: cross-validates the head over the folds.
 
-mod borrowed;
+pub(super) mod borrowed;
 mod card;
 mod leaks;
 
@@ -353,17 +353,19 @@ fn alone_of(
         for g in 0..genres {
             let at = t * genres + g;
             let own = at * modalities + modality_idx;
-            (probabilities[[t, g]], decisions[[t, g]]) =
-                if !data.modalities[modality_idx].present(fusion.titles[t]) {
-                    let key = (fusion.fold_of[t], g);
-                    (*priors.entry(key).or_insert_with(|| prior(t, g)), false)
-                } else if let Some(retrained) = retrained {
-                    let prediction = &retrained.prediction;
-                    (f64::from(prediction.probability[at]), prediction.decision[at])
-                } else {
-                    let prediction = &fusion.prediction;
-                    (f64::from(prediction.unimodal[own]), prediction.unimodal_decision[own])
-                };
+            (probabilities[[t, g]], decisions[[t, g]]) = if !data.modalities[modality_idx]
+                .present(fusion.titles[t])
+                || !fusion.prediction.seen_of(t)[modality_idx]
+            {
+                let key = (fusion.fold_of[t], g);
+                (*priors.entry(key).or_insert_with(|| prior(t, g)), false)
+            } else if let Some(retrained) = retrained {
+                let prediction = &retrained.prediction;
+                (f64::from(prediction.probability[at]), prediction.decision[at])
+            } else {
+                let prediction = &fusion.prediction;
+                (f64::from(prediction.unimodal[own]), prediction.unimodal_decision[own])
+            };
         }
     }
     Alone { probabilities, decisions }
