@@ -7,6 +7,7 @@
 pub mod bootstrap;
 pub mod calibration;
 pub mod counts;
+pub mod evidence;
 pub mod headline;
 pub mod imbalance;
 pub mod isotonic;

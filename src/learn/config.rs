@@ -3,12 +3,13 @@
 //! The defaults were chosen by cross-validation on 4,890 films with posters, plots and
 //! metadata, on inner folds only.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     LearnError,
+    borrowed::{self, Borrowing},
     heads::{
         classical::{Base, TreeSettings},
         sequence::SequenceKind,
@@ -248,6 +249,9 @@ pub struct LearnConfig {
     /// reach it is never decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub precision: Option<f64>,
+    /// By name: modalities that the head is not fitted on but judges as if they were others.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub borrowed: BTreeMap<String, Borrowing>,
 }
 
 impl Default for LearnConfig {
@@ -294,6 +298,7 @@ impl Default for LearnConfig {
             abstain: false,
             calibration: Calibration::Platt,
             precision: None,
+            borrowed: BTreeMap::new(),
         }
     }
 }
@@ -390,6 +395,7 @@ impl LearnConfig {
         count("min_support", self.min_support, 1, 1 << 30)?;
         real("threshold_shrinkage", self.threshold_shrinkage, 0.0, f64::INFINITY)?;
         real("precision", self.precision.unwrap_or(0.5), 0.01, 0.999)?;
+        borrowed::validate(self)?;
         super::heads::find(&self.head).map(|_| ())
     }
 }
@@ -461,6 +467,15 @@ mod tests {
             ("fine_tuned.learning_rate = 0", "`learn.fine_tuned.learning_rate` must be between"),
             ("fine_tuned.weight_decay = -1", "`learn.fine_tuned.weight_decay` must be between 0"),
             ("resampling = \"mlsmote\"", "late-fusion is a network"),
+            ("borrowed.speech.from = \"speech\"", "is \"speech\", which the head is not fitted on"),
+            (
+                "borrowed.speech = { from = \"plot\", min_words = 200 }",
+                "`learn.borrowed.speech.full_words` must be 1 or more and at least `min_words` (200)",
+            ),
+            (
+                "borrowed.frames = { from = \"poster\", least_precision = 1.0 }",
+                "`learn.borrowed.frames.least_precision` must be between 0.01 and 0.999, got 1",
+            ),
             ("members = 1", "`learn.members` must be between 2 and 100, got 1"),
             ("head = \"late-fussion\"", "late-fussion"),
         ] {

@@ -115,7 +115,7 @@ fn plot(shown: &[bool], rng: &mut ChaCha8Rng) -> String {
 }
 
 /// [`library`] with nothing missing.
-fn whole_library(planted: bool) -> Dataset {
+pub(super) fn whole_library(planted: bool) -> Dataset {
     library_with(planted, 1.0)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Reads the feature store and never decodes or encodes anything.
 
+pub mod borrowed;
 pub mod config;
 pub mod dataset;
 #[cfg(test)]
@@ -11,6 +12,7 @@ pub mod heads;
 mod laws;
 pub mod model;
 pub mod sentence_states;
+mod spec;
 pub mod study;
 pub mod train;
 pub mod transform;

@@ -5,11 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, ArrayView2};
-use serde::{Deserialize, Serialize};
-
 use super::{
-    LearnConfig, LearnError,
+    LearnConfig, LearnError, borrowed,
     dataset::Dataset,
     heads::{self, FitContext, FittedHead, Prediction, TrainingLog},
     train::bagged,
@@ -17,96 +14,15 @@ use super::{
 use crate::{
     base::{DeviceChoice, publish_bytes},
     eval::{
-        AtPrecision, Isotonic,
-        calibration::{Platt, sigmoid},
+        calibration::sigmoid,
         thresholds::{decide, decide_at_least_one},
     },
 };
+use ndarray::{Array2, ArrayView2};
+
+pub use super::spec::{Decisions, ModelSpec, PartialDecisions};
 
 const MODEL_FILE: &str = "model.json";
-
-/// How one kind of score becomes decisions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Decisions {
-    /// `[genres]`
-    pub platt: Vec<Platt>,
-    /// `[genres]`: on the log-odds that Platt scaling gives; empty for Platt scaling alone.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub isotonic: Vec<Isotonic>,
-    /// `[genres]`: on probabilities.
-    pub thresholds: Vec<f64>,
-    /// Thresholds on probabilities for precisions that a user may ask for, rising; fitted on the
-    /// same out-of-fold scores. A probability between a genre's threshold and that of the
-    /// precision is for a person to decide.
-    #[serde(default)]
-    pub at_precision: Vec<AtPrecision>,
-}
-
-/// How scores of titles that have some of the modalities and lack all others become decisions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PartialDecisions {
-    /// `[modalities]`: those that they have.
-    pub present: Vec<bool>,
-    /// Fitted out of fold with all other modalities masked.
-    pub decisions: Decisions,
-}
-
-impl Decisions {
-    /// The thresholds for the lowest precision known that is not below `precision`.
-    #[must_use]
-    pub fn at(&self, precision: f64) -> Option<&AtPrecision> {
-        self.at_precision.iter().find(|at| at.precision >= precision - 1e-9)
-    }
-
-    /// Log-odds of the calibrated probability of genre `genre`, from log-odds after Platt scaling.
-    fn bent(&self, genre: usize, platt_logit: f64) -> f64 {
-        match self.isotonic.get(genre) {
-            None => platt_logit,
-            Some(curve) => {
-                let p = curve.apply(platt_logit);
-                if p.is_nan() { platt_logit } else { (p / (1.0 - p)).ln() }
-            }
-        }
-    }
-}
-
-/// Everything about a model but its members' weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelSpec {
-    /// The head's name.
-    pub head: String,
-    /// `[genres]`
-    pub genres: Vec<String>,
-    /// `[modalities]`, in the order of fitting.
-    pub modalities: Vec<String>,
-    /// Members of the ensemble.
-    pub num_members: usize,
-    /// Titles that it was trained on.
-    pub num_titles: usize,
-    /// For the fusion.
-    pub fused: Decisions,
-    /// `[modalities]`: for each modality alone, from its own out-of-fold scores.
-    pub unimodal: Vec<Decisions>,
-    /// For titles that lack modalities, where the training asked for it
-    /// ([`LearnConfig::abstain`]); what is not listed is judged as `fused`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub partial: Vec<PartialDecisions>,
-    /// How it was trained.
-    pub config: LearnConfig,
-}
-
-impl ModelSpec {
-    /// How a title with these modalities is decided on; `present` `[modalities]`.
-    #[must_use]
-    pub fn decisions_for(&self, present: &[bool]) -> &Decisions {
-        self.partial_for(present).unwrap_or(&self.fused)
-    }
-
-    fn partial_for(&self, present: &[bool]) -> Option<&Decisions> {
-        let partial = self.partial.iter().find(|partial| partial.present == present);
-        partial.map(|partial| &partial.decisions)
-    }
-}
 
 /// A model that can score.
 pub struct TrainedModel {
@@ -146,7 +62,10 @@ pub struct ModelPrediction {
     pub unimodal_decision: Vec<bool>,
     /// `[titles][modalities][rows]`: attention on each row, summing to 1; empty where missing.
     pub attention: Vec<Vec<Vec<f32>>>,
-    /// `[titles]`: whether the title has any modality at all.
+    /// `[titles, modalities]`: what the decisions of a title rest on, for
+    /// [`ModelSpec::decisions_for`]. What it has, but for borrowed modalities that say too little.
+    pub seen: Vec<bool>,
+    /// `[titles]`: whether the title has any modality at all that says something.
     pub scored: Vec<bool>,
 }
 
@@ -161,6 +80,12 @@ impl ModelPrediction {
     #[must_use]
     pub fn genres_of(&self, title_idx: usize) -> std::ops::Range<usize> {
         title_idx * self.num_genres..(title_idx + 1) * self.num_genres
+    }
+
+    /// What the decisions of a title rest on, `[modalities]`.
+    #[must_use]
+    pub fn seen_of(&self, title_idx: usize) -> &[bool] {
+        &self.seen[title_idx * self.num_modalities..(title_idx + 1) * self.num_modalities]
     }
 
     /// A title's part of `[titles, genres, modalities]` arrays.
@@ -183,6 +108,7 @@ impl ModelPrediction {
         self.unimodal.append(&mut other.unimodal);
         self.unimodal_decision.append(&mut other.unimodal_decision);
         self.attention.append(&mut other.attention);
+        self.seen.append(&mut other.seen);
         self.scored.append(&mut other.scored);
     }
 
@@ -206,6 +132,7 @@ impl ModelPrediction {
             unimodal: pick(&self.unimodal, titles, parts),
             unimodal_decision: pick(&self.unimodal_decision, titles, parts),
             attention: titles.iter().map(|&t| self.attention[t].clone()).collect(),
+            seen: pick(&self.seen, titles, self.num_modalities),
             scored: pick(&self.scored, titles, 1),
         }
     }
@@ -264,65 +191,76 @@ impl TrainedModel {
     /// # Errors
     /// Another set of modalities or another dim; a device error.
     pub fn predict(&self, data: &Dataset, rows: &[usize]) -> Result<ModelPrediction, LearnError> {
+        let own = self.spec.own_part(data);
         let members: Vec<Prediction> = self
             .members
             .iter()
-            .map(|member| member.predict(data, rows))
+            .map(|member| member.predict(&own, rows))
             .collect::<Result<_, _>>()?;
-        let Some(first) = members.first() else {
+        let Some(mean) = mean_prediction(&members) else {
             return Err(LearnError::Data {
                 message: "the model has no members".into(),
                 hint: None,
             });
         };
-        let (genres, modalities) = (first.num_genres, first.num_modalities);
-        let scored = first.scored.clone();
-        let raw_logits = mean_of(members.iter().map(|p| p.logits.as_slice()));
-        let mut contributions = mean_of(members.iter().map(|p| p.contributions.as_slice()));
-        let mut unimodal = mean_of(members.iter().map(|p| p.unimodal.as_slice()));
-        let mut attention = first.attention.clone();
-        for (title, parts) in attention.iter_mut().enumerate() {
-            for (m, weights) in parts.iter_mut().enumerate() {
-                *weights = mean_of(members.iter().map(|p| p.attention[title][m].as_slice()));
-            }
-        }
-
-        let present = |row: &usize| -> Vec<bool> {
-            data.modalities.iter().map(|table| table.present(*row)).collect()
+        let lent = borrowed::lent(&self.spec, &self.members, &own, data, rows)?;
+        let Prediction { logits: raw_logits, mut contributions, mut unimodal, attention, .. } =
+            borrowed::spread(mean, &self.spec, data, rows);
+        let (genres, modalities) = (self.spec.genres.len(), data.modalities.len());
+        let seen: Vec<Vec<bool>> = rows
+            .iter()
+            .enumerate()
+            .map(|(at, &row)| {
+                let see = |m: usize| match lent.iter().find(|lent| lent.place == m) {
+                    Some(lent) => lent.speaks(at),
+                    None => data.modalities[m].present(row),
+                };
+                (0..modalities).map(see).collect()
+            })
+            .collect();
+        let has_own = |at: usize| {
+            seen[at].iter().enumerate().any(|(m, &is)| is && lent.iter().all(|l| l.place != m))
         };
-        let present: Vec<Vec<bool>> = rows.iter().map(present).collect();
-        let decisions_of: Vec<&Decisions> =
-            present.iter().map(|present| self.spec.decisions_for(present)).collect();
 
         let mut logit = vec![0.0_f32; raw_logits.len()];
         let mut bias = vec![0.0_f32; raw_logits.len()];
+        let mut uncalibrated: Vec<f32> =
+            raw_logits.iter().map(|&z| sigmoid(f64::from(z)) as f32).collect();
         for at in 0..raw_logits.len() {
-            if !scored[at / genres] {
-                bias[at] = raw_logits[at];
-                logit[at] = bias[at];
-                continue;
-            }
-            let decisions = decisions_of[at / genres];
-            let platt = decisions.platt[at % genres];
+            let (title, genre) = (at / genres, at % genres);
             let parts = &mut contributions[at * modalities..(at + 1) * modalities];
-            for part in parts.iter_mut() {
-                *part *= platt.a as f32;
+            let sum = |bias: f32, parts: &[f32]| parts.iter().fold(bias, |sum, part| sum + part);
+            if has_own(title) {
+                let decisions = self.spec.decisions_for(&seen[title]);
+                let platt = decisions.platt[genre];
+                for part in parts.iter_mut() {
+                    *part *= platt.a as f32;
+                }
+                bias[at] = platt.b as f32;
+                if !decisions.isotonic.is_empty() {
+                    let straight = f64::from(sum(bias[at], parts));
+                    bias[at] += (decisions.bent(genre, straight) - straight) as f32;
+                }
+            } else {
+                bias[at] = raw_logits[at];
             }
-            let sum = |bias: f32| parts.iter().fold(bias, |sum, part| sum + part);
-            bias[at] = platt.b as f32;
-            if !decisions.isotonic.is_empty() {
-                let straight = f64::from(sum(bias[at]));
-                bias[at] += (decisions.bent(at % genres, straight) - straight) as f32;
+            for lent in lent.iter().filter(|lent| lent.speaks(title)) {
+                parts[lent.place] = lent.part(title, genre, &seen[title]);
+                unimodal[at * modalities + lent.place] = lent.alone(title, genre);
             }
-            logit[at] = sum(bias[at]);
+            logit[at] = sum(bias[at], parts);
+            if !has_own(title) {
+                uncalibrated[at] = sigmoid(f64::from(logit[at])) as f32;
+            }
         }
+        let scored: Vec<bool> = seen.iter().map(|seen| seen.contains(&true)).collect();
         let probability: Vec<f32> = logit.iter().map(|&z| sigmoid(f64::from(z)) as f32).collect();
         let mut decision = self.decide(&self.spec.fused, |at| probability[at], rows.len())?;
         for (title, scored) in scored.iter().enumerate() {
             let own = title * genres..(title + 1) * genres;
             if !scored {
                 decision[own].fill(false);
-            } else if let Some(partial) = self.spec.partial_for(&present[title]) {
+            } else if let Some(partial) = self.spec.partial_for(&seen[title]) {
                 // No nearest genre here: what is not likely enough is no tag.
                 for (g, at) in own.enumerate() {
                     decision[at] = f64::from(probability[at]) >= partial.thresholds[g];
@@ -336,7 +274,13 @@ impl TrainedModel {
                 let score = &mut unimodal[at * modalities + m];
                 *score = decisions.platt[at % genres].apply(f64::from(*score)) as f32;
             }
-            let own = self.decide(decisions, |at| unimodal[at * modalities + m], rows.len())?;
+            let score = |at: usize| unimodal[at * modalities + m];
+            let own: Vec<bool> = if lent.iter().any(|lent| lent.place == m) {
+                let threshold = |at: usize| decisions.thresholds[at % genres];
+                (0..raw_logits.len()).map(|at| f64::from(score(at)) >= threshold(at)).collect()
+            } else {
+                self.decide(decisions, score, rows.len())?
+            };
             for (at, own) in own.into_iter().enumerate() {
                 unimodal_decision[at * modalities + m] = own;
             }
@@ -348,11 +292,12 @@ impl TrainedModel {
             decision,
             logit,
             bias,
-            uncalibrated: raw_logits.iter().map(|&z| sigmoid(f64::from(z)) as f32).collect(),
+            uncalibrated,
             contributions,
             unimodal,
             unimodal_decision,
             attention,
+            seen: seen.concat(),
             scored,
         })
     }
@@ -430,6 +375,9 @@ impl TrainedModel {
             || spec.partial.iter().any(|partial| partial.present.len() != spec.modalities.len())
             || !spec.unimodal.iter().chain([&spec.fused]).all(fits)
             || !spec.partial.iter().all(|partial| fits(&partial.decisions))
+            || spec.borrowed.iter().any(|borrowed| {
+                borrowed.calibration.len() != genres || borrowed.votes.len() != genres
+            })
         {
             return Err(failed("its parts do not fit together".into()));
         }
@@ -443,6 +391,26 @@ impl TrainedModel {
 
 fn member_folder(folder: &Path, idx: usize) -> PathBuf {
     folder.join(format!("member-{idx}"))
+}
+
+/// The members' mean; `None` without a member.
+fn mean_prediction(members: &[Prediction]) -> Option<Prediction> {
+    let first = members.first()?;
+    let mut attention = first.attention.clone();
+    for (title, parts) in attention.iter_mut().enumerate() {
+        for (m, weights) in parts.iter_mut().enumerate() {
+            *weights = mean_of(members.iter().map(|p| p.attention[title][m].as_slice()));
+        }
+    }
+    Some(Prediction {
+        num_genres: first.num_genres,
+        num_modalities: first.num_modalities,
+        logits: mean_of(members.iter().map(|p| p.logits.as_slice())),
+        contributions: mean_of(members.iter().map(|p| p.contributions.as_slice())),
+        unimodal: mean_of(members.iter().map(|p| p.unimodal.as_slice())),
+        attention,
+        scored: first.scored.clone(),
+    })
 }
 
 /// Element by element, in the order of the parts; NaN stays NaN.

@@ -20,6 +20,8 @@ impl Table {
     /// Features that were never extracted; a damaged store.
     pub(super) fn read(context: &Context<'_>) -> Result<Self, PipelineError> {
         let catalog = context.catalog()?;
+        let modalities = context.modalities()?.names();
+        context.pipeline.learn.check_borrowed(&modalities)?;
         let store = context.store();
         let mut data = context.modalities()?.table(
             &catalog.titles,

@@ -7,7 +7,7 @@
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 
 use super::{
-    ReportError, errors,
+    BorrowedReport, ReportError, errors,
     model::{
         AloneReport, Circumstances, EvaluationReport, FoldRow, GenreReport, LeakCheck,
         OperatingPoint, PresenceRow, Provenance, ReferenceRow, Reliability, RepeatRow,
@@ -70,6 +70,8 @@ pub struct Evidence {
     pub uncalibrated: Option<Array2<f64>>,
     /// What asking for a precision gives.
     pub operating_points: Vec<OperatingPoint>,
+    /// What is judged through other modalities.
+    pub borrowed: Vec<BorrowedReport>,
     /// Checks for leaks that were made.
     pub leaks: Vec<LeakCheck>,
     /// `[titles]`: whether the plot names a genre of the title's own; or empty.
@@ -180,6 +182,7 @@ impl Evidence {
             without_naming: self.without_naming(),
             errors: errors::analyse(&self),
             operating_points: self.operating_points,
+            borrowed: self.borrowed,
             leaks: self.leaks,
             repeats: self.repeats,
             co_occurrence: co_occurrence(labels),

@@ -7,6 +7,7 @@
 //! same bytes. When, where and how long stands in the two others ([`Circumstances`]).
 
 pub mod ablation;
+mod borrowed;
 pub mod compare;
 mod contact_sheet;
 mod csv;
@@ -23,6 +24,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use borrowed::{BesideRow, BorrowedGenre, BorrowedReport, WordsRow, borrowed};
 pub use contact_sheet::{
     ContactSheet, SheetFrame, SheetGenre, SheetMissing, SheetText, SheetTitle,
 };

@@ -9,7 +9,7 @@ use crate::{
         ReliabilityBin,
     },
     learn::heads::TrainingLog,
-    report::ErrorAnalysis,
+    report::{BorrowedReport, ErrorAnalysis},
 };
 
 /// One evaluation of a late fusion with each of its modalities alone beside it.
@@ -55,6 +55,10 @@ pub struct EvaluationReport {
     /// How unevenly genres are spread.
     #[serde(default)]
     pub imbalance: Imbalance,
+    /// What is judged through other modalities; on the titles that have it, which may have
+    /// nothing else and are then in no other figure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub borrowed: Vec<BorrowedReport>,
     /// What makes held-out figures too good, and whether it was found.
     #[serde(default)]
     pub leaks: Vec<LeakCheck>,

@@ -108,6 +108,7 @@ fn evidence(num_titles: usize) -> Evidence {
             logits[m][[t, g]] / 3.2
         })),
         names_genre: (0..num_titles).map(|t| t % 9 == 0).collect(),
+        borrowed: Vec::new(),
         leaks: vec![LeakCheck {
             name: "Plots that name a genre of their film".into(),
             found: true,

@@ -139,9 +139,7 @@ impl<'a> Tagger<'a> {
         let mut doubtful = Vec::new();
         if prediction.scored[idx] {
             let num_modalities = prediction.num_modalities;
-            let present: Vec<bool> =
-                data.modalities.iter().map(|table| table.present(idx)).collect();
-            let decisions = self.bundle.model.spec().decisions_for(&present);
+            let decisions = self.bundle.model.spec().decisions_for(prediction.seen_of(idx));
             let thresholds = self.choice.thresholds(decisions);
             for (genre_idx, at) in prediction.genres_of(idx).enumerate() {
                 let contributions = data

@@ -233,7 +233,7 @@ pub struct TrainingLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::config::FineTuning;
+    use crate::learn::{borrowed::Borrowing, config::FineTuning};
 
     const PAGE: &str = include_str!("../../../docs/heads.md");
 
@@ -242,9 +242,11 @@ mod tests {
         let rows: Vec<String> =
             registry().iter().map(|kind| format!("| `{}` | {} |", kind.name, kind.about)).collect();
         assert!(PAGE.contains(&rows.join("\n")), "docs/heads.md must have\n{}", rows.join("\n"));
+        let speech = Borrowing { least_precision: Some(0.5), ..Borrowing::from("plot") };
         let config = LearnConfig {
             precision: Some(0.5),
             glove: Some("vectors.txt".into()),
+            borrowed: [("speech".to_owned(), speech)].into(),
             fine_tuned: FineTuning { layers: 2, ..FineTuning::default() },
             ..LearnConfig::default()
         };

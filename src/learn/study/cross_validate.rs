@@ -23,6 +23,34 @@ pub struct CrossValidation {
     /// What held-out titles are tagged with when they show less than they have; where the models
     /// have decisions for that.
     pub partial: Vec<PartialOutcome>,
+    /// Where modalities are borrowed: the titles that have one and others of the head's own, seen
+    /// without the borrowed ones.
+    pub bare: BareOutcome,
+}
+
+/// Held-out titles seen without their borrowed modalities.
+#[derive(Clone, Debug, Default)]
+pub struct BareOutcome {
+    /// Indices into the data's titles, fold by fold.
+    pub titles: Vec<usize>,
+    /// Of these.
+    pub prediction: ModelPrediction,
+}
+
+impl CrossValidation {
+    /// The part of the outcome that is about the titles that `keep`; what was seen in part and
+    /// without borrowed modalities stays.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(usize) -> bool) -> Self {
+        let rows: Vec<usize> =
+            (0..self.titles.len()).filter(|&row| keep(self.titles[row])).collect();
+        Self {
+            titles: rows.iter().map(|&row| self.titles[row]).collect(),
+            fold_of: rows.iter().map(|&row| self.fold_of[row]).collect(),
+            prediction: self.prediction.select(&rows),
+            ..self.clone()
+        }
+    }
 }
 
 /// Held-out titles seen through some of their modalities only.
@@ -108,6 +136,18 @@ pub fn cross_validate(
                 let present = partial.present.clone();
                 outcome.partial.push(PartialOutcome { present, titles: shown, decision });
             }
+        }
+        if !model.spec().borrowed.is_empty() {
+            let own = model.spec().own_modalities();
+            let masked = data.masked(|_, m| own.contains(&m));
+            let has = |title: usize, m: usize| data.modalities[m].present(title);
+            let both = |title: usize| {
+                let mut lent = (0..data.modalities.len()).filter(|m| !own.contains(m));
+                own.iter().any(|&m| has(title, m)) && lent.any(|m| has(title, m))
+            };
+            let titles: Vec<usize> = fold.test.iter().copied().filter(|&t| both(t)).collect();
+            outcome.bare.prediction.append(model.predict(&masked, &titles)?);
+            outcome.bare.titles.extend(titles);
         }
         titles.extend(fold.test.iter().map(|&title| (title, fold.name)));
         outcome.folds.push(FoldOutcome {

@@ -8,7 +8,7 @@ pub mod isolation;
 pub mod search;
 
 pub use cells::{CellStore, Filling, Variant, View};
-pub use cross_validate::{CrossValidation, PartialOutcome, cross_validate};
+pub use cross_validate::{BareOutcome, CrossValidation, PartialOutcome, cross_validate};
 pub use grid::{GridResult, Scored, all_subsets, quick, run_grid};
 
 #[cfg(test)]

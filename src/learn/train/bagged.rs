@@ -2,6 +2,8 @@
 //! that one, so that every training title gets scores from a member that never saw it. On these
 //! out-of-fold scores calibration and thresholds are fitted.
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, ArrayView2};
 
 use super::jobs;
@@ -11,10 +13,13 @@ use crate::{
     eval::{
         AtPrecision, Isotonic,
         calibration::{apply_platt, fit_platt},
-        thresholds::{NEVER, USUAL_PRECISIONS, fit_thresholds, half_the_error_of_the_prior},
+        thresholds::{
+            NEVER, USUAL_PRECISIONS, fit_thresholds, for_precision, half_the_error_of_the_prior,
+        },
     },
     learn::{
         LearnConfig, LearnError, TrainedModel,
+        borrowed::{self, Ensemble},
         config::Calibration,
         dataset::Dataset,
         heads::{self, FitContext, FittedHead, Prediction},
@@ -91,6 +96,15 @@ pub fn plan(
     Ok(members.collect())
 }
 
+/// The data with the modalities alone that a head is fitted on.
+fn own_part<'a>(data: &'a Dataset, config: &LearnConfig) -> Cow<'a, Dataset> {
+    let own = borrowed::own_of(data, config);
+    if own.len() == data.modalities.len() {
+        return Cow::Borrowed(data);
+    }
+    Cow::Owned(data.with_modalities(&own))
+}
+
 /// A fitted member and what it says of the titles that it never saw.
 pub struct Member {
     head: Box<dyn FittedHead>,
@@ -111,6 +125,7 @@ pub fn fit_members(
 ) -> Result<Vec<Member>, LearnError> {
     let kind = heads::find(&config.head)?;
     let head = (kind.build)(config);
+    let data = &*own_part(data, config);
     context.progress.begin("training", Some((plans.len() * config.epochs) as u64));
     let members = jobs::run(plans.len(), context.device, |idx| {
         let plan = plans[idx];
@@ -132,6 +147,7 @@ pub fn assemble(
     members: Vec<Member>,
     config: &LearnConfig,
 ) -> Result<TrainedModel, LearnError> {
+    let (whole, data) = (data, &*own_part(data, config));
     let mut labels = Vec::new();
     let mut held_out = Prediction {
         num_genres: data.num_genres(),
@@ -164,12 +180,16 @@ pub fn assemble(
             fit(&score, &|t| !score(t * genres).is_nan())
         })
         .collect();
-    let spec = ModelSpec {
+    let num_learned_from = |plan: &MemberPlan| match whole.modalities.len() {
+        all if all == modalities => plan.valid.len(),
+        _ => data.with_any(&plan.valid).len(),
+    };
+    let mut spec = ModelSpec {
         head: config.head.clone(),
         genres: data.genres.clone(),
         modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),
         num_members: heads.len(),
-        num_titles: plans.iter().map(|plan| plan.valid.len()).sum(),
+        num_titles: plans.iter().map(|plan| num_learned_from(plan)).sum(),
         fused,
         unimodal,
         partial: if config.abstain {
@@ -177,8 +197,14 @@ pub fn assemble(
         } else {
             Vec::new()
         },
+        borrowed: Vec::new(),
         config: config.clone(),
     };
+    if whole.modalities.len() > modalities {
+        let ensemble = Ensemble { plans, heads: &heads, own: data, spec: &spec };
+        let worth = borrowed::fit(whole, &ensemble, config)?;
+        spec.lend(whole, worth);
+    }
     Ok(TrainedModel::new(spec, heads))
 }
 
@@ -251,16 +277,40 @@ fn fit_decisions(
         }
     }
     let probabilities = probabilities.view();
+    let least = abstain.then_some(Least::HalfTheError);
+    let (thresholds, at_precision) = fit_cuts(probabilities, labels, config, least);
+    Decisions { platt, isotonic, thresholds, at_precision }
+}
+
+/// How often a tag must be right at least.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Least {
+    /// Wrong half as often as the genre named blindly would be.
+    HalfTheError,
+    /// This often.
+    Precision(f64),
+}
+
+/// Thresholds for calibrated probabilities, the usual ones and those for precisions.
+pub(crate) fn fit_cuts(
+    probabilities: ArrayView2<'_, f64>,
+    labels: ArrayView2<'_, bool>,
+    config: &LearnConfig,
+    least: Option<Least>,
+) -> (Vec<f64>, Vec<AtPrecision>) {
     let mut thresholds = match config.precision {
         None => fit_thresholds(probabilities, labels, config.threshold_shrinkage),
         Some(precision) => AtPrecision::fit(probabilities, labels, precision).or_never(),
     };
     let mut at_precision: Vec<AtPrecision> =
         USUAL_PRECISIONS.iter().map(|&p| AtPrecision::fit(probabilities, labels, p)).collect();
-    if abstain {
+    if let Some(least) = least {
         for (g, threshold) in thresholds.iter_mut().enumerate() {
             let (scores, labels) = (probabilities.column(g).to_vec(), labels.column(g).to_vec());
-            let least = half_the_error_of_the_prior(&scores, &labels);
+            let least = match least {
+                Least::HalfTheError => half_the_error_of_the_prior(&scores, &labels),
+                Least::Precision(least) => for_precision(&scores, &labels, least),
+            };
             *threshold = threshold.max(least.unwrap_or(NEVER));
             for at in &mut at_precision {
                 let own = at.thresholds[g].zip(least);
@@ -268,5 +318,5 @@ fn fit_decisions(
             }
         }
     }
-    Decisions { platt, isotonic, thresholds, at_precision }
+    (thresholds, at_precision)
 }

@@ -89,7 +89,9 @@ impl Stage for Settings {
             about: self.about.clone(),
             files: BTreeMap::new(),
         };
+        let votes = evaluate::borrowed::votes(model.spec());
         let figures = fs::read_to_string(context.file(evaluate::CARD)).ok();
+        let figures = figures.map(|figures| figures + &votes);
         let card = model_card(&config, &model, figures.as_deref());
         let folder = context.folder().join(&self.bundle);
         let outputs = Bundle::write(&folder, config, &model, &card)?;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::borrowed;
 use crate::{
     eval::Counts,
     learn::{
@@ -23,6 +24,7 @@ pub(super) fn figures(
     genres(report, &mut out);
     precisions(report, &mut out);
     partial(data, &fusion.partial, &mut out);
+    borrowed::figures(report, &mut out);
     leaks(report, &mut out);
     out
 }
@@ -47,7 +49,9 @@ fn overall(report: &EvaluationReport, out: &mut String) {
     let figures = [all.micro_f1, all.macro_f1, all.samples_f1, all.map];
     let cells = figures.map(|x| format!("{:.3} ({:.3}–{:.3})", x.value, x.low, x.high));
     let _ = writeln!(out, "| **the bundle** (95 % interval) | {} |", cells.join(" | "));
-    for alone in report.alone.iter().filter(|_| report.alone.len() > 1) {
+    let is_borrowed = |name: &str| report.borrowed.iter().any(|own| own.modality == name);
+    let own = || report.alone.iter().filter(|alone| !is_borrowed(&alone.modality));
+    for alone in own().filter(|_| own().count() > 1) {
         let all = &alone.all;
         let figures = [all.micro_f1, all.macro_f1, all.samples_f1, all.map];
         let cells = figures.map(|x| format!("{:.3}", x.value));

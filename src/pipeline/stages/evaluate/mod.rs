@@ -1,5 +1,6 @@
 //! `kind = "evaluate"`: cross-validates the head over the folds.
 
+pub(super) mod borrowed;
 mod card;
 mod leaks;
 
@@ -14,7 +15,7 @@ use crate::{
     base::publish_bytes,
     catalog::{Catalog, split::Folds},
     eval::{
-        Counts, Headline,
+        BootstrapConfig, Counts, Headline,
         thresholds::{NEVER, USUAL_PRECISIONS},
     },
     learn::{
@@ -81,11 +82,26 @@ impl Stage for Settings {
             context.progress.end();
             result
         };
-        let fusion = cross(&table.data, &folds, "cross-validate")?;
+        // A title that has nothing of what the head is fitted on stands in the figures of the
+        // borrowed modalities and in no other.
+        let own = |title: usize| {
+            let tables = table.data.modalities.iter();
+            tables.into_iter().any(|modality| {
+                modality.present(title) && !learn.borrowed.contains_key(&modality.name)
+            })
+        };
+        let whole = cross(&table.data, &folds, "cross-validate")?;
+        let bootstrap = BootstrapConfig {
+            num_resamples: self.resamples,
+            ..BootstrapConfig::new(context.pipeline.run.seed.derive("bootstrap"))
+        };
+        let borrowed = report::borrowed(&table.data, &whole, &bootstrap);
+        let fusion = if borrowed.is_empty() { whole } else { whole.only(own) };
         let mut alone = Vec::new();
         for (m, modality) in table.data.modalities.iter().enumerate() {
             let retrained = match self.alone {
                 AloneBy::Branch => None,
+                AloneBy::Retrained if learn.borrowed.contains_key(&modality.name) => None,
                 AloneBy::Retrained => Some(cross(
                     &table.data.with_modalities(&[m]),
                     &folds,
@@ -96,8 +112,10 @@ impl Stage for Settings {
         }
         let mut evidence = self.evidence(context, catalog, &table.data, &folds, &fusion, alone);
         evidence.repeats = repeats(context, catalog, &table.data, &folds, &fusion, |folds| {
-            cross(&table.data, folds, "cross-validate again")
+            let again = cross(&table.data, folds, "cross-validate again")?;
+            Ok(if borrowed.is_empty() { again } else { again.only(own) })
         })?;
+        evidence.borrowed = borrowed;
         let leaks = leaks::look_for(catalog, &folds, &table, learn, &context.fit_context())?;
         evidence.names_genre = fusion.titles.iter().map(|&t| leaks.names_genre[t]).collect();
         evidence.leaks = leaks.checks;
@@ -260,9 +278,7 @@ fn operating_points(data: &Dataset, fusion: &CrossValidation) -> Vec<OperatingPo
     let genres = data.num_genres();
     let decisions_of = |t: usize| {
         let own = fusion.folds.iter().find(|fold| fold.fold == fusion.fold_of[t])?;
-        let title = fusion.titles[t];
-        let present: Vec<bool> = data.modalities.iter().map(|table| table.present(title)).collect();
-        Some(own.spec.decisions_for(&present))
+        Some(own.spec.decisions_for(fusion.prediction.seen_of(t)))
     };
     let point = |k: usize, &asked: &f64| {
         let mut counts = Counts::default();
@@ -337,17 +353,19 @@ fn alone_of(
         for g in 0..genres {
             let at = t * genres + g;
             let own = at * modalities + modality_idx;
-            (probabilities[[t, g]], decisions[[t, g]]) =
-                if !data.modalities[modality_idx].present(fusion.titles[t]) {
-                    let key = (fusion.fold_of[t], g);
-                    (*priors.entry(key).or_insert_with(|| prior(t, g)), false)
-                } else if let Some(retrained) = retrained {
-                    let prediction = &retrained.prediction;
-                    (f64::from(prediction.probability[at]), prediction.decision[at])
-                } else {
-                    let prediction = &fusion.prediction;
-                    (f64::from(prediction.unimodal[own]), prediction.unimodal_decision[own])
-                };
+            (probabilities[[t, g]], decisions[[t, g]]) = if !data.modalities[modality_idx]
+                .present(fusion.titles[t])
+                || !fusion.prediction.seen_of(t)[modality_idx]
+            {
+                let key = (fusion.fold_of[t], g);
+                (*priors.entry(key).or_insert_with(|| prior(t, g)), false)
+            } else if let Some(retrained) = retrained {
+                let prediction = &retrained.prediction;
+                (f64::from(prediction.probability[at]), prediction.decision[at])
+            } else {
+                let prediction = &fusion.prediction;
+                (f64::from(prediction.unimodal[own]), prediction.unimodal_decision[own])
+            };
         }
     }
     Alone { probabilities, decisions }
@@ -385,13 +403,13 @@ fn summary(head: &str, report: &EvaluationReport) -> String {
     let mut text = format!("held out, {} titles, {} folds", fusion.num_titles, report.folds.len());
     text += &row(head, fusion.micro.f1, fusion.macro_avg.f1, fusion.map);
     for alone in &report.alone {
-        let all = &alone.all;
-        text += &row(
-            &format!("{} alone", alone.modality),
-            all.micro_f1.value,
-            all.macro_f1.value,
-            all.map.value,
-        );
+        let name = format!("{} alone", alone.modality);
+        let borrowed = report.borrowed.iter().find(|own| own.modality == alone.modality);
+        let all = borrowed.map_or(&alone.all, |own| &own.headline);
+        text += &row(&name, all.micro_f1.value, all.macro_f1.value, all.map.value);
+        if let Some(own) = borrowed {
+            text += &format!("  ({} titles, {} genres)", own.num_titles, own.genres.len());
+        }
     }
     text
 }
