@@ -294,6 +294,7 @@ fn outcome(
             data: features.data,
             time_secs: features.time_secs,
             partial: partial.map(|failure| failure.to_string()),
+            text: None,
         }),
         Err(failure) => Outcome::Failed(failure_row(title, source, failure)),
     }

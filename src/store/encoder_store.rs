@@ -12,7 +12,7 @@ use std::{
 use half::{f16, slice::HalfFloatSliceExt};
 
 use super::{
-    EncoderIdentity, FailureRow, FeatureRow, Index, Ragged, StoreError,
+    EncoderIdentity, FailureRow, FeatureRow, Index, Ragged, StoreError, TimedText,
     error::Damage,
     failures,
     index::Place,
@@ -151,6 +151,18 @@ impl EncoderStore {
         }
         if !row.time_secs.iter().all(|time| time.is_finite()) {
             return invalid("a time is not finite".to_owned());
+        }
+        if row.text.is_some() != first.text.is_some() {
+            return invalid(format!("it and title {} must both say something or not", first.title));
+        }
+        if let Some(text) = &row.text {
+            let starts = text.segments.iter().map(|segment| segment.start_secs);
+            if !starts.eq(row.time_secs.iter().copied()) {
+                return invalid(format!("{} segments for {num_rows} rows", text.segments.len()));
+            }
+            if !text.segments.iter().all(|segment| segment.end_secs.is_finite()) {
+                return invalid("a time is not finite".to_owned());
+            }
         }
         Ok(())
     }
@@ -292,6 +304,41 @@ impl EncoderStore {
             }
         }
         Ok(())
+    }
+
+    /// What the sources of these keys say, in this order; `None` for a key without features or
+    /// with features that are no text.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the shard that is missing or damaged.
+    pub fn read_texts(
+        &self,
+        index: &Index,
+        keys: &[Digest],
+    ) -> Result<Vec<Option<TimedText>>, StoreError> {
+        let mut found: HashMap<Digest, TimedText> = HashMap::new();
+        let wanted: HashSet<&Digest> = keys.iter().collect();
+        for (shard_idx, name) in index.shards.iter().enumerate() {
+            let is_here = |key: &&&Digest| {
+                index.places.get(**key).is_some_and(|place| place.shard_idx == shard_idx)
+            };
+            let here: HashSet<&Digest> = wanted.iter().filter(is_here).copied().collect();
+            if here.is_empty() {
+                continue;
+            }
+            let path = self.folder.join(name);
+            let mut read = || -> Result<(), Damage> {
+                self.check_whole(&path, name)?;
+                let shard = Shard::open(&path, &self.identity)?;
+                if shard.has_text() {
+                    let texts = shard.keys()?.into_iter().zip(shard.timed_texts()?);
+                    found.extend(texts.filter(|(key, _)| here.contains(key)));
+                }
+                Ok(())
+            };
+            read().map_err(StoreError::damaged(path.clone()))?;
+        }
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
     /// Compares a shard's bytes with its name, once for as long as it does not change.

@@ -1,7 +1,8 @@
 //! Features on disk: HDF5 shards that are never changed once published.
 //!
 //! in: [`FeatureRow`]s and [`FailureRow`]s of one encoder, keyed by the digest of the
-//! source's content; out: [`Ragged`] features in the order of the keys asked for.
+//! source's content; out: [`Ragged`] features in the order of the keys asked for, and of rows
+//! that are segments of a text the [`TimedText`].
 //!
 //! The format is specified in `feature_store/README.md`. All of HDF5 lives here, in
 //! `shard.rs`. There is no lock and no manifest: the shards in a folder are the store, so
@@ -28,7 +29,7 @@ pub use encoder_store::{EncoderStore, Published, Summary};
 pub use error::{Damage, StoreError};
 pub use feature_store::{FORMAT_VERSION, FeatureStore};
 pub use index::Index;
-pub use row::{EncoderIdentity, FailureRow, FeatureRow, Ragged};
+pub use row::{EncoderIdentity, FailureRow, FeatureRow, Ragged, TextSegment, TimedText};
 pub use sources::{SourceDigests, digest_of_path, digest_of_text};
 pub use verify::{FileReport, VerifyReport};
 

@@ -32,6 +32,45 @@ pub struct FeatureRow {
     pub time_secs: Vec<f32>,
     /// Why the features are not of the whole source, where they are not (`truncated: …`).
     pub partial: Option<String>,
+    /// What each row says, where rows are segments of a text; then they have times, too.
+    pub text: Option<TimedText>,
+}
+
+/// A text in segments, such as what is said in a trailer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimedText {
+    /// In the order in which they are said.
+    pub segments: Vec<TextSegment>,
+    /// ISO 639-1, where it is known.
+    pub language: Option<String>,
+}
+
+/// A piece of a [`TimedText`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TextSegment {
+    /// Seconds from the source's start.
+    pub start_secs: f32,
+    /// Seconds from the source's start; equal to `start_secs` where no times are known.
+    pub end_secs: f32,
+    /// The words.
+    pub text: String,
+}
+
+impl TextSegment {
+    /// Whether it is known when it is said.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.end_secs > self.start_secs
+    }
+}
+
+impl TimedText {
+    /// All words, a space between segments.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let texts: Vec<&str> = self.segments.iter().map(|segment| segment.text.trim()).collect();
+        texts.join(" ")
+    }
 }
 
 /// A source without features, and why.

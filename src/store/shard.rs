@@ -16,7 +16,10 @@ use hdf5::{
 };
 use ndarray::{ArrayView, ArrayView1, ArrayView2, Dimension};
 
-use super::{EncoderIdentity, FeatureRow, error::Damage, feature_store::FORMAT_VERSION};
+use super::{
+    EncoderIdentity, FeatureRow, TextSegment, TimedText, error::Damage,
+    feature_store::FORMAT_VERSION,
+};
 use crate::base::{Digest, DigestBuilder};
 
 /// What the root's `format` attribute says.
@@ -198,8 +201,22 @@ pub(super) fn write(
     if !times.is_empty() {
         write_values(&file, "time_secs", ArrayView1::from(&times))?;
     }
+    if rows.iter().any(|row| row.text.is_some()) {
+        write_text(&file, rows)?;
+    }
     file.flush()?;
     Ok(file.close()?)
+}
+
+/// What rows say, where they are segments of texts: the dataset `end_secs` and two of texts.
+fn write_text(file: &hdf5::File, rows: &[&FeatureRow]) -> Result<(), Damage> {
+    let segments = || rows.iter().filter_map(|row| row.text.as_ref()).flat_map(|t| &t.segments);
+    let ends: Vec<f32> = segments().map(|segment| segment.end_secs).collect();
+    write_values(file, "end_secs", ArrayView1::from(&ends))?;
+    Texts::new(segments().map(|segment| segment.text.as_str())).write(file, "text")?;
+    let language = |row: &&FeatureRow| row.text.as_ref().and_then(|text| text.language.clone());
+    let languages: Vec<String> = rows.iter().map(|r| language(r).unwrap_or_default()).collect();
+    Texts::new(languages.iter().map(String::as_str)).write(file, "language")
 }
 
 /// A shard opened for reading.
@@ -246,6 +263,12 @@ impl Shard {
         if shard.has_times() {
             shard.expect_shape("time_secs", &[rows])?;
         }
+        if shard.has_text() {
+            shard.expect_shape("time_secs", &[rows])?;
+            shard.expect_shape("end_secs", &[rows])?;
+            shard.expect_shape("text_offsets", &[rows + 1])?;
+            shard.expect_shape("language_offsets", &[titles + 1])?;
+        }
         Ok(shard)
     }
 
@@ -268,6 +291,11 @@ impl Shard {
 
     pub(super) fn has_times(&self) -> bool {
         self.file.link_exists("time_secs")
+    }
+
+    /// Whether its rows are segments of texts.
+    pub(super) fn has_text(&self) -> bool {
+        self.file.link_exists("text")
     }
 
     fn checked<T: Value>(&self, name: &str) -> Result<Vec<T>, Damage> {
@@ -317,6 +345,23 @@ impl Shard {
         Ok(block.into_raw_vec_and_offset().0)
     }
 
+    /// What the rows of each title say, `[titles]`.
+    pub(super) fn timed_texts(&self) -> Result<Vec<TimedText>, Damage> {
+        let (starts, ends) = (self.checked::<f32>("time_secs")?, self.checked::<f32>("end_secs")?);
+        let segments = starts.into_iter().zip(ends).zip(self.texts("text")?);
+        let mut segments = segments.map(|((start_secs, end_secs), text)| TextSegment {
+            start_secs,
+            end_secs,
+            text,
+        });
+        let languages = self.texts("language")?.into_iter();
+        let of_title = |(rows, language): (&[u64], String)| TimedText {
+            segments: segments.by_ref().take((rows[1] - rows[0]) as usize).collect(),
+            language: Some(language).filter(|language| !language.is_empty()),
+        };
+        Ok(self.offsets()?.windows(2).zip(languages).map(of_title).collect())
+    }
+
     /// Reads everything and compares it with the checksums and the rules of the format.
     pub(super) fn check_all(&self) -> Result<(), Damage> {
         let mut keys = self.keys()?;
@@ -332,6 +377,12 @@ impl Shard {
         }
         if self.has_times() && !self.checked::<f32>("time_secs")?.iter().all(|t| t.is_finite()) {
             return Err(Damage::content("time_secs holds numbers that are not finite"));
+        }
+        if self.has_text() {
+            self.timed_texts()?;
+            if !self.checked::<f32>("end_secs")?.iter().all(|t| t.is_finite()) {
+                return Err(Damage::content("end_secs holds numbers that are not finite"));
+            }
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ fn row(name: &str, data: &[f32], dim: usize) -> FeatureRow {
         data: data.to_vec(),
         time_secs: (0..data.len() / dim).map(|i| i as f32 * 2.5).collect(),
         partial: None,
+        text: None,
     }
 }
 
@@ -182,6 +183,51 @@ fn partial_features_keep_their_reason() {
     assert_eq!(index.partial(&key("a")), Some("truncated: Ende der Datei – zu früh"));
     assert_eq!(index.partial(&key("b")), None);
     assert_eq!(store.summary().unwrap().num_partial, 1);
+}
+
+/// A row whose segments say these words, a second each.
+fn said(name: &str, words: &[&str], language: Option<&str>) -> FeatureRow {
+    let segment = |(idx, text): (usize, &&str)| TextSegment {
+        start_secs: idx as f32,
+        end_secs: idx as f32 + 1.0,
+        text: (*text).to_owned(),
+    };
+    let segments: Vec<TextSegment> = words.iter().enumerate().map(segment).collect();
+    FeatureRow {
+        time_secs: segments.iter().map(|segment| segment.start_secs).collect(),
+        text: Some(TimedText { segments, language: language.map(str::to_owned) }),
+        ..row(name, &vec![0.5; words.len()], 1)
+    }
+}
+
+#[test]
+fn texts_come_back_with_their_times_in_the_order_asked_for() {
+    let Fixture { folder: _folder, store } = fixture(1);
+    let (a, b) = (said("a", &["Jemand", "klopft. – Wer?"], Some("de")), said("b", &[""], None));
+    let c = said("c", &["a detective", "", "runs"], Some("en"));
+    store.publish(&[a.clone(), b.clone()]).unwrap();
+    store.publish(std::slice::from_ref(&c)).unwrap();
+    let (index, keys) = (store.index().unwrap(), ["c", "nowhere", "b", "a", "c"].map(key));
+    let texts = store.read_texts(&index, &keys).unwrap();
+    assert_eq!(texts, [c.text.clone(), None, b.text, a.text, c.text]);
+    assert!(store.verify().unwrap().is_sound());
+    assert_eq!(store.read_with(&index, &keys).unwrap().offsets, [0, 3, 3, 4, 6, 9]);
+}
+
+#[test]
+fn rows_without_text_say_nothing_and_mixtures_are_refused() {
+    let Fixture { folder: _folder, store } = fixture(1);
+    let numbers = row("a", &[1.0], 1);
+    store.publish(std::slice::from_ref(&numbers)).unwrap();
+    assert_eq!(store.read_texts(&store.index().unwrap(), &[key("a")]).unwrap(), [None]);
+    let fewer = FeatureRow { data: vec![0.5; 3], ..said("b", &["one", "two"], None) };
+    let mut late = said("b", &["one"], None);
+    late.text.as_mut().unwrap().segments[0].start_secs = 0.5;
+    let mut endless = said("b", &["one"], None);
+    endless.text.as_mut().unwrap().segments[0].end_secs = f32::INFINITY;
+    for bad in [vec![numbers, said("b", &["one"], None)], vec![fewer], vec![late], vec![endless]] {
+        assert!(matches!(store.publish(&bad), Err(StoreError::Invalid(_))), "{bad:?}");
+    }
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn row(title_idx: usize) -> FeatureRow {
         data: (0..DIM * ROWS_PER_TITLE).map(|i| ((title_idx * 31 + i) % 2000) as f32).collect(),
         time_secs: (0..ROWS_PER_TITLE).map(|i| i as f32).collect(),
         partial: None,
+        text: None,
     }
 }
 

@@ -14,7 +14,10 @@ use std::{
 
 use cinetag::{
     base::{Fingerprint, TitleId},
-    store::{EncoderIdentity, FailureRow, FeatureRow, FeatureStore, digest_of_text},
+    store::{
+        EncoderIdentity, FailureRow, FeatureRow, FeatureStore, TextSegment, TimedText,
+        digest_of_text,
+    },
 };
 use serde_json::{Value, json};
 
@@ -40,6 +43,7 @@ fn rows() -> Vec<FeatureRow> {
         data: data.to_vec(),
         time_secs: (0..data.len() / 3).map(|i| i as f32 * 10.5).collect(),
         partial: partial.map(str::to_owned),
+        text: None,
     };
     vec![
         row("tt0000001", &[0.0, -1.5, 65504.0, 6.1e-5, 0.333_251_95, -0.0], None),
@@ -135,6 +139,40 @@ fn h5py_reads_what_we_write_without_plugins() {
         assert!((stored - value).abs() <= value.abs() / 2048.0, "{stored} for {value}");
     }
     assert_eq!(data.concat().len(), expected.len());
+}
+
+#[test]
+fn h5py_reads_what_is_said_and_when() {
+    let Some(python) = python_with_h5py() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let store = FeatureStore::open(folder.path()).encoder(&identity()).unwrap();
+    let segment = |start_secs: f32, end_secs: f32, text: &str| TextSegment {
+        start_secs,
+        end_secs,
+        text: text.to_owned(),
+    };
+    let said = |title: &str, segments: Vec<TextSegment>, language: Option<&str>| FeatureRow {
+        key: digest_of_text(title),
+        title: TitleId::new(title),
+        data: vec![0.25; 3 * segments.len()],
+        time_secs: segments.iter().map(|segment| segment.start_secs).collect(),
+        partial: None,
+        text: Some(TimedText { segments, language: language.map(str::to_owned) }),
+    };
+    let rows = [
+        said("a", vec![segment(0.5, 2.0, "Amélie"), segment(2.5, 3.0, "s'en va.")], Some("fr")),
+        said("b", vec![segment(7.0, 7.0, "")], None),
+    ];
+    let shard = store.publish(&rows).unwrap().path.unwrap();
+    let script = root().join("scripts/read_shard.py");
+    let output = Command::new(python).arg(script).arg(&shard).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(read["text"], json!(["Amélie", "s'en va.", ""]));
+    assert_eq!(read["language"], json!(["fr", ""]));
+    assert_eq!(read["time_secs"], json!([0.5, 2.5, 7.0]));
+    assert_eq!(read["end_secs"], json!([2.0, 3.0, 7.0]));
+    assert_eq!(read["offsets"], json!([0, 2, 3]));
 }
 
 #[test]
