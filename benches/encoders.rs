@@ -19,10 +19,10 @@ const PLOT_WORDS: usize = 110;
 
 /// The encoder, or `None` after saying what is missing.
 fn open(modality: &dyn Modality, settings: &Value) -> Option<Box<dyn Encoder>> {
-    let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+    let context = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };
     match modality.open(settings, &context) {
         Ok(Opened::Encoder(encoder)) => Some(encoder),
-        Ok(Opened::Records(_)) => None,
+        Ok(_) => None,
         Err(error) => {
             eprintln!("left out: {settings}: {error}; `cinetag models pull` fetches weights");
             None

@@ -7,7 +7,8 @@
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 /// Reads bytes as text; the byte order mark is taken off.
-pub(super) fn decode(bytes: &[u8], declared: Option<&str>) -> String {
+#[must_use]
+pub fn decode(bytes: &[u8], declared: Option<&str>) -> String {
     let declared = declared.and_then(|label| Encoding::for_label(label.trim().as_bytes()));
     // A text that is read byte by byte cannot be UTF-16, whatever it declares.
     let declared = declared.filter(|encoding| encoding.is_ascii_compatible());

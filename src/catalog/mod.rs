@@ -34,6 +34,7 @@ pub mod vocabularies;
 mod xml;
 
 pub use content::digest;
+pub use decode::decode as decode_text;
 pub use error::CatalogError;
 pub use load::load;
 pub use paths::from_paths;

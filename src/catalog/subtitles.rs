@@ -14,6 +14,10 @@ use super::{decode::decode, media_kind::has_extension};
 
 /// Endings of subtitle files that can be read, the better known first.
 const EXTENSIONS: [&str; 2] = ["srt", "vtt"];
+/// Between a trailer's name and the extension, in folders too large to look through.
+const USUAL_TAGS: [&str; 4] = ["en.", "eng.", "en-US.", ""];
+/// Files of a folder that are looked through for each trailer.
+const MANY_FILES: usize = 2000;
 /// What may stand in a name beside the language.
 const FLAGS: [&str; 6] = ["default", "sdh", "cc", "hi", "full", "orig"];
 
@@ -22,12 +26,17 @@ const FLAGS: [&str; 6] = ["default", "sdh", "cc", "hi", "full", "orig"];
 /// those that name no language, then any. `None` where there are none; subtitles that are
 /// `forced`, of foreign words alone, are passed over.
 ///
-/// Looks through the trailer's folder each time.
+/// Looks through the trailer's folder each time; in one of more than two thousand files, where that
+/// would take as long as the folder is large for each of them, it tries the usual names.
 #[must_use]
 pub fn subtitles_of(trailer: &Path) -> Option<PathBuf> {
     let stem = trailer.file_stem()?.to_str()?.to_lowercase();
     let folder = trailer.parent().filter(|folder| !folder.as_os_str().is_empty());
     let entries = fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let entries: Vec<fs::DirEntry> = entries.flatten().take(MANY_FILES + 1).collect();
+    if entries.len() > MANY_FILES {
+        return usual_names(trailer).find(|path| path.is_file());
+    }
     let rank = |path: &Path| {
         let place = EXTENSIONS.iter().position(|extension| has_extension(path, &[extension]))?;
         let own = path.file_stem()?.to_str()?.to_lowercase();
@@ -44,12 +53,18 @@ pub fn subtitles_of(trailer: &Path) -> Option<PathBuf> {
         None => entry.file_name().into(),
     };
     entries
-        .flatten()
+        .into_iter()
         .map(name_of)
         .filter_map(|path| Some((rank(&path)?, path)))
         .filter(|(_, path)| path.is_file())
         .min()
         .map(|(_, path)| path)
+}
+
+/// The names that subtitles of a trailer mostly have, the best first.
+fn usual_names(trailer: &Path) -> impl Iterator<Item = PathBuf> {
+    let names = USUAL_TAGS.iter().flat_map(|tag| EXTENSIONS.map(|ext| format!("{tag}{ext}")));
+    names.map(|ending| trailer.with_extension(ending))
 }
 
 /// The best first.
@@ -145,6 +160,22 @@ mod tests {
         let latin = b"1\n00:00:01,000 --> 00:00:02,000\nCaf\xe9\n";
         assert_eq!(dialogue(latin).unwrap(), "Café");
         assert_eq!(screenplay(b"  INT. HOUSE\n").as_deref(), Some("INT. HOUSE"));
+    }
+
+    #[test]
+    fn in_a_folder_of_very_many_files_the_usual_names_are_tried() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        for idx in 0..=MANY_FILES {
+            fs::write(file(&format!("{idx:04}.mp4")), "").unwrap();
+        }
+        assert_eq!(subtitles_of(&file("0001.mp4")), None);
+        for name in ["0001.srt", "0001.eng.vtt", "0002.vtt", "0003.de.srt"] {
+            fs::write(file(name), "").unwrap();
+        }
+        assert_eq!(subtitles_of(&file("0001.mp4")), Some(file("0001.eng.vtt")));
+        assert_eq!(subtitles_of(&file("0002.mp4")), Some(file("0002.vtt")));
+        assert_eq!(subtitles_of(&file("0003.mp4")), None);
     }
 
     #[test]

@@ -53,6 +53,14 @@ fn text(found: &Explanation) -> String {
             );
         }
     }
+    for said in &tags.said {
+        let time = said.time_secs.map_or_else(String::new, |secs| format!("{secs:.1} s: "));
+        let _ = write!(
+            out,
+            "\nsaid for {}: {:+.3}  {:?} ({time}{})",
+            said.genre, said.log_odds, said.word, said.quote
+        );
+    }
     for (modality, moments) in &tags.moments {
         let moments: Vec<String> = moments
             .iter()

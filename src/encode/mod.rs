@@ -16,8 +16,10 @@ pub mod frames;
 pub mod metadata;
 pub mod plot;
 pub mod poster;
+pub mod speech;
 
 pub use modality::{
     EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, RecordReader,
     SourceKind,
 };
+pub use registry::Instance;

@@ -4,12 +4,13 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde_json::Value;
 
+use super::speech::Hear;
 use crate::{
     base::{DeviceChoice, Hinted},
     catalog::{Record, RecordSchema, Title},
     media::{Content, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want},
     nn::SentenceBert,
-    store::EncoderIdentity,
+    store::{EncoderIdentity, TimedText},
 };
 
 /// Where a modality's content comes from.
@@ -62,6 +63,16 @@ pub struct Features {
     pub data: Vec<f32>,
     /// `[rows]` seconds, or empty where rows have no time.
     pub time_secs: Vec<f32>,
+    /// What the rows say, where they are segments of a text.
+    pub text: Option<TimedText>,
+}
+
+impl Features {
+    /// Numbers alone: `[rows, dim]`, and `[rows]` seconds or none.
+    #[must_use]
+    pub fn rows(data: Vec<f32>, time_secs: Vec<f32>) -> Self {
+        Self { data, time_secs, text: None }
+    }
 }
 
 /// Computes features of one title's source. Frozen: settings and weights, nothing fitted.
@@ -87,6 +98,13 @@ pub trait Encoder: Send + Sync {
     fn is_on_device(&self) -> bool {
         false
     }
+    /// Loads what it needs to look at files; until then it may have loaded nothing.
+    ///
+    /// # Errors
+    /// Weights that are not there.
+    fn prepare(&self) -> Result<(), EncodeError> {
+        Ok(())
+    }
     /// The sentence network behind the features, where there is one: a head may train its last
     /// layers further.
     fn sentence_network(&self) -> Option<Arc<SentenceBert>> {
@@ -100,12 +118,14 @@ pub trait Encoder: Send + Sync {
 }
 
 /// What opening an encoder may need.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct EncoderContext {
     /// Where networks run.
     pub device: DeviceChoice,
     /// Weights are looked for here instead of in the user's cache.
     pub weights_dir: Option<PathBuf>,
+    /// When trailers are listened to, whatever the settings say.
+    pub hear: Option<Hear>,
 }
 
 /// An encoder cannot be had.
@@ -149,8 +169,9 @@ pub trait Modality: Sync {
     fn about(&self) -> &'static str;
     /// All settings with their defaults, as a pipeline's `[modality.<name>]` table.
     fn defaults(&self) -> Value;
-    /// Where the title's content for this modality is; `None` where the catalog has none.
-    fn source(&self, title: &Title) -> Option<SourceKind>;
+    /// Where the title's content for this modality is, with these settings; none where the catalog
+    /// has none. Features of several sources stand one after another.
+    fn sources(&self, title: &Title, settings: &Value) -> Vec<SourceKind>;
     /// How features come about.
     ///
     /// # Errors
@@ -162,6 +183,16 @@ pub trait Modality: Sync {
 pub enum Opened {
     /// Runs before any split; its features are cached in the store.
     Encoder(Box<dyn Encoder>),
+    /// The same, and what it gives is a text: another modality, `reader`, opened with `settings`,
+    /// makes features of the words.
+    Text {
+        /// Gives the text.
+        listener: Box<dyn Encoder>,
+        /// The name of the modality that reads it.
+        reader: &'static str,
+        /// Its settings.
+        settings: Value,
+    },
     /// Typed values of the catalog, whose scaling and choice of categories are fitted
     /// inside each training fold; nothing to cache.
     Records(Box<dyn RecordReader>),

@@ -161,7 +161,7 @@ impl ImageNetwork {
                 batch.clear();
             }
         }
-        finite(Features { data, time_secs })
+        finite(Features::rows(data, time_secs))
     }
 }
 
@@ -204,7 +204,7 @@ mod tests {
     }
 
     fn fingerprint_in(model: &Path, given: &Value) -> (String, usize) {
-        let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+        let context = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };
         let mut settings = json!({ "model": model.display().to_string() });
         settings.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
         let Opened::Encoder(encoder) = Poster.open(&settings, &context).unwrap() else {

@@ -2,6 +2,7 @@
 
 use crate::{
     base::{Hinted, Interrupted},
+    encode::EncodeError,
     media::MediaError,
     store::StoreError,
 };
@@ -15,6 +16,9 @@ pub enum ExtractError {
     /// No decode worker can be started.
     #[error(transparent)]
     Media(#[from] MediaError),
+    /// An encoder lacks its weights.
+    #[error(transparent)]
+    Encoder(#[from] EncodeError),
     /// Too many titles fail.
     #[error(
         "{failed} of {tried} titles have no {encoder} features, more than max_failed_frac = {limit} \
@@ -42,6 +46,7 @@ impl Hinted for ExtractError {
         match self {
             Self::Store(e) => e.hint(),
             Self::Media(e) => e.hint(),
+            Self::Encoder(e) => e.hint(),
             Self::TooManyFailures { .. } => Some(
                 "`cinetag store failures` lists them; mend the files or the paths in the catalog, \
                  or raise `extract.max_failed_frac`, then run the same command again"

@@ -20,17 +20,67 @@ mod tests;
 mod title;
 
 pub use error::ExtractError;
-pub use keys::{SourceKey, source_key};
+pub use keys::SourceKey;
 pub use report::{EncoderReport, ExtractReport, PeakMemory, StageSecs};
 pub use run::extract;
 pub use settings::{ExtractSettings, Retry};
 
-use crate::encode::{Encoder, Modality};
+use std::sync::Arc;
+
+use crate::{
+    catalog::Title,
+    encode::{Encoder, Instance, SourceKind},
+    store::EncoderIdentity,
+};
 
 /// A modality with its opened encoder.
+#[derive(Clone)]
 pub struct OpenEncoder {
     /// Says where a title's content is.
-    pub modality: &'static dyn Modality,
+    pub instance: Instance,
     /// Turns it into features.
-    pub encoder: Box<dyn Encoder>,
+    pub encoder: Arc<dyn Encoder>,
+    /// Whose features the store holds under which name: the encoder's own, but of one that reads
+    /// what another gives.
+    pub identity: EncoderIdentity,
+    /// The place in the list of the one whose text it reads; it stands before.
+    pub reads: Option<usize>,
+    /// It is not looked at a title that has one of these: beside them it counts for nothing.
+    pub unless: Vec<Instance>,
+}
+
+impl OpenEncoder {
+    /// An encoder that looks at a title's own sources.
+    #[must_use]
+    pub fn new(instance: Instance, encoder: Arc<dyn Encoder>) -> Self {
+        let identity = encoder.identity().clone();
+        Self { instance, encoder, identity, reads: None, unless: Vec::new() }
+    }
+
+    /// An encoder that reads the text which `listener`, the `idx`-th of the list, gives.
+    #[must_use]
+    pub fn reading(listener: &Self, idx: usize, encoder: Arc<dyn Encoder>) -> Self {
+        let own = encoder.identity().clone();
+        let name = format!("{}-{}", listener.identity.name, own.name);
+        let identity = EncoderIdentity { name, ..own };
+        let instance = listener.instance.clone();
+        Self { instance, encoder, identity, reads: Some(idx), unless: Vec::new() }
+    }
+
+    /// The modality's name in pipelines, tables and reports.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.instance.name
+    }
+
+    /// Where a title's content is; nowhere for one that reads what another gives, or where it
+    /// would count for nothing.
+    #[must_use]
+    pub fn sources(&self, title: &Title) -> Vec<SourceKind> {
+        let is_spared = self.unless.iter().any(|other| !other.sources(title).is_empty());
+        if self.reads.is_some() || is_spared {
+            return Vec::new();
+        }
+        self.instance.sources(title)
+    }
 }

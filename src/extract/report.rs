@@ -87,12 +87,17 @@ impl EncoderReport {
     }
 }
 
-/// Whether a reason is ordinary in a library: a silent film, a film that is only sound, one
-/// without subtitles.
+/// Whether a reason is ordinary in a library: a silent film, a film that is only sound, one in which
+/// nobody speaks or only in another language.
 pub(super) fn is_ordinary(code: &str) -> bool {
-    [ReasonCode::NoAudioStream, ReasonCode::NoVideoStream, ReasonCode::NoSubtitles]
-        .iter()
-        .any(|c| c.as_str() == code)
+    let ordinary = [
+        ReasonCode::NoAudioStream,
+        ReasonCode::NoVideoStream,
+        ReasonCode::NoSubtitles,
+        ReasonCode::NoSpeech,
+        ReasonCode::UnsupportedLanguage,
+    ];
+    ordinary.iter().any(|c| c.as_str() == code)
 }
 
 /// CPU seconds by stage.

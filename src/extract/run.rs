@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     base::{Interrupt, Interrupted, Progress, memory},
     catalog::Title,
+    encode::EncodeError,
     media::{DecodePool, Hwaccel, PoolSettings},
     store::{EncoderStore, FailureRow, FeatureRow, FeatureStore, Index},
 };
@@ -60,14 +61,13 @@ pub fn extract(
     {
         tracing::warn!("decode workers are held by {sandbox}: this system lacks the rest");
     }
-    let folders = encoders
-        .iter()
-        .map(|open| store.encoder(open.encoder.identity()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let folders =
+        encoders.iter().map(|open| store.encoder(&open.identity)).collect::<Result<Vec<_>, _>>()?;
     let indexes = folders.iter().map(EncoderStore::index).collect::<Result<Vec<Index>, _>>()?;
     let digests = store.sources()?;
     let shared = Shared {
         encoders,
+        folders: &folders,
         indexes: &indexes,
         pool: pool.as_ref(),
         digests: &digests,
@@ -77,20 +77,29 @@ pub fn extract(
 
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
+    let broken: Mutex<Option<EncodeError>> = Mutex::new(None);
     let (sender, receiver) = crossbeam_channel::bounded::<TitleResult>(2 * jobs);
     let mut collector = Collector::new(settings, encoders, &folders, started);
     progress.begin("extract", Some(titles.len() as u64));
     let result = thread::scope(|scope| {
         for _ in 0..jobs {
             let sender: Sender<TitleResult> = sender.clone();
-            let (shared, next, stop) = (&shared, &next, &stop);
+            let (shared, next, stop, broken) = (&shared, &next, &stop, &broken);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) && !interrupt.is_raised() {
                     let Some(title) = titles.get(next.fetch_add(1, Ordering::Relaxed)) else {
                         break;
                     };
-                    if sender.send(shared.process(title)).is_err() {
-                        break;
+                    match shared.process(title) {
+                        Ok(result) => {
+                            if sender.send(result).is_err() {
+                                break;
+                            }
+                        }
+                        Err(error) => {
+                            *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                            stop.store(true, Ordering::Relaxed);
+                        }
                     }
                 }
             });
@@ -109,6 +118,9 @@ pub fn extract(
     progress.end();
     collector.publish_all()?;
     result?;
+    if let Some(error) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error.into());
+    }
     if interrupt.is_raised() {
         return Err(Interrupted.into());
     }
@@ -144,9 +156,10 @@ impl<'a> Collector<'a> {
             encoders: encoders
                 .iter()
                 .map(|open| {
-                    let identity = open.encoder.identity();
+                    let identity = &open.identity;
+                    let reads = if open.reads.is_some() { " (text)" } else { "" };
                     EncoderReport {
-                        name: identity.name.clone(),
+                        name: format!("{}{reads}", open.name()),
                         folder: format!("{}-{}", identity.name, identity.fingerprint),
                         ..EncoderReport::default()
                     }
@@ -194,8 +207,9 @@ impl<'a> Collector<'a> {
             self.report.first_title_secs = self.started.elapsed().as_secs_f64();
         }
         self.report.num_titles += 1;
-        let names = self.report.encoders.iter().map(|encoder| encoder.name.as_str());
-        let words = names.zip(&result.outcomes).map(|(name, o)| format!("{name}={}", o.word()));
+        let words = result.outcomes.iter().map(|(idx, outcome)| {
+            format!("{}={}", self.report.encoders[*idx].name, outcome.word())
+        });
         tracing::info!(
             title = %result.title,
             outcome = words.collect::<Vec<_>>().join(" "),
@@ -208,7 +222,7 @@ impl<'a> Collector<'a> {
         self.report.cpu_secs.add(&result.cpu_secs);
         let worker_peak = &mut self.report.peak_memory.worker_bytes;
         *worker_peak = result.worker_peak_bytes.max(*worker_peak);
-        for (encoder_idx, outcome) in result.outcomes.into_iter().enumerate() {
+        for (encoder_idx, outcome) in result.outcomes {
             let report = &mut self.report.encoders[encoder_idx];
             match outcome {
                 Outcome::Absent => report.absent += 1,

@@ -1,16 +1,16 @@
 //! The run as its callers see it, with an encoder whose features are the numbers of the plot.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    base::{Fingerprint, Interrupt, NoProgress, TitleId},
+    base::{Digest, Fingerprint, Interrupt, NoProgress, TitleId},
     catalog::Title,
-    encode::{EncodeError, EncoderContext, Features, Input, Opened, SourceKind},
+    encode::{EncodeError, EncoderContext, Features, Input, Modality, Opened, SourceKind},
     media::{Failure, ReasonCode, Want},
-    store::{EncoderIdentity, FeatureStore},
+    store::{EncoderIdentity, FeatureStore, TextSegment, TimedText},
 };
 
 struct Numbers;
@@ -27,8 +27,8 @@ impl Modality for Numbers {
     fn defaults(&self) -> Value {
         json!({})
     }
-    fn source(&self, title: &Title) -> Option<SourceKind> {
-        title.plot.clone().map(SourceKind::Text)
+    fn sources(&self, title: &Title, _settings: &Value) -> Vec<SourceKind> {
+        title.plot.clone().map(SourceKind::Text).into_iter().collect()
     }
     fn open(&self, _: &Value, _: &EncoderContext) -> Result<Opened, EncodeError> {
         Ok(Opened::Encoder(Box::new(encoder())))
@@ -50,7 +50,7 @@ impl Encoder for NumbersEncoder {
                 word.parse().map_err(|_| Failure::new(ReasonCode::NoContent, format!("{word:?}")))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Features { data, time_secs: Vec::new() })
+        Ok(Features::rows(data, Vec::new()))
     }
 }
 
@@ -63,6 +63,49 @@ fn encoder() -> NumbersEncoder {
         row_unit: "number".to_owned(),
         description,
     })
+}
+
+fn open(encoder: Arc<dyn Encoder>) -> OpenEncoder {
+    let instance = Instance { name: "numbers".to_owned(), modality: &Numbers, settings: json!({}) };
+    OpenEncoder::new(instance, encoder)
+}
+
+/// Says the plot word by word, a second each; a plot of nothing but dots is silence.
+struct Speaker(EncoderIdentity);
+
+impl Speaker {
+    fn open() -> OpenEncoder {
+        let description = json!({"speaks": "slowly"});
+        let fingerprint = Fingerprint::of(&description);
+        let (name, row_unit) = ("said".to_owned(), "word".to_owned());
+        let speaker = Self(EncoderIdentity { name, fingerprint, dim: 1, row_unit, description });
+        let open = open(Arc::new(speaker));
+        OpenEncoder { instance: Instance { name: "said".to_owned(), ..open.instance }, ..open }
+    }
+}
+
+impl Encoder for Speaker {
+    fn identity(&self) -> &EncoderIdentity {
+        &self.0
+    }
+    fn wants(&self) -> Vec<Want> {
+        Vec::new()
+    }
+    fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
+        let segment = |(second, word): (usize, &str)| TextSegment {
+            start_secs: second as f32,
+            end_secs: second as f32 + 1.0,
+            text: word.to_owned(),
+        };
+        let words = input.text()?.split(' ').filter(|word| *word != ".").enumerate();
+        let segments: Vec<_> = words.map(segment).collect();
+        if segments.is_empty() {
+            return Err(Failure::new(ReasonCode::NoSpeech, ""));
+        }
+        let time_secs: Vec<f32> = segments.iter().map(|segment| segment.start_secs).collect();
+        let text = Some(TimedText { segments, language: None });
+        Ok(Features { data: vec![0.0; time_secs.len()], time_secs, text })
+    }
 }
 
 /// Its numbers come from a device that takes its time.
@@ -102,7 +145,7 @@ fn run(
     retry: &Retry,
     interrupt: &Interrupt,
 ) -> Result<ExtractReport, ExtractError> {
-    let encoders = [OpenEncoder { modality: &Numbers, encoder: Box::new(encoder()) }];
+    let encoders = [open(Arc::new(encoder()))];
     extract(titles, &encoders, store, settings, retry, &NoProgress, interrupt)
 }
 
@@ -137,11 +180,47 @@ fn every_title_is_counted_once_and_a_second_run_computes_nothing() {
 }
 
 #[test]
+fn what_one_encoder_says_another_reads_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FeatureStore::open(folder.path());
+    let speaker = Speaker::open();
+    let reader = OpenEncoder::reading(&speaker, 0, Arc::new(encoder()));
+    let encoders = [speaker, reader];
+    let plots = [Some("1 2"), None, Some(". ."), Some("3 four"), Some("1 2"), Some(". 5")];
+    let titles: Vec<_> = plots.iter().enumerate().map(|(id, plot)| title(id, *plot)).collect();
+    let run = |encoders: &[OpenEncoder]| {
+        let interrupt = Interrupt::default();
+        let (settings, retry) = (settings(1, 1.0), Retry::No);
+        extract(&titles, encoders, &store, &settings, &retry, &NoProgress, &interrupt).unwrap()
+    };
+    let counts = |report: &EncoderReport| {
+        (report.computed, report.cached, report.absent, report.num_failed())
+    };
+
+    // Alone first: the reader then finds the texts in the store.
+    assert_eq!(counts(&run(&encoders[..1]).encoders[0]), (3, 1, 1, 1));
+    let first = run(&encoders);
+    assert_eq!(first.encoders[1].name, "said (text)");
+    assert_eq!(counts(&first.encoders[0]), (0, 4, 1, 1));
+    assert_eq!(counts(&first.encoders[1]), (2, 1, 2, 1), "silence is nothing to read");
+    assert_eq!(counts(&run(&encoders).encoders[1]), (0, 3, 2, 1));
+
+    let digests = store.sources().unwrap();
+    let keys: Vec<Vec<Digest>> =
+        titles.iter().map(|title| encoders[1].keys(&encoders, title, &digests)).collect();
+    assert_eq!((keys[1].len(), &keys[0]), (0, &keys[4]));
+    let rows = store.encoder(&encoders[1].identity).unwrap();
+    let read = rows.read(&[keys[0][0], keys[5][0], keys[2][0]]).unwrap();
+    assert_eq!((read.data, read.offsets), (vec![1.0, 2.0, 5.0], vec![0, 2, 3, 3]));
+    assert_ne!(keys[0][0], encoders[0].keys(&encoders, &titles[0], &digests)[0]);
+}
+
+#[test]
 fn a_run_that_waits_for_a_device_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let store = FeatureStore::open(folder.path());
     let titles: Vec<_> = (0..20).map(|id| title(id, Some(&id.to_string()))).collect();
-    let encoders = [OpenEncoder { modality: &Numbers, encoder: Box::new(OnDevice(encoder())) }];
+    let encoders = [open(Arc::new(OnDevice(encoder())))];
     let (retry, interrupt) = (Retry::No, Interrupt::default());
     let settings = settings(2, 1.0);
     let report =

@@ -12,16 +12,15 @@ use rustix::time::{ClockId, clock_gettime};
 use super::{
     OpenEncoder, Retry, SourceKey, StageSecs,
     asked::{Answers, Asked},
-    source_key,
 };
 use crate::{
     base::{Digest, TitleId},
     catalog::Title,
-    encode::{Features, Input, SourceKind},
+    encode::{EncodeError, Features, Input, SourceKind},
     media::{
         DecodePool, DecodeRequest, Decoded, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want,
     },
-    store::{FailureRow, FeatureRow, Index, SourceDigests},
+    store::{EncoderStore, FailureRow, FeatureRow, Index, SourceDigests, TimedText},
 };
 
 /// What came of one encoder for one title.
@@ -57,8 +56,8 @@ pub(super) struct TitleResult {
     pub(super) title: TitleId,
     /// From when it was taken up, seconds.
     pub(super) wall_secs: f64,
-    /// One per encoder.
-    pub(super) outcomes: Vec<Outcome>,
+    /// One or more per encoder, by its place.
+    pub(super) outcomes: Vec<(usize, Outcome)>,
     /// Where its time went.
     pub(super) cpu_secs: StageSecs,
     /// Length of the films decoded for it, seconds each.
@@ -67,9 +66,35 @@ pub(super) struct TitleResult {
     pub(super) worker_peak_bytes: u64,
 }
 
+impl TitleResult {
+    fn new(title: &Title) -> Self {
+        Self {
+            title: title.id.clone(),
+            wall_secs: 0.0,
+            outcomes: Vec::new(),
+            cpu_secs: StageSecs::default(),
+            films: Vec::new(),
+            worker_peak_bytes: 0,
+        }
+    }
+
+    fn push(&mut self, encoder_idx: usize, outcome: Outcome) {
+        self.outcomes.push((encoder_idx, outcome));
+    }
+
+    /// What an encoder has just heard of a source.
+    fn text_of(&self, encoder_idx: usize, key: &Digest) -> Option<&TimedText> {
+        self.outcomes.iter().find_map(|(idx, outcome)| match outcome {
+            Outcome::Computed(row) if *idx == encoder_idx && row.key == *key => row.text.as_ref(),
+            _ => None,
+        })
+    }
+}
+
 /// What all threads share.
 pub(super) struct Shared<'a> {
     pub(super) encoders: &'a [OpenEncoder],
+    pub(super) folders: &'a [EncoderStore],
     pub(super) indexes: &'a [Index],
     /// `None` where no encoder wants a file decoded.
     pub(super) pool: Option<&'a DecodePool>,
@@ -81,70 +106,126 @@ pub(super) struct Shared<'a> {
 
 impl Shared<'_> {
     /// Computes what is missing of a title.
-    pub(super) fn process(&self, title: &Title) -> TitleResult {
+    ///
+    /// # Errors
+    /// An encoder lacks its weights.
+    pub(super) fn process(&self, title: &Title) -> Result<TitleResult, EncodeError> {
         let _span = tracing::debug_span!("title", id = %title.id).entered();
         let started = Instant::now();
-        let mut cpu_secs = StageSecs::default();
-        let mut films = Vec::new();
-        let mut worker_peak_bytes = 0;
-        let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+        let mut result = TitleResult::new(title);
         let mut by_file: BTreeMap<PathBuf, Vec<(usize, SourceKey)>> = BTreeMap::new();
         for (encoder_idx, open) in self.encoders.iter().enumerate() {
             let started = Instant::now();
-            let source = source_key(open.modality, title, self.digests);
-            cpu_secs.digest += started.elapsed().as_secs_f64();
-            let Some(source) = source else {
-                outcomes.push(Some(Outcome::Absent));
-                continue;
-            };
-            outcomes.push(self.known(encoder_idx, title, &source));
-            if outcomes[encoder_idx].is_some() {
-                continue;
+            let sources = open.source_keys(title, self.digests);
+            result.cpu_secs.digest += started.elapsed().as_secs_f64();
+            if sources.is_empty() && open.reads.is_none() {
+                result.push(encoder_idx, Outcome::Absent);
             }
-            match &source.source {
-                SourceKind::File(path) => {
-                    by_file.entry(path.clone()).or_default().push((encoder_idx, source));
+            for source in sources {
+                if let Some(known) = self.known(encoder_idx, title, &source) {
+                    result.push(encoder_idx, known);
+                    continue;
                 }
-                SourceKind::Text(text) => {
-                    let result = self.encode(encoder_idx, Input::Text(text), &mut cpu_secs);
-                    let outcome = outcome(title, &source, result, None);
-                    outcomes[encoder_idx] = Some(outcome);
+                match &source.source {
+                    SourceKind::File(path) => {
+                        open.encoder.prepare()?;
+                        by_file.entry(path.clone()).or_default().push((encoder_idx, source));
+                    }
+                    SourceKind::Text(text) => {
+                        let cpu_secs = &mut result.cpu_secs;
+                        let features = self.encode(encoder_idx, Input::Text(text), cpu_secs);
+                        result.push(encoder_idx, outcome(title, &source, features, None));
+                    }
                 }
             }
         }
         for (path, wanted) in by_file {
-            let encoders: Vec<usize> = wanted.iter().map(|(encoder_idx, _)| *encoder_idx).collect();
-            let mut asked = Asked::default();
-            for encoder_idx in &encoders {
-                asked.add(self.encoders[*encoder_idx].encoder.wants());
-            }
-            let request = DecodeRequest::new(&path, asked.wants.as_slice());
-            let mut decoded = self.decode(&request, &mut cpu_secs);
-            if let Some(secs) = decoded.duration_secs
-                && !request.wants.iter().any(|want| matches!(want, Want::Picture(_)))
-            {
-                films.push(secs);
-            }
-            let mut answers = asked.answered(&mut decoded);
-            let peak_again = self.look_again(&encoders, &path, &mut answers, &mut cpu_secs);
-            worker_peak_bytes =
-                worker_peak_bytes.max(decoded.peak_bytes.max(peak_again).unwrap_or(0));
-            answers.refuse_empty();
-            for (asker, (encoder_idx, source)) in wanted.into_iter().enumerate() {
-                let parts = answers.of(asker);
-                let (result, partial) = self.encode_parts(encoder_idx, &parts, &mut cpu_secs);
-                outcomes[encoder_idx] = Some(outcome(title, &source, result, partial));
+            self.process_file(title, &path, wanted, &mut result);
+        }
+        for (encoder_idx, open) in self.encoders.iter().enumerate() {
+            if let Some(listener) = open.reads {
+                self.read_texts(title, encoder_idx, listener, &mut result);
             }
         }
-        let outcomes = outcomes.into_iter().map(|o| o.unwrap_or(Outcome::Absent)).collect();
-        TitleResult {
-            title: title.id.clone(),
-            wall_secs: started.elapsed().as_secs_f64(),
-            outcomes,
-            cpu_secs,
-            films,
-            worker_peak_bytes,
+        // In the encoders' order, whoever was quicker.
+        result.outcomes.sort_by_key(|(encoder_idx, _)| *encoder_idx);
+        result.wall_secs = started.elapsed().as_secs_f64();
+        Ok(result)
+    }
+
+    /// Decodes a file once for all encoders that want something of it.
+    fn process_file(
+        &self,
+        title: &Title,
+        path: &Path,
+        wanted: Vec<(usize, SourceKey)>,
+        result: &mut TitleResult,
+    ) {
+        let encoders: Vec<usize> = wanted.iter().map(|(encoder_idx, _)| *encoder_idx).collect();
+        let mut asked = Asked::default();
+        for encoder_idx in &encoders {
+            asked.add(self.encoders[*encoder_idx].encoder.wants());
         }
+        let request = DecodeRequest::new(path, asked.wants.as_slice());
+        let mut decoded = self.decode(&request, &mut result.cpu_secs);
+        if let Some(secs) = decoded.duration_secs
+            && !request.wants.iter().any(|want| matches!(want, Want::Picture(_)))
+        {
+            result.films.push(secs);
+        }
+        let mut answers = asked.answered(&mut decoded);
+        let again = self.look_again(&encoders, path, &mut answers, &mut result.cpu_secs);
+        let peak_bytes = decoded.peak_bytes.max(again).unwrap_or(0);
+        result.worker_peak_bytes = result.worker_peak_bytes.max(peak_bytes);
+        answers.refuse_empty();
+        for (asker, (encoder_idx, source)) in wanted.into_iter().enumerate() {
+            let parts = answers.of(asker);
+            let cpu_secs = &mut result.cpu_secs;
+            let (features, partial) = self.encode_parts(encoder_idx, &parts, cpu_secs);
+            result.push(encoder_idx, outcome(title, &source, features, partial));
+        }
+    }
+
+    /// Has an encoder read the texts that another, `listener`, gives of the title's sources. Where
+    /// that has none for want of a text, there is nothing to read.
+    fn read_texts(
+        &self,
+        title: &Title,
+        encoder_idx: usize,
+        listener: usize,
+        result: &mut TitleResult,
+    ) {
+        let open = &self.encoders[listener];
+        let sources = open.source_keys(title, self.digests);
+        if sources.is_empty() {
+            result.push(encoder_idx, Outcome::Absent);
+        }
+        for source in sources {
+            let heard = result.text_of(listener, &source.key).cloned();
+            let is_stored = self.indexes[listener].contains(&source.key);
+            if heard.is_none() && !is_stored {
+                result.push(encoder_idx, Outcome::Absent);
+                continue;
+            }
+            let key = open.key_of_text(&source.key);
+            let derived = SourceKey { key, unreadable: None, ..source.clone() };
+            if let Some(known) = self.known(encoder_idx, title, &derived) {
+                result.push(encoder_idx, known);
+                continue;
+            }
+            let text = heard.map_or_else(|| self.stored_text(listener, &source.key), Ok);
+            let features = text.and_then(|text| {
+                self.encode(encoder_idx, Input::Text(&text.words()), &mut result.cpu_secs)
+            });
+            result.push(encoder_idx, outcome(title, &derived, features, None));
+        }
+    }
+
+    fn stored_text(&self, listener: usize, key: &Digest) -> Result<TimedText, Failure> {
+        let texts = self.folders[listener].read_texts(&self.indexes[listener], &[*key]);
+        let failed = |what: String| Failure::new(ReasonCode::EncoderFailed, what);
+        let text = texts.map_err(|e| failed(e.to_string()))?.pop().flatten();
+        text.ok_or_else(|| failed("the store has no text of it".to_owned()))
     }
 
     /// What is known of a source without computing anything.
@@ -264,7 +345,8 @@ impl Shared<'_> {
         } else {
             thread_cpu_secs() - cpu_before
         };
-        *cpu_secs.encode.entry(encoder.identity().name.clone()).or_default() += secs;
+        *cpu_secs.encode.entry(self.encoders[encoder_idx].identity.name.clone()).or_default() +=
+            secs;
         result
     }
 }
@@ -294,7 +376,7 @@ fn outcome(
             data: features.data,
             time_secs: features.time_secs,
             partial: partial.map(|failure| failure.to_string()),
-            text: None,
+            text: features.text,
         }),
         Err(failure) => Outcome::Failed(failure_row(title, source, failure)),
     }

@@ -362,7 +362,7 @@ mod vnni {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use rand::{RngExt as _, SeedableRng as _};
+    use rand::SeedableRng as _;
     use rand_chacha::ChaCha8Rng;
 
     fn numbers(count: usize, seed: u64) -> Vec<f32> {

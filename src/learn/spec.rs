@@ -99,8 +99,7 @@ impl ModelSpec {
     }
 
     /// Decisions for titles that lack modalities, if they have some of their own. Beside the
-    /// head's own modalities borrowed ones change the score and not the thresholds; of several
-    /// borrowed ones without any own the first decides.
+    /// head's own modalities borrowed ones change the score and not the thresholds.
     pub(super) fn partial_for(&self, present: &[bool]) -> Option<&Decisions> {
         let of = |present: &[bool]| {
             let partial = self.partial.iter().find(|partial| partial.present == present);
@@ -114,8 +113,7 @@ impl ModelSpec {
         if own.contains(&true) {
             return of(&own);
         }
-        let alone = |m: usize| -> Vec<bool> { (0..present.len()).map(|o| o == m).collect() };
-        (0..present.len()).filter(|&m| present[m]).find_map(|m| of(&alone(m)))
+        of(present)
     }
 
     /// Whether a modality is one that the head was not fitted on.
@@ -149,12 +147,12 @@ impl ModelSpec {
             let shown = |name| place_of(name).is_some_and(|own| partial.present[own]);
             partial.present = names.iter().map(shown).collect();
         }
-        let unimodal = names.iter().enumerate().filter_map(|(m, name)| match place_of(name) {
-            Some(own) => Some(self.unimodal[own].clone()),
-            None => {
-                let alone = worth.alone.iter().find(|alone| alone.present[m]);
-                alone.map(|alone| alone.decisions.clone())
+        let unimodal = names.iter().enumerate().filter_map(|(m, name)| {
+            if let Some(own) = place_of(name) {
+                return Some(self.unimodal[own].clone());
             }
+            let alone = worth.alone.iter().find(|alone| alone.present[m]);
+            alone.map(|alone| alone.decisions.clone())
         });
         self.unimodal = unimodal.collect();
         self.partial.extend(worth.alone);

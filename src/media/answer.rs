@@ -145,7 +145,7 @@ macro_rules! content {
 }
 
 content! {
-    Frames(Keyframes): "frames"
+    Frames(Keyframes): "frames of a film"
     Audio(Samples): "sound"
     Picture(Picture): "a picture"
     Subtitles(Subtitles): "subtitles"

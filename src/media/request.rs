@@ -136,6 +136,10 @@ pub enum ReasonCode {
     NoAudioStream,
     /// A film without a text stream of what is said in it.
     NoSubtitles,
+    /// A film in which nobody speaks.
+    NoSpeech,
+    /// A film in which another language is spoken than is understood.
+    UnsupportedLanguage,
     /// No decoder for it.
     UnsupportedCodec,
     /// It is encrypted.
@@ -172,6 +176,8 @@ impl ReasonCode {
             Self::NoVideoStream => "no_video_stream",
             Self::NoAudioStream => "no_audio_stream",
             Self::NoSubtitles => "no_subtitles",
+            Self::NoSpeech => "no_speech",
+            Self::UnsupportedLanguage => "unsupported_language",
             Self::UnsupportedCodec => "unsupported_codec",
             Self::Encrypted => "encrypted",
             Self::OnlyBlackFrames => "only_black_frames",

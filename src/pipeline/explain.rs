@@ -24,8 +24,11 @@ pub fn explain(
     let bundle_folder = bundle_folder(&context)?;
     let device = pipeline.run.device;
     let bundle = Bundle::load(&bundle_folder, device)?;
-    let modalities = bundle
-        .open_modalities(&EncoderContext { device, weights_dir: pipeline.run.weights.clone() })?;
+    let modalities = bundle.open_modalities(&EncoderContext {
+        device,
+        weights_dir: pipeline.run.weights.clone(),
+        ..EncoderContext::default()
+    })?;
     let store = context.store();
     Ok(explain_title(title, &bundle, &modalities, &store, &store.sources()?)?)
 }

@@ -261,16 +261,9 @@ impl Pipeline {
         let refuse = |message: String, hint: Option<String>| {
             Err(PipelineError::Spec { place: place.to_owned(), message, hint })
         };
-        for name in self.modality.keys() {
-            if registry::find(name).is_none() {
-                return refuse(
-                    format!(
-                        "unknown modality {name:?}: there are {}",
-                        registry::names().join(", ")
-                    ),
-                    Some("`cinetag modalities` says what each is".to_owned()),
-                );
-            }
+        if let Err(error) = registry::instances(&self.modality) {
+            let hint = "`cinetag modalities` says what each is".to_owned();
+            return refuse(error.to_string(), Some(hint));
         }
         for (idx, stage) in self.stages.iter().enumerate() {
             let before: Vec<_> = self.stages[..idx].iter().map(|s| s.name.as_str()).collect();

@@ -31,7 +31,7 @@ pub struct BorrowedReport {
     pub from: String,
     /// Titles that have it and of which it says something.
     pub num_titles: usize,
-    /// By it alone, over the genres that [`MIN_POSITIVES`] of them have.
+    /// By it alone, over the genres that ten of them have.
     pub headline: Headline<Interval>,
     /// The same genres by their shares alone.
     pub prior_map: f64,
@@ -313,7 +313,7 @@ mod tests {
     /// Plots of the first ten titles; speech of all but the last, of 20 words where the number is
     /// even and of 150 where it is odd. Every second title has the first genre, none the second.
     fn data() -> Dataset {
-        let words = |title: usize| "word ".repeat(if title % 2 == 0 { 20 } else { 150 });
+        let words = |title: usize| "word ".repeat(if title.is_multiple_of(2) { 20 } else { 150 });
         let speech = Content::Rows(table(|t| t + 1 < NUM_TITLES));
         let words = (0..NUM_TITLES).map(|t| Some(words(t))).collect();
         Dataset {

@@ -44,6 +44,10 @@ pub struct SheetTitle {
     pub genres: Vec<SheetGenre>,
     /// The plot in its order, with what spoke for a genre marked.
     pub plot: Vec<SheetText>,
+    /// Lines of the trailers that spoke for a genre, in their order.
+    pub lines: Vec<SheetLine>,
+    /// Whether the tags are from what is said alone.
+    pub from_speech_alone: bool,
     /// Why a modality did not take part.
     pub missing: Vec<SheetMissing>,
 }
@@ -76,7 +80,16 @@ pub struct SheetGenre {
     pub contributions: Vec<Option<f64>>,
 }
 
-/// A piece of the plot.
+/// Something that is said in a trailer.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct SheetLine {
+    /// Seconds from the start, where they are known.
+    pub time_secs: Option<f64>,
+    /// The words in their order, with what spoke for a genre marked.
+    pub text: Vec<SheetText>,
+}
+
+/// A piece of a text.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SheetText {
     /// The words.
@@ -180,6 +193,14 @@ mod tests {
                 text: "A <door> opens.".to_owned(),
                 speaks_for: vec!["Drama".to_owned()],
             }],
+            lines: vec![SheetLine {
+                time_secs: Some(42.0),
+                text: vec![SheetText {
+                    text: "the <detective>".to_owned(),
+                    speaks_for: vec!["War".to_owned()],
+                }],
+            }],
+            from_speech_alone: true,
             missing: vec![SheetMissing {
                 modality: "ears".to_owned(),
                 reason: "no_audio_stream".to_owned(),
@@ -208,6 +229,9 @@ mod tests {
             "1:02.5 · 25 %",
             "pictures/a.jpg",
             "<mark>A &lt;door&gt; opens.</mark><sup>Drama</sup>",
+            "0:42.0",
+            "<mark>the &lt;detective&gt;</mark><sup>War</sup>",
+            "From what is said alone",
             "--from:0.5000;--to:0.7500",
             "--from:0.0000;--to:0.5000",
             "ears: no_audio_stream",

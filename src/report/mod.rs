@@ -26,7 +26,7 @@ use std::{
 
 pub use borrowed::{BesideRow, BorrowedGenre, BorrowedReport, WordsRow, borrowed};
 pub use contact_sheet::{
-    ContactSheet, SheetFrame, SheetGenre, SheetMissing, SheetText, SheetTitle,
+    ContactSheet, SheetFrame, SheetGenre, SheetLine, SheetMissing, SheetText, SheetTitle,
 };
 pub use errors::{Confusion, DecadeRow, DoubtfulLabel, ErrorAnalysis, WorstTitle, WrongDecision};
 pub use evidence::{Alone, Evidence, TitleFacts};

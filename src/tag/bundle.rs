@@ -81,6 +81,10 @@ pub struct BundleModality {
     pub settings: Value,
     /// An encoder's fingerprint, or a record's columns: what must be the same when tagging.
     pub made_by: Value,
+    /// The modality in whose place it is put: the head was not fitted on this one
+    /// (`learn.borrowed`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub borrowed_from: Option<String>,
     /// Of a record's columns so many are stated by 99 in 100 of the titles trained on. A title
     /// that states fewer is tagged without the record: what was learned of whole rows says little
     /// about a year alone.
@@ -264,7 +268,8 @@ impl Bundle {
             .iter()
             .map(|modality| (modality.name.clone(), modality.settings.clone()))
             .collect();
-        let opened = OpenModalities::open(&settings, context)?;
+        let mut opened = OpenModalities::open(&settings, context)?;
+        opened.spare(&self.model.spec().borrowed);
         let here = opened.description();
         for modality in &self.config.modalities {
             let made_here = here.get(&modality.name).unwrap_or(&Value::Null);

@@ -67,8 +67,8 @@ pub fn explain(
     let data = modalities.table(std::slice::from_ref(title), vocabulary, store, digests)?;
     let (data, _) = bundle.shown(data);
     let mut words: BTreeMap<String, Vec<WordEffect>> = BTreeMap::new();
-    for (m, open) in modalities.encoders().iter().enumerate() {
-        let Some(SourceKind::Text(text)) = open.modality.source(title) else { continue };
+    for (m, open) in modalities.readers() {
+        let Some(SourceKind::Text(text)) = open.sources(title).into_iter().next() else { continue };
         if !data.modalities[m].present(0) {
             continue;
         }

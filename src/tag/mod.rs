@@ -13,12 +13,14 @@ pub mod format;
 mod library;
 mod modalities;
 mod predict;
+mod said;
 mod shipped;
 pub mod sidecar;
 mod sinks;
 #[cfg(test)]
 mod testing;
 mod titles;
+mod transcripts;
 
 pub use bundle::{About, Bundle, BundleConfig, BundleModality, TrainedOn};
 pub use card::model_card;
@@ -28,6 +30,8 @@ pub use explain::{Explanation, WordEffect, explain};
 pub use library::Library;
 pub use modalities::OpenModalities;
 pub use predict::{GenreScore, Moment, Tagger, TitleTags};
+pub use said::{Said, tokens};
 pub use shipped::{SHIPPED, ShippedBundle};
 pub use sinks::{TableSink, TagSink};
 pub use titles::{TagJob, TagSummary, tag_titles};
+pub use transcripts::TranscriptSink;

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Bundle, Choice, OpenModalities, TagError};
+use super::{Bundle, Choice, OpenModalities, Said, TagError, said};
 use crate::{
     base::TitleId,
     catalog::Title,
-    extract::source_key,
     learn::{
         ModelPrediction,
-        dataset::{Content, Dataset},
+        dataset::{Content, Dataset, ModalityTable},
     },
-    store::{FeatureStore, SourceDigests},
+    store::{FeatureStore, SourceDigests, TimedText},
 };
 
 /// Moments of each modality that are named.
@@ -38,6 +37,16 @@ pub struct TitleTags {
     pub doubtful: Vec<String>,
     /// Every genre, most probable first; empty where nothing could be looked at.
     pub scores: Vec<GenreScore>,
+    /// Whether there are tags and they are from what is said alone: no other modality spoke for or
+    /// against them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub from_speech_alone: bool,
+    /// The words of the trailers that spoke for the genres given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<Said>,
+    /// All that is said in the trailers, where it is known.
+    #[serde(skip)]
+    pub transcript: Option<TimedText>,
     /// By modality: the moments that weighed most.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub moments: BTreeMap<String, Vec<Moment>>,
@@ -118,13 +127,34 @@ impl<'a> Tagger<'a> {
         let (data, thin) = self.bundle.shown(data);
         let rows: Vec<usize> = (0..titles.len()).collect();
         let prediction = self.bundle.model.predict(&data, &rows)?;
-        let missing = self.missing(titles, &data, &thin, store, digests)?;
-        Ok(titles
+        let missing = self.missing(titles, &data, &thin, &prediction, store, digests)?;
+        let transcripts = self.modalities.transcripts(titles, store, digests)?;
+        titles
             .iter()
             .zip(missing)
             .enumerate()
-            .map(|(idx, (title, missing))| self.title(idx, title, &data, &prediction, missing))
-            .collect())
+            .map(|(idx, (title, missing))| {
+                let mut tags = self.title(idx, title, &data, &prediction, missing);
+                for (m, table) in data.modalities.iter().enumerate() {
+                    let text = transcripts.get(&table.name).and_then(|texts| texts[idx].as_ref());
+                    let Some(text) = text else { continue };
+                    tags.transcript.get_or_insert_with(|| text.clone());
+                    let seen = prediction.seen_of(idx);
+                    if seen[m] {
+                        tags.said.extend(said::said(
+                            self.bundle,
+                            &data,
+                            idx,
+                            m,
+                            text,
+                            &tags.genres,
+                        )?);
+                        tags.from_speech_alone = rests_on(&tags.scores, &table.name);
+                    }
+                }
+                Ok(tags)
+            })
+            .collect()
     }
 
     fn title(
@@ -146,7 +176,7 @@ impl<'a> Tagger<'a> {
                     .modalities
                     .iter()
                     .enumerate()
-                    .filter(|(_, modality)| modality.present(idx))
+                    .filter(|(m, _)| prediction.seen_of(idx)[*m])
                     .map(|(m, modality)| {
                         (modality.name.clone(), prediction.contributions[at * num_modalities + m])
                     })
@@ -179,11 +209,26 @@ impl<'a> Tagger<'a> {
             genres: scores.iter().filter(|s| s.decision).map(|s| s.genre.clone()).collect(),
             doubtful: doubtful.into_iter().map(|(_, genre)| genre).collect(),
             scores,
+            from_speech_alone: false,
+            said: Vec::new(),
+            transcript: None,
             moments: moments(idx, data, prediction),
             missing,
             model: self.model.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             tagged_at: self.tagged_at,
+        }
+    }
+
+    /// Why a modality that is there does not take part.
+    fn unheard(&self, table: &ModalityTable, idx: usize) -> String {
+        let borrowed = self.bundle.model.spec().config.borrowed.get(&table.name);
+        let num_words = table.words(idx).split_whitespace().count();
+        match (borrowed, &table.texts) {
+            (Some(borrowed), Some(_)) if num_words < borrowed.min_words => {
+                format!("too_little_speech: {num_words} words, {} are needed", borrowed.min_words)
+            }
+            _ => "no_vote: it tells no genre better than chance".to_owned(),
         }
     }
 
@@ -193,27 +238,26 @@ impl<'a> Tagger<'a> {
         titles: &[Title],
         data: &Dataset,
         thin: &[Vec<String>],
+        prediction: &ModelPrediction,
         store: &FeatureStore,
         digests: &SourceDigests,
     ) -> Result<Vec<BTreeMap<String, String>>, TagError> {
         let mut missing = vec![BTreeMap::new(); titles.len()];
         for (modality_idx, table) in data.modalities.iter().enumerate() {
-            // Encoders come first in the table, then what is read off the catalog.
-            let open = self.modalities.encoders().get(modality_idx);
-            let index = match open {
-                Some(open) => Some(store.encoder(open.encoder.identity())?.index()?),
-                None => None,
-            };
-            for (idx, title) in titles.iter().enumerate().filter(|(idx, _)| !table.present(*idx)) {
-                let source = open.and_then(|open| source_key(open.modality, title, digests));
-                let failure = source.and_then(|source| {
-                    let failure = index.as_ref()?.failure(&source.key)?;
-                    let colon = if failure.detail.is_empty() { "" } else { ": " };
-                    Some(format!("{}{colon}{}", failure.code, failure.detail))
-                });
-                let is_thin = thin[idx].contains(&table.name);
-                let why = if is_thin { "too little is stated" } else { "not given" };
-                let reason = failure.unwrap_or_else(|| why.to_owned());
+            let unseen = |idx: &usize| !prediction.seen_of(*idx)[modality_idx];
+            let absent: Vec<usize> = (0..titles.len()).filter(unseen).collect();
+            if absent.is_empty() {
+                continue;
+            }
+            let those: Vec<Title> = absent.iter().map(|&idx| titles[idx].clone()).collect();
+            let failures = self.modalities.failures(modality_idx, &those, store, digests)?;
+            for (idx, failure) in absent.into_iter().zip(failures) {
+                let why = || match (table.present(idx), thin[idx].contains(&table.name)) {
+                    (true, _) => self.unheard(table, idx),
+                    (false, true) => "too little is stated".to_owned(),
+                    (false, false) => "not given".to_owned(),
+                };
+                let reason = failure.unwrap_or_else(why);
                 missing[idx].insert(table.name.clone(), reason);
             }
         }
@@ -221,15 +265,34 @@ impl<'a> Tagger<'a> {
     }
 }
 
-/// By modality whose rows have times: the moments with the most attention.
+/// Whether there are tags, and nothing but this modality spoke for or against them.
+fn rests_on(scores: &[GenreScore], modality: &str) -> bool {
+    let mut tags = scores.iter().filter(|score| score.decision).peekable();
+    let is_alone = |score: &GenreScore| {
+        let mut others = score.contributions.iter().filter(|(name, _)| *name != modality);
+        others.all(|(_, part)| *part == 0.0)
+    };
+    tags.peek().is_some() && tags.all(is_alone)
+}
+
+/// By modality whose rows have times and that said something: the moments with the most attention.
 fn moments(
     idx: usize,
     data: &Dataset,
     prediction: &ModelPrediction,
 ) -> BTreeMap<String, Vec<Moment>> {
     let mut found = BTreeMap::new();
-    for (modality, attention) in data.modalities.iter().zip(&prediction.attention[idx]) {
+    for (m, (modality, attention)) in
+        data.modalities.iter().zip(&prediction.attention[idx]).enumerate()
+    {
         let Content::Rows(ragged) = &modality.content else { continue };
+        let counts = |genre: usize| {
+            let at = idx * prediction.num_genres + genre;
+            prediction.contributions[at * prediction.num_modalities + m] != 0.0
+        };
+        if !(0..prediction.num_genres).any(counts) {
+            continue;
+        }
         let mut moments: Vec<Moment> = ragged
             .times(idx)
             .iter()

@@ -4,47 +4,43 @@
 //! out: a [`Bundle`], and which of them suits some titles. Each says under which terms it may be
 //! used ([`About`](super::About)).
 
-use std::{fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use include_dir::{Dir, include_dir};
 
 use super::{Bundle, BundleConfig, TagError};
-use crate::{base::DeviceChoice, catalog::Title, encode::registry};
+use crate::{
+    base::DeviceChoice,
+    catalog::Title,
+    encode::{Instance, registry},
+};
 
 /// A bundle inside the program.
 pub struct ShippedBundle {
     /// Its name: on the command line, and of its folder in `assets/bundles`.
     pub name: &'static str,
-    /// Its files by their path in the folder, the card left out.
-    files: &'static [(&'static str, &'static [u8])],
+    /// Its configuration, which names the digests of all its other files: the compiler sees a
+    /// change of it, and not of a folder.
+    config: &'static [u8],
 }
 
 macro_rules! shipped {
-    ($($name:literal),*) => { shipped! {@ $($name: [
-        "bundle.json",
-        "model/model.json",
-        "model/member-0/head.json",
-        "model/member-0/weights.safetensors",
-        "model/member-1/head.json",
-        "model/member-1/weights.safetensors",
-        "model/member-2/head.json",
-        "model/member-2/weights.safetensors",
-        "model/member-3/head.json",
-        "model/member-3/weights.safetensors"
-    ]),* } };
-    (@ $($name:literal: [$($file:literal),+]),*) => {
+    ($($name:literal),*) => {
         /// All of them, in the order in which they are tried.
         pub static SHIPPED: &[ShippedBundle] = &[$(ShippedBundle {
             name: $name,
-            files: &[$((
-                $file,
-                include_bytes!(concat!("../../assets/bundles/", $name, "/", $file)),
-            )),+],
+            config: include_bytes!(concat!("../../assets/bundles/", $name, "/bundle.json")),
         }),*];
     };
 }
 
 shipped!("films-research", "plots-open");
 
-const CONFIG: &str = "bundle.json";
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/bundles");
 
 impl ShippedBundle {
     /// The bundle of this name.
@@ -59,8 +55,8 @@ impl ShippedBundle {
         SHIPPED.iter().map(|bundle| bundle.name).collect()
     }
 
-    /// The first that fits the titles: each thing that it looks at (a picture, a text) is there
-    /// for some of them. Where none does, the first that can look at anything, or the first.
+    /// The first that fits the titles: each thing that its head was fitted on (a picture, a text)
+    /// is there for some of them. Where none does, the first that can look at anything, or the first.
     ///
     /// # Errors
     /// A bundle cannot be read, which is a bug.
@@ -68,24 +64,28 @@ impl ShippedBundle {
         let mut partly = None;
         for bundle in SHIPPED {
             let seen = bundle.sources_seen(titles)?;
-            if seen.iter().all(|&seen| seen) {
+            let mut own = seen.iter().filter(|(is_own, _)| *is_own).peekable();
+            if own.peek().is_some() && own.all(|(_, seen)| *seen) {
                 return Ok(Some(bundle));
             }
-            if partly.is_none() && seen.contains(&true) {
+            if partly.is_none() && seen.iter().any(|(_, seen)| *seen) {
                 partly = Some(bundle);
             }
         }
         Ok(partly.or(SHIPPED.first()))
     }
 
-    /// `[encoders]`: whether any title has what it looks at.
-    fn sources_seen(&self, titles: &[Title]) -> Result<Vec<bool>, TagError> {
+    /// `[encoders]`: whether the head was fitted on it, and whether any title has what it looks at.
+    fn sources_seen(&self, titles: &[Title]) -> Result<Vec<(bool, bool)>, TagError> {
         let config = self.config()?;
         // What is read off the catalog is there or not, and costs nothing.
         let encoders = config.modalities.iter().filter(|modality| modality.made_by.is_string());
         let seen = encoders.map(|modality| {
-            registry::find(&modality.name)
-                .is_some_and(|found| titles.iter().any(|title| found.source(title).is_some()))
+            let settings = BTreeMap::from([(modality.name.clone(), modality.settings.clone())]);
+            let instances = registry::instances(&settings).unwrap_or_default();
+            let sees = |title: &Title, instance: &Instance| !instance.sources(title).is_empty();
+            let is_own = modality.borrowed_from.is_none();
+            (is_own, instances.iter().any(|own| titles.iter().any(|title| sees(title, own))))
         });
         Ok(seen.collect())
     }
@@ -95,11 +95,9 @@ impl ShippedBundle {
     /// # Errors
     /// It cannot be read, which is a bug.
     pub fn config(&self) -> Result<BundleConfig, TagError> {
-        let file = self.files.iter().find(|(name, _)| *name == CONFIG);
-        let bytes = file.map_or(&b""[..], |(_, bytes)| bytes);
-        serde_json::from_slice(bytes).map_err(|error| TagError::Bundle {
+        serde_json::from_slice(self.config).map_err(|error| TagError::Bundle {
             path: self.name.into(),
-            message: format!("{CONFIG}: {error}"),
+            message: format!("bundle.json: {error}"),
             hint: None,
         })
     }
@@ -110,21 +108,30 @@ impl ShippedBundle {
     /// The temporary folder cannot be written; the device is not there.
     pub fn load(&self, device: DeviceChoice) -> Result<Bundle, TagError> {
         let folder = tempfile::tempdir()?;
-        for (name, bytes) in self.files {
-            let path = folder.path().join(name);
-            let parent = path.parent().unwrap_or(folder.path());
-            fs::create_dir_all(parent).map_err(TagError::file(parent))?;
-            fs::write(&path, bytes).map_err(TagError::file(path))?;
-        }
-        let bundle = Bundle::load(folder.path(), device)?;
+        let own = FILES.get_dir(self.name).ok_or_else(|| TagError::Bundle {
+            path: self.name.into(),
+            message: "is not part of the program".to_owned(),
+            hint: None,
+        })?;
+        lay_out(own, folder.path())?;
+        let bundle = Bundle::load(&folder.path().join(self.name), device)?;
         Ok(Bundle { folder: PathBuf::from(self.name), ..bundle })
     }
 }
 
+/// Writes a folder of the program below another one.
+fn lay_out(dir: &Dir<'_>, to: &Path) -> Result<(), TagError> {
+    let folder = to.join(dir.path());
+    fs::create_dir_all(&folder).map_err(TagError::file(&folder))?;
+    for file in dir.files() {
+        let path = to.join(file.path());
+        fs::write(&path, file.contents()).map_err(TagError::file(path))?;
+    }
+    dir.dirs().try_for_each(|dir| lay_out(dir, to))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::tag::testing::title_of;
 
@@ -158,8 +165,12 @@ mod tests {
             files_below(&assets.join(bundle.name), "", &mut on_disk);
             on_disk.retain(|name| name != "README.md");
             on_disk.sort();
-            let mut held: Vec<&str> = bundle.files.iter().map(|(name, _)| *name).collect();
-            held.sort_unstable();
+            let mut held = Vec::new();
+            let laid_out = tempfile::tempdir().unwrap();
+            lay_out(FILES.get_dir(bundle.name).unwrap(), laid_out.path()).unwrap();
+            files_below(&laid_out.path().join(bundle.name), "", &mut held);
+            held.retain(|name| name != "README.md");
+            held.sort();
             assert_eq!(held, on_disk, "{}", bundle.name);
 
             let loaded = bundle.load(DeviceChoice::Cpu).unwrap();
@@ -188,6 +199,8 @@ mod tests {
         assert_eq!(name(&[title(false, true), title(true, false)]), "films-research");
         assert_eq!(name(&[title(true, false)]), "films-research", "it can look at something");
         assert_eq!(name(&[title(false, true)]), "plots-open");
+        let silent = Title { trailers: vec!["t.mp4".into()], ..Title::new(title_of("t").id) };
+        assert_eq!(name(&[silent]), "films-research", "trailers alone");
         assert_eq!(name(&[]), "films-research", "there is always one to say what it lacks");
     }
 }

@@ -35,6 +35,9 @@ pub(super) fn tags_of(genres: &[&str]) -> TitleTags {
         genres: genres.iter().map(|&genre| genre.to_owned()).collect(),
         doubtful: Vec::new(),
         scores,
+        from_speech_alone: false,
+        said: Vec::new(),
+        transcript: None,
         moments: BTreeMap::from([(
             "eyes".to_owned(),
             vec![Moment { time_secs: 12.4, weight: 0.5 }, Moment { time_secs: 3.0, weight: 0.25 }],

@@ -39,7 +39,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("seccompiler", &["media"]),
     ("nix", &["media"]),
     ("hdf5", &["store"]),
-    ("kernels", &["encode", "learn", "media", "nn"]),
+    ("kernels", &["demo", "encode", "learn", "media", "nn"]),
     ("candle_core", &["kernels", "nn", "learn"]),
     ("candle_nn", &["kernels", "nn", "learn"]),
     ("candle_transformers", &["nn"]),
@@ -61,6 +61,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rust_xlsxwriter", &["tag"]),
     ("diffy", &["tag"]),
     ("glob", &["cli"]),
+    ("include_dir", &["tag"]),
     ("plotters", &["report"]),
     ("minijinja", &["report"]),
     ("clap", &["cli"]),
@@ -77,6 +78,7 @@ const FOREIGN_WORDS: &[&str] = &[
     "catalog/library",
     "catalog/nfo.rs",
     "catalog/source",
+    "nn/audio_events.rs",
 ];
 
 struct Source {

@@ -260,7 +260,7 @@ fn the_real_library_is_read_whole() {
     );
     assert!(made_mean * 4.0 < given_mean && made_worst * 2.0 < given_worst);
 
-    let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+    let context = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };
     let Opened::Records(reader) = Metadata.open(&json!({}), &context).unwrap() else { panic!() };
     let records: Vec<_> = catalog.titles.iter().map(|title| reader.record(title)).collect();
     let first = records[0].as_ref().unwrap();

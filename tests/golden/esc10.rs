@@ -26,7 +26,7 @@ struct Clip {
 
 fn clips() -> Option<Vec<Clip>> {
     let folder = shared("audio_esc10")?;
-    let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+    let context = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };
     let settings = json!({ "num_coeffs": NUM_COEFFS });
     let Ok(Opened::Encoder(encoder)) = registry::find("audio").unwrap().open(&settings, &context)
     else {

@@ -76,7 +76,7 @@ fn mels_chroma_and_contrast_equal_librosas() {
 #[allow(clippy::print_stderr)]
 fn tempo_and_loudness_equal_librosas_and_ffmpegs() {
     let golden = golden();
-    let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+    let context = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };
     let settings = json!({"window_secs": 60.0, "extra": ["tempo", "loudness"]});
     let Opened::Encoder(encoder) = Audio.open(&settings, &context).unwrap() else {
         panic!("sound is no record");

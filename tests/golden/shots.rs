@@ -76,7 +76,7 @@ fn the_network_finds_the_hard_cuts_of_a_short_film() {
         "model": model, "sampling": "shots", "detector": "transnetv2",
         "max_frames": 100, "black_luma": 0.0, "duplicate_luma": 0.0,
     });
-    let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+    let context = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };
     let Opened::Encoder(encoder) = Frames.open(&settings, &context).unwrap() else {
         panic!("frames are encoded")
     };
@@ -104,7 +104,7 @@ fn films_too_long_for_the_network_are_left_to_the_other_detector() {
         return;
     }
     let settings = json!({ "model": model, "sampling": "shots", "detector": "transnetv2" });
-    let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+    let context = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };
     let Opened::Encoder(encoder) = Frames.open(&settings, &context).unwrap() else {
         panic!("frames are encoded")
     };

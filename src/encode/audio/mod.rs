@@ -29,6 +29,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub(super) use self::events::SpeechDetector;
 pub use self::{
     analysis::{Analysis, Series},
     groups::Extra,
@@ -217,8 +218,8 @@ impl Modality for Audio {
         settings::defaults::<Settings>()
     }
 
-    fn source(&self, title: &Title) -> Option<SourceKind> {
-        title.first_trailer().map(|path| SourceKind::File(path.to_owned()))
+    fn sources(&self, title: &Title, _settings: &Value) -> Vec<SourceKind> {
+        title.trailers.iter().cloned().map(SourceKind::File).collect()
     }
 
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
@@ -296,7 +297,7 @@ impl AudioEncoder {
             data.extend(heard.iter().flat_map(|rows| &rows[window_idx]));
         }
         let time_secs = windows_secs.iter().map(|window| window.start as f32).collect();
-        Ok(Features { data, time_secs })
+        Ok(Features::rows(data, time_secs))
     }
 
     /// Each window's loudness, or nothing where it is not asked for.
@@ -362,10 +363,10 @@ mod tests {
     const DEFAULT_FINGERPRINT: &str = "963a102bea1bb4e3";
 
     fn open(settings: &Value) -> Result<Box<dyn Encoder>, EncodeError> {
-        let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+        let context = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };
         match Audio.open(settings, &context)? {
             Opened::Encoder(encoder) => Ok(encoder),
-            Opened::Records(_) => panic!("sound is no record"),
+            _ => panic!("sound is no record"),
         }
     }
 

@@ -120,8 +120,8 @@ impl Modality for Frames {
         settings::defaults::<Settings>()
     }
 
-    fn source(&self, title: &Title) -> Option<SourceKind> {
-        title.first_trailer().map(|path| SourceKind::File(path.to_owned()))
+    fn sources(&self, title: &Title, _settings: &Value) -> Vec<SourceKind> {
+        title.trailers.iter().cloned().map(SourceKind::File).collect()
     }
 
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {

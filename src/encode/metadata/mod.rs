@@ -82,11 +82,12 @@ impl Modality for Metadata {
         settings::defaults::<Settings>()
     }
 
-    fn source(&self, title: &Title) -> Option<SourceKind> {
+    fn sources(&self, title: &Title, _settings: &Value) -> Vec<SourceKind> {
         let year = title.year.map(|year| format!("{YEAR}: {year}"));
         let fields = title.fields.iter().map(|(name, value)| format!("{name}: {value}"));
         let lines: Vec<_> = year.into_iter().chain(fields).collect();
-        (!lines.is_empty()).then(|| SourceKind::Text(lines.join("\n")))
+        let source = (!lines.is_empty()).then(|| SourceKind::Text(lines.join("\n")));
+        source.into_iter().collect()
     }
 
     fn open(&self, given: &Value, _context: &EncoderContext) -> Result<Opened, EncodeError> {
@@ -145,10 +146,10 @@ mod tests {
     use crate::base::{DeviceChoice, TitleId};
 
     fn reader(settings: &Value) -> Result<Box<dyn RecordReader>, EncodeError> {
-        let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+        let context = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };
         match Metadata.open(settings, &context)? {
             Opened::Records(reader) => Ok(reader),
-            Opened::Encoder(_) => panic!("metadata has nothing to cache"),
+            _ => panic!("metadata has nothing to cache"),
         }
     }
 
@@ -187,8 +188,8 @@ mod tests {
         let reader = reader(&json!({})).unwrap();
         let empty = title(None, &[("runtime_min", "N/A"), ("language", " , "), ("votes", "12")]);
         assert_eq!(reader.record(&empty), None);
-        assert_eq!(Metadata.source(&title(None, &[])), None);
-        assert!(Metadata.source(&title(Some(1999), &[])).is_some());
+        assert_eq!(Metadata.sources(&title(None, &[]), &json!({})), []);
+        assert_eq!(Metadata.sources(&title(Some(1999), &[]), &json!({})).len(), 1);
     }
 
     #[test]

@@ -28,7 +28,8 @@ use crate::{
 
 /// Raised whenever the same settings and weights give other numbers.
 const ALGORITHM_VERSION: u32 = 1;
-const NAME: &str = "plot";
+/// The modality's name; others have it read texts of theirs.
+pub(super) const NAME: &str = "plot";
 
 /// The plot text.
 pub struct Plot;
@@ -78,8 +79,9 @@ impl Modality for Plot {
         settings::defaults::<Settings>()
     }
 
-    fn source(&self, title: &Title) -> Option<SourceKind> {
-        title.plot.clone().filter(|text| !text.trim().is_empty()).map(SourceKind::Text)
+    fn sources(&self, title: &Title, _settings: &Value) -> Vec<SourceKind> {
+        let plot = title.plot.iter().filter(|text| !text.trim().is_empty());
+        plot.cloned().map(SourceKind::Text).collect()
     }
 
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
@@ -236,7 +238,7 @@ impl Encoder for PlotEncoder {
             return Err(Failure::new(ReasonCode::NoContent, "the text has no token"));
         }
         let data = self.network.embed(&windows).map_err(failed)?;
-        finite(Features { data, time_secs: Vec::new() })
+        finite(Features::rows(data, Vec::new()))
     }
 }
 
@@ -255,10 +257,10 @@ mod tests {
         for (key, value) in given.as_object().unwrap() {
             settings[key] = value.clone();
         }
-        let context = EncoderContext { device: DeviceChoice::Cpu, weights_dir: None };
+        let context = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };
         match Plot.open(&settings, &context)? {
             Opened::Encoder(encoder) => Ok(encoder),
-            Opened::Records(_) => panic!("text is no record"),
+            _ => panic!("text is no record"),
         }
     }
 

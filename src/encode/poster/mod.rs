@@ -78,8 +78,8 @@ impl Modality for Poster {
         settings::defaults::<Settings>()
     }
 
-    fn source(&self, title: &Title) -> Option<SourceKind> {
-        title.poster.clone().map(SourceKind::File)
+    fn sources(&self, title: &Title, _settings: &Value) -> Vec<SourceKind> {
+        title.poster.iter().cloned().map(SourceKind::File).collect()
     }
 
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {

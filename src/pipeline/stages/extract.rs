@@ -1,6 +1,6 @@
 //! `kind = "extract"`: fills the feature store with what the catalog's titles lack.
 
-use std::{collections::BTreeMap, fs, time::UNIX_EPOCH};
+use std::{collections::BTreeMap, fs, path::Path, time::UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -24,17 +24,17 @@ impl Stage for Settings {
         let catalog = context.catalog()?;
         for open in context.modalities()?.encoders() {
             for title in &catalog.titles {
-                match open.modality.source(title) {
-                    None => sources = sources.part("none"),
-                    Some(SourceKind::Text(text)) => sources = sources.part(text),
-                    Some(SourceKind::File(path)) => {
-                        let state = fs::metadata(&path).ok().map(|meta| {
-                            let modified = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-                            Some((meta.len(), modified.as_nanos()))
-                        });
-                        sources = sources
-                            .part(path.as_os_str().as_encoded_bytes())
-                            .part(format!("{state:?}"));
+                let of_title = open.sources(title);
+                if of_title.is_empty() {
+                    sources = sources.part("none");
+                }
+                for source in of_title {
+                    match source {
+                        SourceKind::Text(text) => sources = sources.part(text),
+                        SourceKind::File(path) => {
+                            let state = state_of(&path);
+                            sources = sources.part(path.as_os_str().as_encoded_bytes()).part(state);
+                        }
                     }
                 }
             }
@@ -43,10 +43,7 @@ impl Stage for Settings {
             .modalities()?
             .encoders()
             .iter()
-            .map(|open| {
-                let identity = open.encoder.identity();
-                json!([identity.name, identity.fingerprint])
-            })
+            .map(|open| json!([open.identity.name, open.identity.fingerprint]))
             .collect();
         Ok(BTreeMap::from([
             ("encoders".to_owned(), Value::from(encoders)),
@@ -93,24 +90,24 @@ impl Stage for Settings {
         let mut features = BTreeMap::new();
         let mut shards = Vec::new();
         for open in modalities.encoders() {
-            let identity = open.encoder.identity();
+            let identity = &open.identity;
             let folder = store.encoder(identity)?;
             let index = folder.index()?;
             let mut status = DigestBuilder::new();
             for title in &catalog.titles {
-                let key = extract::source_key(open.modality, title, &digests);
-                let state = match &key {
-                    None => "absent",
-                    Some(source) if index.contains(&source.key) => "present",
-                    Some(_) => "failed",
-                };
-                status = status.part(title.id.as_str()).part(state);
-                if let Some(source) = key {
-                    status = status.part(source.key.as_bytes());
+                let keys = open.keys(modalities.encoders(), title, &digests);
+                status = status.part(title.id.as_str());
+                if keys.is_empty() {
+                    status = status.part("absent");
+                }
+                for key in keys {
+                    let state = if index.contains(&key) { "present" } else { "failed" };
+                    status = status.part(state).part(key.as_bytes());
                 }
             }
+            let reads = if open.reads.is_some() { " (text)" } else { "" };
             features.insert(
-                identity.name.clone(),
+                format!("{}{reads}", open.name()),
                 json!({ "fingerprint": identity.fingerprint, "titles": status.finish() }),
             );
             let name = format!("{}-{}", identity.name, identity.fingerprint);
@@ -131,11 +128,17 @@ impl Stage for Settings {
     }
 }
 
+/// A file's size and time of change, in words.
+fn state_of(path: &Path) -> String {
+    let state = fs::metadata(path).ok().map(|meta| {
+        let modified = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some((meta.len(), modified.as_nanos()))
+    });
+    format!("{state:?}")
+}
+
 /// Writes a value as JSON, whole or not at all.
-pub(super) fn write_json(
-    path: &std::path::Path,
-    value: &impl Serialize,
-) -> Result<(), PipelineError> {
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), PipelineError> {
     let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
     text.push(b'\n');
     publish_bytes(path, &text).map_err(PipelineError::file(path))

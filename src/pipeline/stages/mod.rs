@@ -141,6 +141,7 @@ impl<'a> Context<'a> {
         let context = EncoderContext {
             device: self.pipeline.run.device,
             weights_dir: self.pipeline.run.weights.clone(),
+            ..EncoderContext::default()
         };
         let opened = OpenModalities::open(&self.pipeline.modality, &context)?;
         Ok(self.modalities.get_or_init(|| opened))

@@ -60,6 +60,7 @@ impl Stage for Settings {
         let modalities = bundle.open_modalities(&EncoderContext {
             device,
             weights_dir: context.pipeline.run.weights.clone(),
+            ..EncoderContext::default()
         })?;
         let titles = if let Some(path) = &self.path {
             let spec = CatalogSpec { path: path.clone(), ..context.pipeline.catalog.clone() };

@@ -74,6 +74,7 @@ impl Stage for Settings {
                     name: name.to_owned(),
                     settings: pipeline.modality.get(name).cloned().unwrap_or_default(),
                     made_by: description.get(name).cloned().unwrap_or_default(),
+                    borrowed_from: pipeline.learn.borrowed.get(name).map(|own| own.from.clone()),
                     min_stated: min_stated(&table.data, name, &train),
                 })
                 .collect(),

@@ -4,7 +4,7 @@ pub(super) mod borrowed;
 mod card;
 mod leaks;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use ndarray::{Array2, Array3};
 use serde::{Deserialize, Serialize};
@@ -408,7 +408,8 @@ fn summary(head: &str, report: &EvaluationReport) -> String {
         let all = borrowed.map_or(&alone.all, |own| &own.headline);
         text += &row(&name, all.micro_f1.value, all.macro_f1.value, all.map.value);
         if let Some(own) = borrowed {
-            text += &format!("  ({} titles, {} genres)", own.num_titles, own.genres.len());
+            // Writing to a String cannot fail.
+            let _ = write!(text, "  ({} titles, {} genres)", own.num_titles, own.genres.len());
         }
     }
     text

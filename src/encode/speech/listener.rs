@@ -1,0 +1,222 @@
+//! The encoder of speech: reads what is written down, listens to the rest.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::json;
+
+use super::{NAME, Settings, gate, subtitles};
+use crate::{
+    base::{DeviceChoice, Fingerprint},
+    encode::{
+        audio::SpeechDetector,
+        modality::{EncodeError, Encoder, EncoderContext, Features, Input},
+        network::{finite, load},
+    },
+    media::{AudioSpec, Cue, Failure, ReasonCode, Samples, Subtitles, Want},
+    nn::{
+        NnError, Precision, WeightCache, Whisper, audio_events, device, weights::ModelSource,
+        whisper::WhisperSettings,
+    },
+    store::{EncoderIdentity, TextSegment, TimedText},
+};
+
+/// Raised whenever the same settings and weights give another text.
+const ALGORITHM_VERSION: u32 = 1;
+/// What the networks hear at.
+const RATE_HZ: u32 = 16_000;
+/// Mean log-probability of the words, and how likely nobody speaks.
+const DIM: usize = 2;
+/// A segment that is more likely none than this and that the network is not sure of is not said.
+/// reference: `openai/whisper`, `no_speech_threshold` and `logprob_threshold`
+const MAX_NO_SPEECH: f32 = 0.6;
+const MIN_LOGPROB: f32 = -1.0;
+/// So many words of a subtitle track are taken for what is said; fewer are signs and lyrics.
+const MIN_TRACK_WORDS: usize = 10;
+
+/// Hears and reads.
+pub(super) struct Listener {
+    identity: EncoderIdentity,
+    settings: Settings,
+    precision: Precision,
+    source: ModelSource,
+    context: EncoderContext,
+    is_on_device: bool,
+    /// Loaded when somebody is first listened to: titles whose speech is written down need none.
+    networks: Mutex<Option<Arc<Networks>>>,
+}
+
+struct Networks {
+    detector: SpeechDetector,
+    whisper: Whisper,
+}
+
+impl Listener {
+    /// Makes one with these settings; loads no weights.
+    ///
+    /// # Errors
+    /// A model that nobody knows, a path without weights, a device that is not there.
+    pub(super) fn open(settings: Settings, context: &EncoderContext) -> Result<Self, EncodeError> {
+        let cache = WeightCache::open(context.weights_dir.clone()).map_err(|e| load(NAME, e))?;
+        let Ok(source) = settings.model.parse::<ModelSource>();
+        let weights = match &source {
+            ModelSource::Known(id) => {
+                cache.manifest().model(id).map_err(|e| load(NAME, e))?.weights_digest()
+            }
+            ModelSource::Path(_) => Some(cache.resolve(&source).map_err(|e| load(NAME, e))?.digest),
+        };
+        let detector = cache.manifest().model(audio_events::MODEL).map_err(|e| load(NAME, e))?;
+        let is_on_device = match context.device {
+            DeviceChoice::Cpu => false,
+            choice => !device::resolve(choice).map_err(|e| load(NAME, e))?.0.is_cpu(),
+        };
+        let precision = match settings.precision {
+            Precision::Int8 if is_on_device => Precision::F16,
+            precision => precision,
+        };
+        let words = json!({
+            "language": settings.language,
+            "translate": settings.translate,
+            "max_secs": settings.max_secs,
+            "max_speech_secs": settings.max_speech_secs,
+            "precision": precision,
+        });
+        let description = json!({
+            "algorithm": ALGORITHM_VERSION,
+            "weights_sha256": weights,
+            "detector_sha256": detector.weights_digest(),
+            "settings": words,
+        });
+        let identity = EncoderIdentity {
+            name: NAME.to_owned(),
+            fingerprint: Fingerprint::of(&description),
+            dim: DIM,
+            row_unit: "segment of speech".to_owned(),
+            description,
+        };
+        let context = context.clone();
+        Ok(Self {
+            identity,
+            settings,
+            precision,
+            source,
+            context,
+            is_on_device,
+            networks: Mutex::default(),
+        })
+    }
+
+    /// The networks; who needs them too while they are loaded waits.
+    fn networks(&self) -> Result<Arc<Networks>, EncodeError> {
+        let mut loaded = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(networks) = &*loaded {
+            return Ok(Arc::clone(networks));
+        }
+        let cache =
+            WeightCache::open(self.context.weights_dir.clone()).map_err(|e| load(NAME, e))?;
+        let files = cache.resolve(&self.source).map_err(|e| load(NAME, e))?;
+        let (device, _) = device::resolve(self.context.device).map_err(|e| load(NAME, e))?;
+        let whisper = Whisper::load(&files, &device, self.precision).map_err(|e| load(NAME, e))?;
+        let files = cache.require(audio_events::MODEL).map_err(|e| load(NAME, e))?;
+        let detector = SpeechDetector::load(&files.weights).map_err(|e| load(NAME, e))?;
+        let networks = Arc::new(Networks { detector, whisper });
+        *loaded = Some(Arc::clone(&networks));
+        Ok(networks)
+    }
+
+    fn hear(&self, sound: &Samples) -> Result<Features, Failure> {
+        let failed = |message: String| Failure::new(ReasonCode::EncoderFailed, message);
+        let networks = self.networks().map_err(|e| failed(e.to_string()))?;
+        let Networks { detector, whisper } = &*networks;
+        let failed = |e: NnError| failed(e.to_string());
+        let probabilities = detector.speech(&sound.mono).map_err(failed)?;
+        let stretches = gate::stretches(&probabilities, sound.mono.len(), RATE_HZ);
+        let packed =
+            gate::Packed::new(&sound.mono, &stretches, RATE_HZ, self.settings.max_speech_secs);
+        if packed.samples.is_empty() {
+            return Err(Failure::new(ReasonCode::NoSpeech, "nobody speaks"));
+        }
+        let wanted = WhisperSettings {
+            language: self.settings.language.clone(),
+            translate: self.settings.translate,
+        };
+        let heard = whisper.transcribe(&packed.samples, &wanted).map_err(failed)?;
+        let language = heard.language;
+        if let Some(other) = language.as_deref().filter(|code| *code != "en")
+            && !self.settings.translate
+        {
+            let detail = format!("{other} is spoken, and English is understood");
+            return Err(Failure::new(ReasonCode::UnsupportedLanguage, detail));
+        }
+        let mut text = TimedText { segments: Vec::new(), language };
+        let mut data = Vec::new();
+        for segment in heard.segments {
+            let is_silence = segment.no_speech > MAX_NO_SPEECH && segment.avg_logprob < MIN_LOGPROB;
+            if is_silence || segment.text.trim().is_empty() {
+                continue;
+            }
+            let at = |secs: f32| packed.time_in_sound(f64::from(secs)) as f32;
+            let (start_secs, end_secs) = (at(segment.start_secs), at(segment.end_secs));
+            data.extend([segment.avg_logprob, segment.no_speech]);
+            text.segments.push(TextSegment {
+                start_secs,
+                end_secs,
+                text: segment.text.trim().to_owned(),
+            });
+        }
+        if text.segments.is_empty() {
+            return Err(Failure::new(ReasonCode::NoSpeech, "no word was understood"));
+        }
+        finite(features(data, text))
+    }
+}
+
+/// A text with the numbers of its segments, `[segments, 2]`.
+fn features(data: Vec<f32>, text: TimedText) -> Features {
+    let time_secs = text.segments.iter().map(|segment| segment.start_secs).collect();
+    Features { data, time_secs, text: Some(text) }
+}
+
+/// A text that was read, not heard.
+fn as_written(text: TimedText) -> Result<Features, Failure> {
+    if text.segments.is_empty() {
+        return Err(Failure::new(ReasonCode::NoContent, "the text has no word"));
+    }
+    Ok(features(vec![0.0; text.segments.len() * DIM], text))
+}
+
+/// A subtitle track as text, if it says enough.
+fn of_track(cues: &[Cue]) -> Option<TimedText> {
+    let cues =
+        cues.iter().map(|cue| (cue.start_secs as f32, cue.end_secs as f32, cue.text.clone()));
+    let text = subtitles::of_cues(cues);
+    (text.words().split_whitespace().count() >= MIN_TRACK_WORDS).then_some(text)
+}
+
+impl Encoder for Listener {
+    fn identity(&self) -> &EncoderIdentity {
+        &self.identity
+    }
+
+    fn wants(&self) -> Vec<Want> {
+        let audio = AudioSpec { rate_hz: RATE_HZ, max_secs: self.settings.max_secs };
+        vec![Want::Audio(audio), Want::Subtitles]
+    }
+
+    fn prepare(&self) -> Result<(), EncodeError> {
+        self.networks().map(|_| ())
+    }
+
+    fn is_on_device(&self) -> bool {
+        self.is_on_device
+    }
+
+    fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
+        if let Input::Text(text) = input {
+            return as_written(subtitles::parse(text));
+        }
+        match input.part::<Subtitles>(1).map(|track| of_track(&track.cues)) {
+            Ok(Some(text)) => as_written(text),
+            _ => self.hear(input.part::<Samples>(0)?),
+        }
+    }
+}
