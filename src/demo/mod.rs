@@ -2,7 +2,8 @@
 //!
 //! in: a folder, a number of titles and a seed; out: `movies.csv`, `posters/`, `trailers/`,
 //! `README.md` and `demo.json`. Nothing is downloaded; `assets/demo/README.md` says what the
-//! hints in it are and are not.
+//! hints in it are and are not. Where a speech synthesiser is installed, it reads some of the plots
+//! over their trailers.
 //!
 //! `demo.json` is written first: it names every file with the digest of its recipe. Every
 //! other file appears whole or not at all, `movies.csv` last. A file that is there and whose
@@ -12,6 +13,7 @@
 mod canvas;
 mod catalog;
 mod lettering;
+mod narrator;
 mod plot;
 mod poster;
 mod recipe;
@@ -176,7 +178,10 @@ pub fn render(
     if num_titles == 0 {
         return Err(DemoError::NoTitles);
     }
-    let recipes = recipe::recipes(num_titles, seed);
+    let mut recipes = recipe::recipes(num_titles, seed);
+    if let Some(voice) = narrator::voice() {
+        recipe::narrate(&mut recipes, voice);
+    }
     let (media, texts) = jobs(&recipes);
     let wanted = Stamp::new(
         seed,

@@ -33,6 +33,8 @@ const OTHER_PALETTE: f64 = 0.25;
 const MISSING: f64 = 0.07;
 /// A trailer without sound stream, and one whose sound stream is silence.
 const SOUNDLESS: f64 = 0.08;
+/// One title in so many has a narrator, where there is one: to be listened to takes its time.
+const NARRATED_EVERY: usize = 3;
 /// An empty cell of the record.
 const EMPTY_CELL: f64 = 0.08;
 /// A wrong label: one genre dropped or added.
@@ -92,6 +94,28 @@ pub(super) struct Trailer {
     pub(super) faded: f32,
     pub(super) keyframe_interval: u32,
     pub(super) seed: u64,
+    /// What a voice reads over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) narration: Option<Narration>,
+}
+
+/// A text that is read aloud.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Narration {
+    /// Who reads it.
+    pub(super) voice: String,
+    pub(super) text: String,
+}
+
+/// Has `voice` read every third story over its trailer, where that has sound.
+pub(super) fn narrate(recipes: &mut [Recipe], voice: &str) {
+    for recipe in recipes.iter_mut().step_by(NARRATED_EVERY) {
+        let (Some(text), Some(trailer)) = (&recipe.story, &mut recipe.trailer) else { continue };
+        if matches!(trailer.sound, Sound::Sections(_)) {
+            let voice = voice.to_owned();
+            trailer.narration = Some(Narration { voice, text: text.clone() });
+        }
+    }
 }
 
 /// A shot and its length.
@@ -340,6 +364,7 @@ fn trailer(name: &str, genres: &[usize], rng: &mut ChaCha8Rng, score: &mut ChaCh
         faded: if rng.random_bool(0.06) { 1.0 } else { rng.random_range(0.0..0.25) },
         keyframe_interval: rng.random_range(48..120),
         seed: rng.random(),
+        narration: None,
     }
 }
 
@@ -380,6 +405,26 @@ mod tests {
         assert_eq!(all, recipes(60, Seed(1)));
         assert_eq!(all[..17], recipes(17, Seed(1)));
         assert_ne!(all, recipes(60, Seed(2)));
+    }
+
+    #[test]
+    fn a_voice_changes_nothing_but_what_is_read_aloud() {
+        let silent = recipes(60, Seed(1));
+        let mut narrated = silent.clone();
+        narrate(&mut narrated, "a voice");
+        let read: Vec<&Recipe> = narrated
+            .iter()
+            .filter(|recipe| recipe.trailer.as_ref().is_some_and(|t| t.narration.is_some()))
+            .collect();
+        assert!(read.len() >= 12, "{} are narrated", read.len());
+        for recipe in read {
+            let trailer = recipe.trailer.as_ref().unwrap();
+            assert_eq!(trailer.narration.as_ref().map(|n| &n.text), recipe.story.as_ref());
+        }
+        for recipe in &mut narrated {
+            recipe.trailer.iter_mut().for_each(|trailer| trailer.narration = None);
+        }
+        assert_eq!(narrated, silent);
     }
 
     #[test]
