@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether thresholds for pictures that were set on half of the stills hold on the other half.
+"""Whether thresholds and calibration of pictures, set on half of the stills, hold on the other half.
 
     scripts/stills_by_halves.py CATALOG STORE
 
@@ -69,21 +69,29 @@ def main(catalog, store):
     mean, deviation = x.mean(0), x.std(0) + 1e-6
     shown = (np.stack([row for _, row, _ in stills]) - mean) / deviation
     print(f"{len(kept)} posters of no still's film or group, {len(stills)} stills, {NUM_DRAWS} draws")
-    print("| genre | stills | tags on the other halves | right | asked |\n| --- | ---: | ---: | ---: | ---: |")
+    print("| genre | stills | tags on the other halves | right | asked | mean probability | share | Brier | of the share |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for genre in GENRES:
         labels = np.array([genre in y[idx][1] for idx in kept])
         model = LogisticRegression(C=0.003, max_iter=500).fit((x - mean) / deviation, labels)
         scores = model.decision_function(shown)
         truth = np.array([genre in genres for _, _, genres in stills])
-        counts = collections.Counter()
+        counts, held = collections.Counter(), []
         for draw in range(NUM_DRAWS):
             half = np.random.default_rng(draw).permutation(len(truth)) % 2 == 0
             given = scores[~half] >= threshold(scores[half], truth[half])
             counts["tags"] += int(given.sum())
             counts["right"] += int(truth[~half][given].sum())
+            if truth[half].all() or not truth[half].any():
+                continue
+            platt = LogisticRegression(C=1.0).fit(scores[half, None], truth[half])
+            p = platt.predict_proba(scores[~half, None])[:, 1]
+            held.append((p.mean(), truth[~half].mean(), ((p - truth[~half]) ** 2).mean(),
+                         ((truth[half].mean() - truth[~half]) ** 2).mean()))
         share = counts["right"] / max(counts["tags"], 1)
         asked = (1 + truth.mean()) / 2
-        print(f"| {genre} | {truth.sum()} | {counts['tags']} | {share:.2f} | {asked:.2f} |")
+        calibration = " | ".join(f"{mean:.3f}" for mean in np.mean(held, axis=0))
+        print(f"| {genre} | {truth.sum()} | {counts['tags']} | {share:.2f} | {asked:.2f} | {calibration} |")
 
 
 if __name__ == "__main__":
