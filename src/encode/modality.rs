@@ -4,12 +4,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde_json::Value;
 
-use super::speech::Hear;
+use super::{settings, speech::Hear};
 use crate::{
     base::{DeviceChoice, Hinted},
     catalog::{Record, RecordSchema, Title},
     media::{Content, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want},
-    nn::SentenceBert,
+    nn::{SentenceBert, WeightCache, WeightsError, weights::ModelStatus},
     store::{EncoderIdentity, TimedText},
 };
 
@@ -161,6 +161,28 @@ impl Hinted for EncodeError {
     }
 }
 
+impl EncodeError {
+    /// The same; where weights are not there, the hint names all of `ids` that are not, so that one
+    /// command fetches them.
+    #[must_use]
+    pub fn naming_all(self, ids: &[String], context: &EncoderContext) -> Self {
+        let is_absent = |id: &&String| {
+            let cache = WeightCache::open(context.weights_dir.clone());
+            cache.is_ok_and(|cache| matches!(cache.status(id), Ok(ModelStatus::Absent)))
+        };
+        match self {
+            Self::Load { modality, source, .. }
+                if matches!(source.downcast_ref(), Some(WeightsError::Absent { .. })) =>
+            {
+                let absent: Vec<&str> = ids.iter().filter(is_absent).map(String::as_str).collect();
+                let hint = Some(format!("run `cinetag models pull {}`", absent.join(" ")));
+                Self::Load { modality, hint, source }
+            }
+            other => other,
+        }
+    }
+}
+
 /// A way of looking at a title.
 pub trait Modality: Sync {
     /// The name: in pipelines, stores, bundles and reports.
@@ -169,6 +191,10 @@ pub trait Modality: Sync {
     fn about(&self) -> &'static str;
     /// All settings with their defaults, as a pipeline's `[modality.<name>]` table.
     fn defaults(&self) -> Value;
+    /// Ids of the pretrained models that it needs with these settings.
+    fn weights(&self, settings: &Value) -> Vec<String> {
+        settings::models(&self.defaults(), settings)
+    }
     /// Where the title's content for this modality is, with these settings; none where the catalog
     /// has none. Features of several sources stand one after another.
     fn sources(&self, title: &Title, settings: &Value) -> Vec<SourceKind>;

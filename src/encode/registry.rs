@@ -88,6 +88,20 @@ pub fn instances(settings: &BTreeMap<String, Value>) -> Result<Vec<Instance>, En
     Ok(instances)
 }
 
+/// Ids of the pretrained models that these need, each once.
+#[must_use]
+pub fn weights(instances: &[Instance]) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    for instance in instances {
+        for id in instance.modality.weights(&instance.settings) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+    }
+    ids
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

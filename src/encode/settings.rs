@@ -4,6 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::modality::EncodeError;
+use crate::nn::ModelSource;
 
 /// Reads settings of `modality`; keys that are absent keep their default.
 ///
@@ -32,6 +33,16 @@ where
 /// The default settings as a table.
 pub(super) fn defaults<T: Default + Serialize>() -> Value {
     serde_json::to_value(T::default()).unwrap_or(Value::Null)
+}
+
+/// Ids of the pretrained models that settings name.
+pub(super) fn models(defaults: &Value, settings: &Value) -> Vec<String> {
+    let value = |key: &str| settings.get(key).or_else(|| defaults.get(key))?.as_str();
+    let id = |name: &str| match name.parse() {
+        Ok(ModelSource::Known(id)) => Some(id),
+        _ => None,
+    };
+    ["model", "text_model"].into_iter().filter_map(value).filter_map(id).collect()
 }
 
 /// `Ok` if `condition` holds, else an error about a value out of range.

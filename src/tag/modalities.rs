@@ -40,9 +40,15 @@ impl OpenModalities {
         settings: &BTreeMap<String, Value>,
         context: &EncoderContext,
     ) -> Result<Self, EncodeError> {
+        let instances = registry::instances(settings)?;
+        let ids = registry::weights(&instances);
+        Self::open_all(instances, context).map_err(|error| error.naming_all(&ids, context))
+    }
+
+    fn open_all(instances: Vec<Instance>, context: &EncoderContext) -> Result<Self, EncodeError> {
         let mut opened = Self::default();
         let mut readers = Vec::new();
-        for mut instance in registry::instances(settings)? {
+        for mut instance in instances {
             if let (Some(hear), true) =
                 (context.hear, instance.modality.defaults().get(HEAR).is_some())
             {

@@ -227,8 +227,21 @@ fn without_the_weights_one_command_is_named_that_fetches_them() {
         .unwrap();
     assert!(!output.status.success());
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(words.contains("cinetag models pull whisper-tiny.en"), "{words}");
+    assert!(words.contains("cinetag models pull whisper-tiny.en`"), "{words}");
     assert!(output.stdout.is_empty());
+
+    // Where nothing is there one command fetches all.
+    let nothing = scratch.path().join("nothing");
+    let output = cinetag(&["tag", trailers.to_str().unwrap(), "--store", &store])
+        .env("CINETAG_WEIGHTS", &nothing)
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    let command = words.lines().find(|line| line.contains("models pull")).unwrap_or_default();
+    for id in WEIGHTS {
+        assert!(command.contains(id), "{id}: {words}");
+    }
 }
 
 #[test]

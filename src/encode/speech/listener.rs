@@ -203,7 +203,8 @@ impl Encoder for Listener {
     }
 
     fn prepare(&self) -> Result<(), EncodeError> {
-        self.networks().map(|_| ())
+        let both = [self.settings.model.clone(), audio_events::MODEL.to_owned()];
+        self.networks().map(|_| ()).map_err(|error| error.naming_all(&both, &self.context))
     }
 
     fn is_on_device(&self) -> bool {

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     catalog::{Title, decode_text, subtitles_of},
-    nn::Precision,
+    nn::{Precision, audio_events},
 };
 
 const NAME: &str = "speech";
@@ -119,6 +119,12 @@ impl Modality for Speech {
 
     fn defaults(&self) -> Value {
         settings::defaults::<Settings>()
+    }
+
+    fn weights(&self, settings: &Value) -> Vec<String> {
+        let mut ids = settings::models(&self.defaults(), settings);
+        ids.push(audio_events::MODEL.to_owned());
+        ids
     }
 
     fn sources(&self, title: &Title, given: &Value) -> Vec<SourceKind> {
