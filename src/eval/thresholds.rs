@@ -53,12 +53,17 @@ impl AtPrecision {
 /// The lengths differ.
 #[must_use]
 pub fn for_precision(scores: &[f64], labels: &[bool], precision: f64) -> Option<f64> {
+    lowest_where(scores, labels, |right, decided| right / (decided + 1.0) >= precision - 1e-12)
+}
+
+/// The lowest threshold with decisions that are right in so many of so many.
+fn lowest_where(scores: &[f64], labels: &[bool], holds: impl Fn(f64, f64) -> bool) -> Option<f64> {
     let curve = pr_curve(scores, labels);
     let positives = labels.iter().filter(|&&l| l).count() as f64;
     curve.thresholds.iter().enumerate().find_map(|(k, &threshold)| {
         let right = (curve.recall[k] * positives).round();
         let decided = if curve.precision[k] > 0.0 { right / curve.precision[k] } else { 0.0 };
-        (right > 0.0 && right / (decided + 1.0) >= precision - 1e-12).then_some(threshold)
+        (right > 0.0 && holds(right, decided)).then_some(threshold)
     })
 }
 
@@ -71,9 +76,34 @@ pub fn for_precision(scores: &[f64], labels: &[bool], precision: f64) -> Option<
 /// The lengths differ.
 #[must_use]
 pub fn half_the_error_of_the_prior(scores: &[f64], labels: &[bool]) -> Option<f64> {
+    for_precision(scores, labels, half_way_from_the_prior(labels))
+}
+
+/// As [`half_the_error_of_the_prior`], but by the lower end of the 95 % interval of the precision:
+/// for titles so few that the best of all thresholds is the best by luck. A genre that every
+/// tenth title has wants five right decisions in a row, one that every second has twelve.
+///
+/// # Panics
+/// The lengths differ.
+#[must_use]
+pub fn surely_half_the_error_of_the_prior(scores: &[f64], labels: &[bool]) -> Option<f64> {
+    let wanted = half_way_from_the_prior(labels);
+    lowest_where(scores, labels, |right, decided| wilson_lower(right, decided) >= wanted)
+}
+
+/// The precision at which a genre's decisions are wrong half as often as naming it always.
+fn half_way_from_the_prior(labels: &[bool]) -> f64 {
     let positives = labels.iter().filter(|&&l| l).count() as f64;
-    let prior = positives / labels.len().max(1) as f64;
-    for_precision(scores, labels, f64::midpoint(1.0, prior))
+    f64::midpoint(1.0, positives / labels.len().max(1) as f64)
+}
+
+/// The lower end of the 95 % interval of a share (Wilson 1927, "Probable inference, the law of
+/// succession, and statistical inference").
+fn wilson_lower(right: f64, decided: f64) -> f64 {
+    const Z: f64 = 1.959_963_984_540_054;
+    let (share, z2) = (right / decided, Z * Z / decided);
+    let spread = Z * (share.mul_add(1.0 - share, z2 / 4.0) / decided).sqrt();
+    (share + z2 / 2.0 - spread) / (1.0 + z2)
 }
 
 /// The threshold with the best F1: half-way between the lowest score that is decided and the
@@ -262,6 +292,23 @@ mod tests {
         let rare = [false, true, false, false, false, false, false, false];
         assert_eq!(half_the_error_of_the_prior(&scores, &rare), None);
         assert_eq!(half_the_error_of_the_prior(&[], &[]), None);
+    }
+
+    #[test]
+    fn few_titles_do_not_warrant_a_threshold() {
+        // Wilson's intervals of 9 in 10 and 45 in 50, from his formula by hand.
+        assert!((wilson_lower(9.0, 10.0) - 0.595_850).abs() < 1e-6);
+        assert!((wilson_lower(45.0, 50.0) - 0.786_398).abs() < 1e-6);
+        let scores: Vec<f64> = (0..48).map(|k| 1.0 - f64::from(k) / 50.0).collect();
+        let first = |right: usize| -> Vec<bool> { (0..48).map(|k| k < right).collect() };
+        // One in eight, so 0.5625: five right in a row show at least 0.566, four 0.510.
+        let six = first(6);
+        assert_eq!(half_the_error_of_the_prior(&scores, &six), Some(scores[8]));
+        assert_eq!(surely_half_the_error_of_the_prior(&scores, &six), Some(scores[5]));
+        let four = first(4);
+        assert!(half_the_error_of_the_prior(&scores, &four).is_some());
+        assert_eq!(surely_half_the_error_of_the_prior(&scores, &four), None);
+        assert_eq!(surely_half_the_error_of_the_prior(&[], &[]), None);
     }
 
     #[test]

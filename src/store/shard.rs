@@ -11,7 +11,7 @@ use std::{fs::File, ops::Range, path::Path};
 use half::f16;
 use hdf5::{
     Dataset, H5Type, Location,
-    file::LibraryVersion,
+    file::{FileAccessBuilder, LibraryVersion},
     types::{FixedAscii, TypeDescriptor},
 };
 use ndarray::{ArrayView, ArrayView1, ArrayView2, Dimension};
@@ -182,7 +182,9 @@ pub(super) fn write(
     let data = ArrayView2::from_shape((num_rows, dim), &data).map_err(shape)?;
 
     let file = hdf5::File::with_options()
-        .with_fapl(|access| access.libver_bounds(LibraryVersion::V18, LibraryVersion::V18))
+        .with_fapl(|access| {
+            unlocked(access).libver_bounds(LibraryVersion::V18, LibraryVersion::V18)
+        })
         .with_fcpl(|create| create.obj_track_times(false))
         .create(path)?;
     set_text(&file, "format", FORMAT)?;
@@ -219,6 +221,12 @@ fn write_text(file: &hdf5::File, rows: &[&FeatureRow]) -> Result<(), Damage> {
     Texts::new(languages.iter().map(String::as_str)).write(file, "language")
 }
 
+/// Without HDF5's locks: a shard is written once under a name of its own and never changed, and a
+/// decode worker that is started meanwhile would inherit the lock and keep others from reading.
+fn unlocked(access: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
+    access.file_locking(false)
+}
+
 /// A shard opened for reading.
 pub(super) struct Shard {
     file: hdf5::File,
@@ -234,7 +242,7 @@ impl Shard {
         if File::open(path)?.metadata()?.len() == 0 {
             return Err(Damage::content("it is empty"));
         }
-        let file = hdf5::File::open(path)?;
+        let file = hdf5::File::with_options().with_fapl(unlocked).open(path)?;
         let expect_text = |name: &str, expected: &str| match text(&file, name)? {
             found if found == expected => Ok(()),
             found => Err(Damage::content(format!("its {name} is {found:?}, not {expected:?}"))),

@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::{
     cinetag, run,
@@ -101,15 +102,21 @@ fn pictures(scratch: &Path) -> PathBuf {
     films.into_iter().find(|film| film.extension().is_some_and(|ext| ext == "mp4")).unwrap()
 }
 
-#[test]
-fn trailers_alone_get_tags_with_the_words_that_spoke_and_when() {
+/// A scratch folder, a silent trailer in it, and its empty folder `trailers`; `None` without the tools.
+fn laid_out() -> Option<(TempDir, PathBuf, PathBuf)> {
     if !tools_are_here() {
-        return;
+        return None;
     }
     let scratch = tempfile::tempdir().unwrap();
     let pictures = pictures(scratch.path());
     let trailers = scratch.path().join("trailers");
     fs::create_dir(&trailers).unwrap();
+    Some((scratch, pictures, trailers))
+}
+
+#[test]
+fn trailers_alone_get_tags_with_the_words_that_spoke_and_when() {
+    let Some((scratch, pictures, trailers)) = laid_out() else { return };
     for (name, _, text) in PLOTS {
         narrate(&trailers, &pictures, name, text);
     }
@@ -166,13 +173,7 @@ fn trailers_alone_get_tags_with_the_words_that_spoke_and_when() {
 
 #[test]
 fn subtitles_beside_a_trailer_are_read_and_nobody_is_listened_to() {
-    if !tools_are_here() {
-        return;
-    }
-    let scratch = tempfile::tempdir().unwrap();
-    let pictures = pictures(scratch.path());
-    let trailers = scratch.path().join("trailers");
-    fs::create_dir(&trailers).unwrap();
+    let Some((scratch, pictures, trailers)) = laid_out() else { return };
     let (name, genre, text) = PLOTS[0];
     fs::copy(&pictures, trailers.join("film-trailer.mp4")).unwrap();
     let cue = |(idx, sentence): (usize, &str)| {
@@ -210,13 +211,7 @@ fn without_whisper(folder: &Path) {
 
 #[test]
 fn without_the_weights_one_command_is_named_that_fetches_them() {
-    if !tools_are_here() {
-        return;
-    }
-    let scratch = tempfile::tempdir().unwrap();
-    let pictures = pictures(scratch.path());
-    let trailers = scratch.path().join("trailers");
-    fs::create_dir(&trailers).unwrap();
+    let Some((scratch, pictures, trailers)) = laid_out() else { return };
     fs::copy(&pictures, trailers.join("film.mp4")).unwrap();
     let weights = scratch.path().join("weights");
     without_whisper(&weights);

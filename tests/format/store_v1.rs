@@ -10,7 +10,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use cinetag::{
@@ -21,14 +20,6 @@ use cinetag::{
     },
 };
 use serde_json::{Value, json};
-
-/// A program that is started inherits the files that HDF5 has open at that moment, and their locks
-/// with them until it runs: shards are not written while another test starts one.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -79,7 +70,6 @@ fn write(folder: &Path) -> PathBuf {
 
 #[test]
 fn the_first_releases_store_opens() {
-    let _alone = alone();
     let data = root().join("tests/format/data/feature_store");
     if std::env::var_os("CINETAG_WRITE_FORMAT_DATA").is_some() {
         fs::remove_dir_all(&data).ok();
@@ -121,7 +111,6 @@ fn python_with_h5py() -> Option<String> {
 
 #[test]
 fn h5py_reads_what_we_write_without_plugins() {
-    let _alone = alone();
     let Some(python) = python_with_h5py() else { return };
     let folder = tempfile::tempdir().unwrap();
     let shard = write(folder.path());
@@ -154,7 +143,6 @@ fn h5py_reads_what_we_write_without_plugins() {
 
 #[test]
 fn h5py_reads_what_is_said_and_when() {
-    let _alone = alone();
     let Some(python) = python_with_h5py() else { return };
     let folder = tempfile::tempdir().unwrap();
     let store = FeatureStore::open(folder.path()).encoder(&identity()).unwrap();
@@ -189,7 +177,6 @@ fn h5py_reads_what_is_said_and_when() {
 
 #[test]
 fn the_reader_for_others_refuses_a_damaged_shard() {
-    let _alone = alone();
     let Some(python) = python_with_h5py() else { return };
     let folder = tempfile::tempdir().unwrap();
     let shard = write(folder.path());

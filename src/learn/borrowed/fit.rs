@@ -273,7 +273,7 @@ impl Judged {
             sigmoid(self.prior[[t, g]] + evidence[[t, g]])
         });
         let labels = Array2::from_shape_fn(shape, |(t, v)| self.labels[[t, voters[v]]]);
-        let least = settings.least_precision.map_or(Least::HalfTheError, Least::Precision);
+        let least = settings.least_precision.map_or(Least::SurelyHalfTheError, Least::Precision);
         let (own, mut at_precision) =
             fit_cuts(probabilities.view(), labels.view(), config, Some(least));
         let mut thresholds = vec![NEVER; genres];

@@ -39,7 +39,7 @@ pub struct Borrowing {
     #[serde(default = "full_words")]
     pub full_words: usize,
     /// What by this modality alone would be a tag must be right so often, out of fold. Absent: a
-    /// tag halves the error of naming the genre blindly.
+    /// tag halves the error of naming the genre blindly, by the lower end of its 95 % interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least_precision: Option<f64>,
 }

@@ -15,6 +15,7 @@ use crate::{
         calibration::{apply_platt, fit_platt},
         thresholds::{
             NEVER, USUAL_PRECISIONS, fit_thresholds, for_precision, half_the_error_of_the_prior,
+            surely_half_the_error_of_the_prior,
         },
     },
     learn::{
@@ -287,6 +288,8 @@ fn fit_decisions(
 pub(crate) enum Least {
     /// Wrong half as often as the genre named blindly would be.
     HalfTheError,
+    /// So by the lower end of the interval: where titles are few.
+    SurelyHalfTheError,
     /// This often.
     Precision(f64),
 }
@@ -309,6 +312,7 @@ pub(crate) fn fit_cuts(
             let (scores, labels) = (probabilities.column(g).to_vec(), labels.column(g).to_vec());
             let least = match least {
                 Least::HalfTheError => half_the_error_of_the_prior(&scores, &labels),
+                Least::SurelyHalfTheError => surely_half_the_error_of_the_prior(&scores, &labels),
                 Least::Precision(least) => for_precision(&scores, &labels, least),
             };
             *threshold = threshold.max(least.unwrap_or(NEVER));
