@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
 mod catalog;
+mod check_device;
 mod clip_zero_shot;
 mod cut_lists;
 mod devices;
