@@ -41,6 +41,7 @@ def pictures(job, device, dtype):
 
 def texts(job, device, dtype):
     import transformers
+    transformers.utils.logging.disable_progress_bar()
     net = transformers.AutoModel.from_pretrained(job["folder"]).eval().to(device, dtype)
 
     def prepare(batch):

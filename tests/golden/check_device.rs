@@ -7,7 +7,7 @@ use cinetag::base::DeviceChoice;
 
 use crate::networks::data;
 
-#[allow(clippy::duplicate_mod)] // the example's own code
+// The example's own code.
 #[path = "../../examples/check_device/check/mod.rs"]
 mod check;
 
@@ -47,12 +47,21 @@ fn every_part_of_the_check_of_a_device_runs_on_the_processor() {
     for what in ["tiny dinov2", "tiny bert", "tiny whisper", "loss curve", "titles", "at once"] {
         assert!(table.contains(what), "{what}:\n{table}");
     }
-    let read: Vec<Row> =
-        rows.iter().map(|row| serde_json::from_str(&row.json()).unwrap()).collect();
-    assert_eq!(read, rows);
+    for row in &rows {
+        let read: Row = serde_json::from_str(&row.json()).unwrap();
+        assert_eq!((&read.what, &read.note, read.holds), (&row.what, &row.note, row.holds));
+        assert_eq!(read.value.is_some(), row.value.is_some());
+    }
     let jobs: serde_json::Value =
         serde_json::from_slice(&fs::read(setup.out.join("torch.json")).unwrap()).unwrap();
     assert_eq!(jobs.as_array().unwrap().len(), 3);
+    // PyTorch's side, as far as it goes where there is none.
+    let mut torch = check::rates::torch(&setup, &data("../../../scripts/time_device.py"));
+    let said = collect::rows("pytorch", &mut torch, &setup.out, Duration::from_secs(60));
+    assert!(!said.is_empty() && said.iter().all(|row| row.holds != Some(false)), "{said:?}");
+    row::lay_beside(&mut rows, said);
+    let report = row::report(&serde_json::json!({}), Duration::ZERO, &rows);
+    assert_eq!((&report["right"], &report["do_not_hold"]), (&true.into(), &0.into()), "{report}");
 }
 
 #[test]

@@ -11,10 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::Row;
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde_json::{Value, json};
-
-use super::{Row, Setup};
 
 /// The rows of a part; one more where it ended otherwise than well. Lines that are no rows are
 /// left alone; what it says to people is in `out/PART.log`.
@@ -61,20 +59,4 @@ fn take(
     }
     let status = child.wait()?;
     if status.success() { Ok(()) } else { Err(format!("ended with {status}").into()) }
-}
-
-/// What computes here.
-pub fn machine(setup: &Setup) -> Value {
-    let said = |program: &str, args: &[&str]| {
-        let output = Command::new(program).args(args).output().ok()?;
-        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|s| !s.is_empty())
-    };
-    json!({
-        "device": setup.device,
-        "gpu": said("nvidia-smi", &["--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]),
-        "cpu": said("sh", &["-c", "grep -m 1 'model name' /proc/cpuinfo | cut -d : -f 2"]),
-        "cores": thread::available_parallelism().map_or(0, std::num::NonZero::get),
-        "cpu_kernels": cinetag::nn::device::cpu_kernels(),
-        "cinetag": env!("CARGO_PKG_VERSION"),
-    })
 }

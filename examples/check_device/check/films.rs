@@ -11,8 +11,10 @@ use super::{
     networks::{PICTURES, SPEECH, TEXTS, VOICES},
 };
 
-/// By title: the genres given, and the probability of each genre.
-type Tags = BTreeMap<String, (Vec<String>, BTreeMap<String, f64>)>;
+/// The genres given to a title, and the probability of each genre.
+type Tagged = (Vec<String>, BTreeMap<String, f64>);
+/// By title.
+type Tags = BTreeMap<String, Tagged>;
 
 /// A bundle trained on the processor tags the library on both.
 pub fn tag(setup: &Setup, say: &mut dyn FnMut(Row)) -> Result<(), Fail> {
@@ -49,7 +51,7 @@ pub fn tag(setup: &Setup, say: &mut dyn FnMut(Row)) -> Result<(), Fail> {
     Ok(())
 }
 
-fn read(line: &str) -> Result<(String, (Vec<String>, BTreeMap<String, f64>)), Fail> {
+fn read(line: &str) -> Result<(String, Tagged), Fail> {
     let tags: Value = serde_json::from_str(line)?;
     let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let genres = tags["genres"].as_array().into_iter().flatten().map(words).collect();
@@ -106,7 +108,7 @@ fn pipeline(setup: &Setup, name: &str) -> Result<String, Fail> {
             format!(
                 "[run]\nname = \"demo\"\nfolder = '{}'\nseed = 7\n[catalog]\npath = '{}'\n\
                  [modality.metadata]\n\
-                 [[stage]]\nname = \"library\"\nkind = \"demo\"\nfolder = '{}'\ntitles = 6\n",
+                 [[stage]]\nname = \"library\"\nkind = \"demo\"\nfolder = '{}'\ntitles = 4\n",
                 setup.out.join("demo").display(),
                 catalog.display(),
                 setup.out.join("library").display(),
