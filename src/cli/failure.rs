@@ -62,7 +62,7 @@ impl Failure {
             self.hint = Some(found.hint().to_owned());
         }
         if file::is_interrupt(cause) {
-            self.code = INTERRUPTED;
+            (self.code, self.hint) = (INTERRUPTED, None);
         }
     }
 }

@@ -375,6 +375,7 @@ fn outcome(
     result: Result<Features, Failure>,
     partial: Option<Failure>,
 ) -> Outcome {
+    let result = result.and_then(at_real_times);
     match result {
         Ok(features) => Outcome::Computed(FeatureRow {
             key: source.key,
@@ -386,6 +387,15 @@ fn outcome(
         }),
         Err(failure) => Outcome::Failed(failure_row(title, source, failure)),
     }
+}
+
+/// The features, if their times are finite: a store takes no others, and one title's would end the run.
+fn at_real_times(features: Features) -> Result<Features, Failure> {
+    let ends = features.text.iter().flat_map(|text| text.segments.iter().map(|s| s.end_secs));
+    if features.time_secs.iter().copied().chain(ends).all(f32::is_finite) {
+        return Ok(features);
+    }
+    Err(Failure::new(ReasonCode::NotFinite, "a time is not finite"))
 }
 
 fn failure_row(title: &Title, source: &SourceKey, failure: Failure) -> FailureRow {

@@ -6,5 +6,7 @@
 mod media;
 mod mutations;
 mod not_files;
+#[cfg(target_os = "linux")]
+mod sandbox;
 mod store;
 mod weights_pull;

@@ -121,3 +121,52 @@ fn a_poster_that_never_ends_costs_its_title_only() {
     let (_, said) = cinetag(&["catalog", "check", "films.csv"], folder.path());
     assert!(!said.contains("hangs"), "{said}");
 }
+
+/// A file without end but in name: it takes longer to read than anybody waits.
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_ends_the_reading_of_one_long_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("model.safetensors");
+    fs::File::create(&weights).unwrap().set_len(1 << 42).unwrap();
+    fs::write(folder.path().join("films.csv"), "id,title,genres,poster\na,A,Drama,a.png\n")
+        .unwrap();
+    let pipeline = [
+        "[run]\nname = \"long\"\nfolder = \"run\"",
+        "[catalog]\npath = \"films.csv\"",
+        "[modality.poster]\nmodel = \"./model.safetensors\"",
+        "[[stage]]\nname = \"features\"\nkind = \"extract\"",
+    ];
+    fs::write(folder.path().join("p.toml"), pipeline.join("\n")).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cinetag"))
+        .args(["extract", "p.toml"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let handles = format!("/proc/{}/fd", child.id());
+    let is_open = || {
+        let mut links = fs::read_dir(&handles).into_iter().flatten().flatten();
+        links.any(|link| fs::read_link(link.path()).is_ok_and(|to| to == weights))
+    };
+    while !is_open() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it read the file");
+        thread::yield_now();
+    }
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let (sender, ended) = channel();
+    let mut stderr = child.stderr.take().unwrap();
+    thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        let _ = sender.send(text);
+    });
+    let Ok(said) = ended.recv_timeout(PATIENCE) else {
+        child.kill().unwrap();
+        panic!("it reads on");
+    };
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+}

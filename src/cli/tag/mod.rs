@@ -86,6 +86,9 @@ pub(super) struct Args {
     /// Titles worked on at once; 0: one per core
     #[arg(short, long, default_value_t = 0)]
     jobs: usize,
+    /// End with an error where the system cannot hold decoders in a whole sandbox
+    #[arg(long)]
+    require_sandbox: bool,
     /// Where networks run: auto, cpu, cuda[:N] or metal[:N]
     #[arg(long, default_value_t)]
     device: DeviceChoice,
@@ -178,6 +181,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         store: &store,
         extract: &ExtractSettings {
             jobs: args.jobs,
+            require_sandbox: args.require_sandbox,
             // Whoever tags a mixed bag of files wants the tags of those that can be read.
             max_failed_frac: 1.0,
             ..ExtractSettings::default()
