@@ -5,6 +5,7 @@
 
 pub mod device;
 pub mod digest;
+pub mod file;
 pub mod id;
 pub mod interrupt;
 pub mod memory;

@@ -80,7 +80,7 @@ impl Console {
             LogFormat::Text => subscriber.without_time().with_target(false).try_init(),
             LogFormat::Json => subscriber.json().try_init(),
         };
-        let interrupt = Interrupt::default();
+        let interrupt = Interrupt::of_process().clone();
         let raised = interrupt.clone();
         let above = bars.clone();
         let _ = ctrlc::set_handler(move || {

@@ -226,6 +226,7 @@ impl<'a> Collector<'a> {
             let report = &mut self.report.encoders[encoder_idx];
             match outcome {
                 Outcome::Absent => report.absent += 1,
+                Outcome::Stopped => {}
                 Outcome::Cached => report.cached += 1,
                 Outcome::KnownFailure(code) => {
                     report.known_failed += 1;

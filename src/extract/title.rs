@@ -29,6 +29,8 @@ pub(super) enum Outcome {
     Absent,
     /// In the store, or being computed for another title with the same source.
     Cached,
+    /// Ctrl-C came while its file was read.
+    Stopped,
     /// Failed in an earlier run, with this reason.
     KnownFailure(String),
     /// New features.
@@ -43,6 +45,7 @@ impl Outcome {
         match self {
             Self::Absent => "absent",
             Self::Cached => "cached",
+            Self::Stopped => "stopped",
             Self::Computed(row) if row.partial.is_some() => "partial",
             Self::Computed(_) => "computed",
             Self::KnownFailure(code) => code,
@@ -230,6 +233,9 @@ impl Shared<'_> {
 
     /// What is known of a source without computing anything.
     fn known(&self, encoder_idx: usize, title: &Title, source: &SourceKey) -> Option<Outcome> {
+        if source.is_cut {
+            return Some(Outcome::Stopped);
+        }
         let index = &self.indexes[encoder_idx];
         if index.contains(&source.key) {
             return Some(Outcome::Cached);

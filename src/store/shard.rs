@@ -6,7 +6,7 @@
 //! source: `feature_store/README.md`, which is the specification; reference: h5py 3
 //! (`tests/format/`).
 
-use std::{fs::File, ops::Range, path::Path};
+use std::{ops::Range, path::Path};
 
 use half::f16;
 use hdf5::{
@@ -20,7 +20,7 @@ use super::{
     EncoderIdentity, FeatureRow, TextSegment, TimedText, error::Damage,
     feature_store::FORMAT_VERSION,
 };
-use crate::base::{Digest, DigestBuilder};
+use crate::base::{Digest, DigestBuilder, file};
 
 /// What the root's `format` attribute says.
 pub(super) const FORMAT: &str = "cinetag-features";
@@ -36,7 +36,7 @@ pub(super) fn name_of(digest: &Digest) -> String {
 
 /// Compares a shard's bytes with its name: HDF5 never gets to see bytes that were damaged.
 pub(super) fn check_bytes(path: &Path) -> Result<(), Damage> {
-    let digest = Digest::of_reader(File::open(path)?)?;
+    let digest = Digest::of_reader(file::open(path)?)?;
     let found = name_of(&digest);
     let expected = path.file_name().unwrap_or_default().to_string_lossy();
     if found == expected {
@@ -239,7 +239,7 @@ impl Shard {
     /// Opens a shard of this encoder and compares the shapes in it with each other.
     pub(super) fn open(path: &Path, identity: &EncoderIdentity) -> Result<Self, Damage> {
         // A better word than HDF5's own for the two most ordinary cases.
-        if File::open(path)?.metadata()?.len() == 0 {
+        if file::open(path)?.metadata()?.len() == 0 {
             return Err(Damage::content("it is empty"));
         }
         let file = hdf5::File::with_options().with_fapl(unlocked).open(path)?;

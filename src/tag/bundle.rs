@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{OpenModalities, TagError};
 use crate::{
-    base::{DeviceChoice, Digest},
+    base::{DeviceChoice, Digest, file},
     catalog::{CatalogSpec, Vocabulary},
     encode::EncoderContext,
     learn::{
@@ -190,7 +190,7 @@ impl Bundle {
             hint: Some(hint.to_owned()),
         };
         let path = folder.join(CONFIG);
-        let text = match fs::read(&path) {
+        let text = match file::read(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 return Err(refuse(
@@ -312,7 +312,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, TagError> {
 /// Flushes every file of a folder to the disk.
 fn sync(folder: &Path) -> Result<(), TagError> {
     for path in files_below(folder)? {
-        fs::File::open(&path).and_then(|file| file.sync_all()).map_err(TagError::file(path))?;
+        file::open(&path).and_then(|file| file.sync_all()).map_err(TagError::file(path))?;
     }
     Ok(())
 }

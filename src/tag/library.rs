@@ -6,13 +6,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
 use super::{TagError, sidecar::Place};
 use crate::{
-    base::TitleId,
+    base::{TitleId, file},
     catalog::{
         self, Title,
         library::LibraryItem,
@@ -55,7 +54,7 @@ impl Library {
             *num_in.entry(&item.folder).or_default() += 1;
         }
         for item in &items {
-            let read = item.nfo.as_deref().map(|path| (path, fs::read(path)));
+            let read = item.nfo.as_deref().map(|path| (path, file::read(path)));
             let nfo = match read {
                 None => Nfo::default(),
                 Some((path, Ok(bytes))) => nfo::read(&bytes).unwrap_or_else(|error| {
@@ -165,6 +164,8 @@ fn file_name(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn library(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -5,5 +5,6 @@
 
 mod media;
 mod mutations;
+mod not_files;
 mod store;
 mod weights_pull;
