@@ -169,7 +169,7 @@ pub fn look_at_interrupt() -> io::Result<()> {
 #[must_use]
 pub fn is_interrupt(error: &(dyn Error + 'static)) -> bool {
     let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    inner.is_some_and(|inner| inner.is::<Interrupted>())
+    inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<Interrupted>)
 }
 
 /// A reader that ends with an error when Ctrl-C comes.

@@ -278,7 +278,7 @@ impl Shard {
             return Err(Damage::content("it is empty"));
         }
         let file = hdf5::File::with_options().with_fapl(unlocked).open(path)?;
-        check_layout(&file, File::open(path)?.metadata()?.len())?;
+        check_layout(&file, std::fs::metadata(path)?.len())?;
         let expect_text = |name: &str, expected: &str| match text(&file, name)? {
             found if found == expected => Ok(()),
             found => Err(Damage::content(format!("its {name} is {found:?}, not {expected:?}"))),

@@ -230,7 +230,6 @@ proptest! {
         for (idx, film) in films.iter().enumerate() {
             let is_ours = film.kind != Kind::LinkedOut;
             match film.then {
-                Then::Nothing => {}
                 Then::Edited if is_ours => {
                     let text = fs::read_to_string(library.nfo(idx)).unwrap();
                     fs::write(library.nfo(idx), text.replace("<movie>", "<movie><!-- mine -->")).unwrap();

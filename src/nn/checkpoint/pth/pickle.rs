@@ -125,6 +125,8 @@ struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     /// Does one instruction; the result, where it was the last.
+    // One arm for each instruction, in the order of the protocol.
+    #[allow(clippy::too_many_lines, clippy::match_same_arms)]
     fn step(&mut self, bytes: &mut Reader<'a>) -> Result<Option<Id>, CheckpointError> {
         let what = "a pickle";
         match bytes.bytes(1, what)?[0] {
@@ -133,7 +135,7 @@ impl<'a> Machine<'a> {
             b'.' => return self.pop().map(Some),
             b'(' => self.marks.push(self.stack.len()),
             b'0' => drop(self.pop()?),
-            b'1' => drop(self.to_mark()?),
+            b'1' => drop(self.pop_to_mark()?),
             b'2' => self.stack.push(self.top()?),
             b'N' => self.leaf(Node::Nothing),
             0x88 | 0x89 => self.leaf(Node::Other), // true, false
@@ -182,7 +184,7 @@ impl<'a> Machine<'a> {
             }
             b')' => self.leaf(Node::Tuple(Vec::new())),
             b't' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.holding(items.clone(), Node::Tuple(items))?;
             }
             len @ 0x85..=0x87 => {
@@ -193,16 +195,16 @@ impl<'a> Machine<'a> {
             b'}' => self.leaf(Node::Dict(Vec::new())),
             0x8f => self.leaf(Node::Other), // an empty set
             b'l' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.holding(items.clone(), Node::List(items))?;
             }
             b'd' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.leaf(Node::Dict(Vec::new()));
                 self.set(items)?;
             }
             0x91 => {
-                self.to_mark()?; // a frozen set
+                self.pop_to_mark()?; // a frozen set
                 self.leaf(Node::Other);
             }
             b'a' => {
@@ -210,16 +212,16 @@ impl<'a> Machine<'a> {
                 self.append(vec![item])?;
             }
             b'e' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.append(items)?;
             }
-            0x90 => drop(self.to_mark()?), // into a set
+            0x90 => drop(self.pop_to_mark()?), // into a set
             b's' => {
                 let items = self.take(2)?;
                 self.set(items)?;
             }
             b'u' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.set(items)?;
             }
             b'c' => {
@@ -325,7 +327,7 @@ impl<'a> Machine<'a> {
         Ok(self.stack.split_off(first.ok_or_else(empty)?))
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Id>, CheckpointError> {
+    fn pop_to_mark(&mut self) -> Result<Vec<Id>, CheckpointError> {
         let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len());
         Ok(self.stack.split_off(mark.ok_or_else(|| broken("a mark is missing"))?))
     }
@@ -459,7 +461,7 @@ mod tests {
 
     #[test]
     fn what_would_cost_without_bound_is_refused() {
-        let deep = [&b"\x80\x02)"[..], &[0x85; 100_000], b"."].concat();
+        let deep = [&b"\x80\x02)"[..], &vec![0x85; 100_000], b"."].concat();
         assert!(refusal(&deep).contains("more than 64 deep"), "{}", refusal(&deep));
         // Into a list that is in itself, again and again.
         let cycle = [&b"\x80\x02]"[..], &b"2a".repeat(100), b"."].concat();
