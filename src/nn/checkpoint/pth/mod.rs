@@ -5,7 +5,7 @@
 //! `zipped` has the storages as members of a zip file (since 1.6), `legacy` behind the
 //! pickle (before). Weights found in the wild store convolution kernels with strides of another
 //! layout, so elements are gathered. No code of a pickle runs, and none costs more than a fixed
-//! multiple of its file ([`budget`]).
+//! multiple of its file (`budget`).
 //! reference: `torch.save`, PyTorch 2, both formats.
 
 mod legacy;
