@@ -296,7 +296,7 @@ fn a_source_that_fails_for_a_moment_takes_no_tag_away() {
     let nfo = root.path().join("Film 0/movie.nfo");
     fs::write(&nfo, NFO).unwrap();
     let run = |genres: &[&str], inputs, reason: &str| {
-        let missing = BTreeMap::from([("poster".to_owned(), reason.to_owned())]);
+        let missing = BTreeMap::from([("pictures".to_owned(), reason.to_owned())]);
         tag(root.path(), 1, genres, inputs, &missing)
     };
     run(&["Thriller", "War"], "a", "not given");
@@ -307,7 +307,7 @@ fn a_source_that_fails_for_a_moment_takes_no_tag_away() {
         let report = run(&["War"], inputs, reason);
         assert_eq!(fs::read(&nfo).unwrap(), tagged, "{reason}");
         let left = report.left.values().next().unwrap();
-        assert!(left.contains("poster") && left.contains(reason), "{left}");
+        assert!(left.contains("pictures") && left.contains(reason), "{left}");
     }
     // What can be read and says nothing is another matter; so is a genre more.
     assert_eq!(run(&["War"], "e", "only_black_frames").num_changed, 1);
