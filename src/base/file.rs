@@ -169,7 +169,7 @@ pub fn look_at_interrupt() -> io::Result<()> {
 #[must_use]
 pub fn is_interrupt(error: &(dyn Error + 'static)) -> bool {
     let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    inner.and_then(|inner| inner.downcast_ref::<Interrupted>()).is_some()
+    inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<Interrupted>)
 }
 
 /// A reader that ends with an error when Ctrl-C comes.

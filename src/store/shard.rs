@@ -11,6 +11,7 @@ use std::{ops::Range, path::Path};
 use half::f16;
 use hdf5::{
     Dataset, H5Type, Location,
+    dataset::Layout,
     file::{FileAccessBuilder, LibraryVersion},
     types::{FixedAscii, TypeDescriptor},
 };
@@ -227,6 +228,40 @@ fn unlocked(access: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
     access.file_locking(false)
 }
 
+/// All that a shard holds is in its file as it stands there: no links elsewhere, no values of
+/// other files, nothing compressed, no more values than the file has bytes.
+fn check_layout(file: &hdf5::File, file_bytes: u64) -> Result<(), Damage> {
+    let mut names = Vec::new();
+    let mut others = Vec::new();
+    file.iter_visit_default(|name, link| {
+        let is_own = link.link_type == hdf5::LinkType::Hard;
+        if is_own { &mut names } else { &mut others }.push(name.to_owned());
+        Ok(())
+    })?;
+    if let Some(name) = others.first() {
+        return Err(Damage::content(format!("{name} is a link to somewhere else")));
+    }
+    for name in names {
+        let dataset = file.dataset(&name)?;
+        let settings = dataset.create_plist()?;
+        let is_plain = match dataset.layout() {
+            Layout::Contiguous | Layout::Compact => true,
+            // HDF5 makes a dataset without values so.
+            Layout::Chunked => dataset.size() == 0,
+            Layout::Virtual => false,
+        };
+        if !is_plain || !settings.external().is_empty() || !dataset.filters().is_empty() {
+            return Err(Damage::content(format!("{name} does not lie plainly in this file")));
+        }
+        let value_bytes = dataset.dtype()?.size();
+        let bytes = dataset.shape().iter().try_fold(value_bytes, |n, dim| n.checked_mul(*dim));
+        if bytes.is_none_or(|bytes| bytes as u64 > file_bytes) {
+            return Err(Damage::content(format!("{name} says it is larger than the file")));
+        }
+    }
+    Ok(())
+}
+
 /// A shard opened for reading.
 pub(super) struct Shard {
     file: hdf5::File,
@@ -243,6 +278,7 @@ impl Shard {
             return Err(Damage::content("it is empty"));
         }
         let file = hdf5::File::with_options().with_fapl(unlocked).open(path)?;
+        check_layout(&file, std::fs::metadata(path)?.len())?;
         let expect_text = |name: &str, expected: &str| match text(&file, name)? {
             found if found == expected => Ok(()),
             found => Err(Damage::content(format!("its {name} is {found:?}, not {expected:?}"))),
@@ -263,6 +299,9 @@ impl Shard {
             return Err(Damage::content(format!("its dim is {}, not {}", shard.dim, identity.dim)));
         }
         let (titles, rows) = (shard.num_titles, shard.num_rows);
+        if titles == usize::MAX || rows == usize::MAX {
+            return Err(Damage::content("its counts are no counts"));
+        }
         shard.expect_shape("keys", &[titles, 32])?;
         shard.expect_shape("offsets", &[titles + 1])?;
         shard.expect_shape("titles_offsets", &[titles + 1])?;

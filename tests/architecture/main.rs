@@ -96,6 +96,7 @@ const BLIND_OPENERS: &[&str] = &[
 
 /// Files that may use them, and why.
 const MAY_OPEN_BLINDLY: &[(&str, &str)] = &[
+    ("base/replace.rs", "writes over what it has seen to be an ordinary file"),
     ("base/file.rs", "the one way itself"),
     ("base/publish.rs", "syncs drafts and folders of its own"),
     ("media/worker.rs", "a test has it try what its sandbox forbids"),

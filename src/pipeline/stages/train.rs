@@ -90,6 +90,7 @@ impl Stage for Settings {
             notes: self.notes.clone(),
             about: self.about.clone(),
             files: BTreeMap::new(),
+            models: BTreeMap::new(),
         };
         let votes = evaluate::borrowed::votes(model.spec());
         let figures = file::read_to_string(context.file(evaluate::CARD)).ok();
