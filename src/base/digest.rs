@@ -1,9 +1,11 @@
 //! SHA-256 digests and the fingerprints of settings that are made from them.
 
-use std::{fmt, fs, io, io::Read, path::Path, str::FromStr};
+use std::{fmt, io, io::Read, path::Path, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use super::file::{self, Interruptible};
 
 /// A SHA-256 digest; 64 lower-case hex digits as text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,12 +39,12 @@ impl Digest {
         }
     }
 
-    /// Digest of a file's content.
+    /// Digest of a regular file's content.
     ///
     /// # Errors
-    /// The file cannot be opened or read.
+    /// The file cannot be opened ([`file::open`]) or read, or Ctrl-C came.
     pub fn of_file(path: &Path) -> io::Result<Self> {
-        Self::of_reader(fs::File::open(path)?)
+        Self::of_reader(Interruptible(file::open(path)?))
     }
 
     /// The 32 bytes.

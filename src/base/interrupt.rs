@@ -1,7 +1,7 @@
 //! Ctrl-C as a value: long work looks at it between items and leaves a state to go on from.
 
 use std::sync::{
-    Arc,
+    Arc, LazyLock,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -15,6 +15,14 @@ pub struct Interrupt(Arc<AtomicBool>);
 pub struct Interrupted;
 
 impl Interrupt {
+    /// The one that Ctrl-C and SIGTERM raise. Long reads of single files look at it; whatever goes
+    /// from item to item is given its own, as a value.
+    #[must_use]
+    pub fn of_process() -> &'static Self {
+        static OF_PROCESS: LazyLock<Interrupt> = LazyLock::new(Interrupt::default);
+        &OF_PROCESS
+    }
+
     /// Raises the flag.
     pub fn raise(&self) {
         self.0.store(true, Ordering::SeqCst);

@@ -2,6 +2,8 @@
 
 use std::{fs::File, sync::OnceLock};
 
+use super::file;
+
 /// Greatest resident size of this process so far, bytes; `None` where the system does not tell
 /// (outside of Linux).
 ///
@@ -12,7 +14,7 @@ use std::{fs::File, sync::OnceLock};
 #[must_use]
 pub fn peak_bytes() -> Option<u64> {
     static STATUS: OnceLock<Option<File>> = OnceLock::new();
-    let status = STATUS.get_or_init(|| File::open("/proc/self/status").ok()).as_ref()?;
+    let status = STATUS.get_or_init(|| file::open("/proc/self/status").ok()).as_ref()?;
     let mut bytes = [0; 4096];
     let num_bytes = read_from_start(status, &mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes[..num_bytes]);

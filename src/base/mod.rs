@@ -5,11 +5,13 @@
 
 pub mod device;
 pub mod digest;
+pub mod file;
 pub mod id;
 pub mod interrupt;
 pub mod memory;
 pub mod progress;
 pub mod publish;
+pub mod replace;
 pub mod seed;
 
 pub use device::DeviceChoice;
@@ -18,6 +20,7 @@ pub use id::{GenreId, TitleId};
 pub use interrupt::{Interrupt, Interrupted};
 pub use progress::{NoProgress, Progress};
 pub use publish::{Draft, publish_bytes, publish_file};
+pub use replace::{own_like_folder, replace_bytes};
 pub use seed::Seed;
 
 /// An error that knows its mend.

@@ -4,7 +4,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -16,7 +15,7 @@ use super::{
     spec::{GenreSpec, Separator, VocabularySpec},
     vocabularies,
 };
-use crate::base::GenreId;
+use crate::base::{GenreId, file};
 
 /// Takes a genre cell apart; names as written, without the empty ones.
 ///
@@ -240,7 +239,7 @@ fn given_names(spec: &VocabularySpec, folder: &Path) -> Result<Vec<String>, Cata
 }
 
 fn read(path: &PathBuf) -> Result<String, CatalogError> {
-    fs::read_to_string(path).map_err(|source| CatalogError::File {
+    file::read_to_string(path).map_err(|source| CatalogError::File {
         path: path.clone(),
         action: "read",
         source,

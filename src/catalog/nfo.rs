@@ -6,7 +6,7 @@
 //! `tmdbid`. A file that holds only the address of a page about the film ("parsing NFO") gives
 //! the id in that address; an address after the XML ("combination NFO") is not read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     decode::decode,
@@ -81,6 +81,9 @@ impl Hinted for NfoError {
     }
 }
 
+/// An NFO file is no larger; those of shows with a thousand actors have half a megabyte.
+pub const MAX_BYTES: usize = 8 << 20;
+
 /// Reads an NFO file.
 ///
 /// Its encoding is what a byte order mark or the XML declaration says, else UTF-8, else
@@ -89,6 +92,10 @@ impl Hinted for NfoError {
 /// # Errors
 /// It is neither XML nor an address.
 pub fn read(bytes: &[u8]) -> Result<Nfo, NfoError> {
+    if bytes.len() > MAX_BYTES {
+        let message = format!("it has {} bytes, more than {MAX_BYTES}", bytes.len());
+        return Err(NfoError { line: 1, column: 1, message });
+    }
     let text = decode(bytes, declared_encoding(bytes));
     match xml::parse(&text) {
         Ok(root) => Ok(Nfo::of(&root)),
@@ -128,15 +135,8 @@ impl Nfo {
         let text = |name| root.child_text(name).map(str::to_owned);
         let first = |names: &[&'static str]| names.iter().find_map(|name| text(name));
         let several = |names: &[&'static str]| {
-            let mut found = Vec::new();
-            for child in &root.children {
-                if names.contains(&child.name.as_str()) {
-                    for part in parts(child.text().unwrap_or_default()) {
-                        push_new(&mut found, part);
-                    }
-                }
-            }
-            found
+            let named = root.children.iter().filter(|child| names.contains(&child.name.as_str()));
+            each_once(named.flat_map(|child| parts(child.text().unwrap_or_default())))
         };
         Self {
             root: root.name.clone(),
@@ -182,10 +182,10 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
         .filter(|part| !part.is_empty())
 }
 
-fn push_new(list: &mut Vec<String>, name: &str) {
-    if !list.iter().any(|known| known == name) {
-        list.push(name.to_owned());
-    }
+/// The names in their order, each where it comes first.
+fn each_once<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    names.filter(|name| seen.insert(*name)).map(str::to_owned).collect()
 }
 
 /// `1995`, `1995-12-15`.
@@ -211,11 +211,7 @@ fn actors(root: &Element) -> Vec<String> {
         })
         .collect();
     ordered.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut names = Vec::new();
-    for (_, name) in ordered {
-        push_new(&mut names, name);
-    }
-    names
+    each_once(ordered.into_iter().map(|(_, name)| name))
 }
 
 /// `<set><name>…</name></set>`, before Kodi 17 `<set>…</set>`.
@@ -323,6 +319,22 @@ mod tests {
         );
         let id_only = read(b"<movie><id>900001</id></movie>").unwrap();
         assert_eq!(id_only.ids.get("imdb"), None, "a number is no IMDb id");
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_and_many_names_are_read_once_each() {
+        let named = |num: usize| {
+            let names: Vec<String> =
+                (0..num).map(|n| format!("<director>{n}</director>")).collect();
+            let names = names.concat();
+            format!("<movie>{names}{names}</movie>")
+        };
+        let nfo = read(named(2_000).as_bytes()).unwrap();
+        assert_eq!((nfo.directors.len(), nfo.directors[1_999].as_str()), (2_000, "1999"));
+        let error = read(named(40_000).as_bytes()).unwrap_err();
+        assert!(error.message.contains("more than 50000 elements"), "{error}");
+        let long = format!("<movie><plot>{}</plot></movie>", "a".repeat(MAX_BYTES));
+        assert!(read(long.as_bytes()).unwrap_err().message.contains("bytes, more than"));
     }
 
     #[test]

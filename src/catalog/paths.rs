@@ -24,7 +24,7 @@ use super::{
     spec::Format,
     trailer_names,
 };
-use crate::base::TitleId;
+use crate::base::{TitleId, file};
 
 const TEXT: [&str; 1] = ["txt"];
 
@@ -301,7 +301,7 @@ fn read_plot(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
             hint: hint.to_owned(),
         });
     };
-    let bytes = match fs::read(path) {
+    let bytes = match file::read(path) {
         Ok(bytes) => bytes,
         Err(error) => {
             let message = format!("the text cannot be read ({error})");

@@ -6,13 +6,13 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::{CatalogError, problem::nearest};
+use crate::base::file;
 
 macro_rules! shipped {
     ($($name:literal),+) => {
@@ -164,7 +164,7 @@ impl Crosswalk {
     /// # Errors
     /// The file cannot be read, or is no such table.
     pub fn read(path: &Path) -> Result<Self, CatalogError> {
-        let text = fs::read_to_string(path).map_err(|source| CatalogError::File {
+        let text = file::read_to_string(path).map_err(|source| CatalogError::File {
             path: path.to_owned(),
             action: "read",
             source,
@@ -243,6 +243,8 @@ fn pair(name: &str) -> Option<Pair> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn owned(names: &[&str]) -> Vec<String> {

@@ -12,6 +12,8 @@ use quick_xml::{
 
 /// Elements inside each other; more is no sidecar.
 const MAX_DEPTH: usize = 64;
+/// Elements in all; a show with a thousand actors has 10,000.
+pub(super) const MAX_ELEMENTS: usize = 50_000;
 
 /// An element with what it holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +61,7 @@ pub(super) fn parse(text: &str) -> Result<Element, XmlFault> {
     reader.config_mut().allow_dangling_amp = true;
     // Elements that are open; the first is the root.
     let mut open: Vec<Element> = Vec::new();
+    let mut num_elements = 0;
     loop {
         let event = reader.read_event().map_err(|error| XmlFault {
             byte_idx: reader.error_position() as usize,
@@ -68,6 +71,10 @@ pub(super) fn parse(text: &str) -> Result<Element, XmlFault> {
             byte_idx: reader.buffer_position() as usize,
             message: message.to_owned(),
         };
+        num_elements += usize::from(matches!(event, Event::Start(_) | Event::Empty(_)));
+        if num_elements > MAX_ELEMENTS {
+            return Err(fault(&format!("it has more than {MAX_ELEMENTS} elements")));
+        }
         let closed = match event {
             Event::Start(start) if open.len() < MAX_DEPTH => {
                 open.push(element(&start));

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // this is where printing is done
 
 use std::{
+    borrow::Cow,
     io::{self, IsTerminal, Write},
     process,
     sync::{Mutex, PoisonError},
@@ -80,7 +81,7 @@ impl Console {
             LogFormat::Text => subscriber.without_time().with_target(false).try_init(),
             LogFormat::Json => subscriber.json().try_init(),
         };
-        let interrupt = Interrupt::default();
+        let interrupt = Interrupt::of_process().clone();
         let raised = interrupt.clone();
         let above = bars.clone();
         let _ = ctrlc::set_handler(move || {
@@ -96,7 +97,10 @@ impl Console {
     #[allow(clippy::unused_self)] // printing is what a console is for
     /// A line of data on standard output. A reader that went away ends the program quietly.
     pub(super) fn data(&self, text: impl AsRef<str>) {
+        // What another program reads comes as it is.
+        let is_seen = io::stdout().is_terminal();
         let text = text.as_ref();
+        let text = if is_seen { visible(text) } else { text.into() };
         let line_end = if text.ends_with('\n') { "" } else { "\n" };
         let written = write!(io::stdout().lock(), "{text}{line_end}");
         if written.is_err_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
@@ -107,7 +111,7 @@ impl Console {
     /// A line of words on standard error.
     pub(super) fn say(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            self.bars.suspend(|| eprintln!("{}", text.as_ref()));
+            self.bars.suspend(|| eprintln!("{}", visible(text.as_ref())));
         }
     }
 
@@ -116,10 +120,10 @@ impl Console {
         self.bars.suspend(|| {
             for (idx, message) in failure.messages.iter().enumerate() {
                 let word = if idx == 0 { "error" } else { "because" };
-                eprintln!("{word}: {message}");
+                eprintln!("{word}: {}", visible(message));
             }
             if let Some(hint) = &failure.hint {
-                eprintln!("hint: {hint}");
+                eprintln!("hint: {}", visible(hint));
             }
         });
     }
@@ -148,7 +152,7 @@ impl Progress for Console {
 
     fn note(&self, text: &str) {
         if let Some(bar) = self.open.lock().unwrap_or_else(PoisonError::into_inner).last() {
-            bar.set_message(text.to_owned());
+            bar.set_message(visible(text).into_owned());
         }
     }
 
@@ -157,6 +161,22 @@ impl Progress for Console {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Words as a terminal may be given them: characters that steer it or turn the direction of
+/// writing are spelt out. Names of films and files are other people's.
+fn visible(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| {
+        let is_layout = c == '\n' || c == '\t';
+        let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}');
+        (c.is_control() && !is_layout) || turns
+    };
+    if !text.contains(steers) {
+        return text.into();
+    }
+    let spelt = |c: char| if steers(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(spelt).collect::<String>().into()
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -195,5 +215,18 @@ impl Drop for Line<'_> {
     fn drop(&mut self) {
         // A log line that cannot be written is no reason to stop.
         let _ = self.bars.suspend(|| io::stderr().lock().write_all(&self.text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_spelt_out() {
+        assert_eq!(visible("Am\u{e9}lie\n\t\u{5d0}"), "Am\u{e9}lie\n\t\u{5d0}");
+        assert_eq!(visible("\x1b]0;x\x07\r"), "\\u{1b}]0;x\\u{7}\\u{d}");
+        assert_eq!(visible("a\u{202e}fdp.\u{2066}"), "a\\u{202e}fdp.\\u{2066}");
+        assert_eq!(visible("\u{9b}31m"), "\\u{9b}31m");
     }
 }

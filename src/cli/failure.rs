@@ -3,7 +3,10 @@
 use std::error::Error;
 
 use crate::{
-    base::{Hinted, Interrupted},
+    base::{
+        Hinted, Interrupted,
+        file::{self, NotAFile},
+    },
     catalog::CatalogError,
     nn::weights::WeightsError,
     pipeline::PipelineError,
@@ -39,16 +42,28 @@ impl Failure {
     }
 
     fn of(error: &(impl Hinted + 'static), code: u8) -> Self {
-        let mut messages = vec![error.to_string()];
+        let mut failure = Self { messages: vec![error.to_string()], hint: error.hint(), code };
         let mut cause = error.source();
         while let Some(error) = cause {
             let text = error.to_string();
-            if messages.last() != Some(&text) {
-                messages.push(text);
+            if failure.messages.last() != Some(&text) {
+                failure.messages.push(text);
             }
+            failure.heed(error);
             cause = error.source();
         }
-        Self { messages, hint: error.hint(), code }
+        failure
+    }
+
+    /// What a cause in a file tells better than whoever looked into the file: that it is none, and
+    /// that Ctrl-C came.
+    fn heed(&mut self, cause: &(dyn Error + 'static)) {
+        if let Some(found) = NotAFile::in_error(cause) {
+            self.hint = Some(found.hint().to_owned());
+        }
+        if file::is_interrupt(cause) {
+            (self.code, self.hint) = (INTERRUPTED, None);
+        }
     }
 }
 
@@ -112,6 +127,8 @@ impl From<Interrupted> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self { messages: vec![(&error as &dyn Error).to_string()], hint: None, code: FAILED }
+        let mut failure = Self { messages: vec![error.to_string()], hint: None, code: FAILED };
+        failure.heed(&error);
+        failure
     }
 }

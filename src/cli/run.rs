@@ -26,6 +26,9 @@ pub(super) struct Common {
     /// the processor
     #[arg(long)]
     hwaccel: Option<crate::media::Hwaccel>,
+    /// End with an error where the system cannot hold decoders in a whole sandbox
+    #[arg(long)]
+    require_sandbox: bool,
 }
 
 #[derive(clap::Args)]
@@ -112,6 +115,7 @@ impl Common {
         if let Some(hwaccel) = self.hwaccel {
             pipeline.extract.hwaccel = hwaccel;
         }
+        pipeline.extract.require_sandbox |= self.require_sandbox;
         Ok(pipeline)
     }
 }

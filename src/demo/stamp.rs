@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{DemoError, NOTE, RENDER_VERSION, io_error, remove};
-use crate::base::{Digest, Seed, publish_bytes};
+use crate::base::{Digest, Seed, file, publish_bytes};
 
 const FILE: &str = "demo.json";
 
@@ -69,7 +69,7 @@ impl Stamp {
 
 /// The stamp at `path`, if there is one.
 fn read(path: &Path) -> Result<Option<Stamp>, DemoError> {
-    let bytes = match fs::read(path) {
+    let bytes = match file::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         result => result.map_err(io_error(path))?,
     };

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use super::OpenEncoder;
 use crate::{
-    base::{Digest, DigestBuilder},
+    base::{Digest, DigestBuilder, file},
     catalog::Title,
     encode::SourceKind,
     media::{Failure, ReasonCode},
@@ -20,6 +20,8 @@ pub struct SourceKey {
     pub key: Digest,
     /// Why it cannot be read, if so.
     pub unreadable: Option<Failure>,
+    /// Ctrl-C came while it was read: nothing is known of it.
+    pub is_cut: bool,
 }
 
 impl OpenEncoder {
@@ -51,11 +53,13 @@ impl OpenEncoder {
 
 impl SourceKey {
     fn of(source: SourceKind, digests: &SourceDigests) -> Self {
+        let mut is_cut = false;
         let (key, unreadable) = match &source {
             SourceKind::Text(text) => (digest_of_text(text), None),
             SourceKind::File(path) => match digests.digest_of_file(path) {
                 Ok(digest) => (digest, None),
                 Err(error) => {
+                    is_cut = file::is_interrupt(&error);
                     let code = match error.kind() {
                         io::ErrorKind::NotFound => ReasonCode::NotFound,
                         _ => ReasonCode::Unreadable,
@@ -65,7 +69,7 @@ impl SourceKey {
                 }
             },
         };
-        Self { source, key, unreadable }
+        Self { source, key, unreadable, is_cut }
     }
 
     /// The source for people: a path, or the words `the catalog`.

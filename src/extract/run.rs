@@ -50,9 +50,13 @@ pub fn extract(
     let wants_files = encoders.iter().any(|open| !open.encoder.wants().is_empty());
     let pool = wants_files
         .then(|| {
-            let limits = settings.limits.clone();
-            let hwaccel = settings.hwaccel;
-            DecodePool::new(PoolSettings { jobs, limits, hwaccel, ..PoolSettings::default() })
+            DecodePool::new(PoolSettings {
+                jobs,
+                limits: settings.limits.clone(),
+                hwaccel: settings.hwaccel,
+                require_sandbox: settings.require_sandbox,
+                ..PoolSettings::default()
+            })
         })
         .transpose()?;
     if let Some(sandbox) = pool.as_ref().map(DecodePool::sandbox)
@@ -226,6 +230,7 @@ impl<'a> Collector<'a> {
             let report = &mut self.report.encoders[encoder_idx];
             match outcome {
                 Outcome::Absent => report.absent += 1,
+                Outcome::Stopped => {}
                 Outcome::Cached => report.cached += 1,
                 Outcome::KnownFailure(code) => {
                     report.known_failed += 1;

@@ -14,6 +14,8 @@ pub struct ExtractSettings {
     pub jobs: usize,
     /// What decodes pictures, where it is there.
     pub hwaccel: Hwaccel,
+    /// The run ends with an error where the system cannot hold decode workers in full.
+    pub require_sandbox: bool,
     /// A shard is published after so many titles …
     pub shard_titles: usize,
     /// … or so many seconds, whichever is first.
@@ -30,6 +32,7 @@ impl Default for ExtractSettings {
         Self {
             jobs: 0,
             hwaccel: Hwaccel::None,
+            require_sandbox: false,
             shard_titles: 256,
             shard_secs: 60,
             max_failed_frac: 0.5,

@@ -29,6 +29,8 @@ pub(super) enum Outcome {
     Absent,
     /// In the store, or being computed for another title with the same source.
     Cached,
+    /// Ctrl-C came while its file was read.
+    Stopped,
     /// Failed in an earlier run, with this reason.
     KnownFailure(String),
     /// New features.
@@ -43,6 +45,7 @@ impl Outcome {
         match self {
             Self::Absent => "absent",
             Self::Cached => "cached",
+            Self::Stopped => "stopped",
             Self::Computed(row) if row.partial.is_some() => "partial",
             Self::Computed(_) => "computed",
             Self::KnownFailure(code) => code,
@@ -230,6 +233,9 @@ impl Shared<'_> {
 
     /// What is known of a source without computing anything.
     fn known(&self, encoder_idx: usize, title: &Title, source: &SourceKey) -> Option<Outcome> {
+        if source.is_cut {
+            return Some(Outcome::Stopped);
+        }
         let index = &self.indexes[encoder_idx];
         if index.contains(&source.key) {
             return Some(Outcome::Cached);
@@ -369,6 +375,7 @@ fn outcome(
     result: Result<Features, Failure>,
     partial: Option<Failure>,
 ) -> Outcome {
+    let result = result.and_then(at_real_times);
     match result {
         Ok(features) => Outcome::Computed(FeatureRow {
             key: source.key,
@@ -380,6 +387,15 @@ fn outcome(
         }),
         Err(failure) => Outcome::Failed(failure_row(title, source, failure)),
     }
+}
+
+/// The features, if their times are finite: a store takes no others, and one title's would end the run.
+fn at_real_times(features: Features) -> Result<Features, Failure> {
+    let ends = features.text.iter().flat_map(|text| text.segments.iter().map(|s| s.end_secs));
+    if features.time_secs.iter().copied().chain(ends).all(f32::is_finite) {
+        return Ok(features);
+    }
+    Err(Failure::new(ReasonCode::NotFinite, "a time is not finite"))
 }
 
 fn failure_row(title: &Title, source: &SourceKey, failure: Failure) -> FailureRow {

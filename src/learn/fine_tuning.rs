@@ -39,7 +39,7 @@ fn weights(data: &Dataset, config: &LearnConfig) -> HashMap<String, Tensor> {
     let folder = tempfile::tempdir().unwrap();
     fit(data, config, 1).unwrap().save(folder.path()).unwrap();
     let path = folder.path().join("member-0/weights.safetensors");
-    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+    crate::nn::tensor_file::load(path, &Device::Cpu).unwrap()
 }
 
 #[test]

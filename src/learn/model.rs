@@ -12,7 +12,7 @@ use super::{
     train::bagged,
 };
 use crate::{
-    base::{DeviceChoice, publish_bytes},
+    base::{DeviceChoice, file, publish_bytes},
     eval::{
         calibration::sigmoid,
         thresholds::{decide, decide_at_least_one},
@@ -361,7 +361,7 @@ impl TrainedModel {
             action: "read",
             source,
         };
-        let json = std::fs::read(&path).map_err(|e| failed(e.into()))?;
+        let json = file::read(&path).map_err(|e| failed(e.into()))?;
         let spec: ModelSpec = serde_json::from_slice(&json).map_err(|e| failed(e.into()))?;
         let genres = spec.genres.len();
         let fits = |d: &Decisions| {

@@ -24,6 +24,7 @@ use super::{
     reader::FileReader,
     request::{Failure, ReasonCode},
 };
+use crate::base::file;
 
 /// Demuxers (`ffmpeg -demuxers`) that may read a title: containers and bare streams of films
 /// and sound, nothing that refers to other files.
@@ -55,19 +56,15 @@ pub(super) struct Container {
 /// # Errors
 /// `not_found`, `unreadable` or `empty`.
 pub(super) fn open_file(path: &Path) -> Result<File, Failure> {
-    let refuse = |error: &io::Error| {
+    let refuse = |error: io::Error| {
         let code = match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ReasonCode::NotFound,
             _ => ReasonCode::Unreadable,
         };
         Failure::new(code, error.to_string())
     };
-    let metadata = std::fs::metadata(path).map_err(|error| refuse(&error))?;
-    if !metadata.is_file() {
-        return Err(Failure::new(ReasonCode::Unreadable, "not a regular file"));
-    }
-    let file = File::open(path).map_err(|error| refuse(&error))?;
-    if metadata.len() == 0 {
+    let file = file::open(path).map_err(refuse)?;
+    if file.metadata().map_err(refuse)?.len() == 0 {
         return Err(Failure::new(ReasonCode::Empty, "the file has no content"));
     }
     Ok(file)

@@ -36,6 +36,12 @@ pub enum MediaError {
         /// What it did instead.
         detail: String,
     },
+    /// A sandbox was required.
+    #[error("decode workers would be held by {sandbox}, and the whole sandbox is required")]
+    NoSandbox {
+        /// What there is.
+        sandbox: super::Sandbox,
+    },
 }
 
 impl Hinted for MediaError {
@@ -47,6 +53,12 @@ impl Hinted for MediaError {
             Self::Start { .. } => {
                 "The program decodes in processes of its own; see that it may be executed and \
                  that its libraries are there (`ldd`)."
+                    .to_owned()
+            }
+            Self::NoSandbox { .. } => {
+                "Run it on Linux 5.13 or newer with landlock and seccomp (`cinetag doctor` says what \
+                 this system has; a container may hide them), or, where you trust the files, without \
+                 `--require-sandbox` and `extract.require_sandbox`."
                     .to_owned()
             }
             Self::NotAWorker { .. } => {

@@ -6,6 +6,7 @@
 //! replaced after a fault or after so many titles. They are in a process group of their own
 //! (Ctrl-C at the terminal reaches the parent only) and die with the pool and the parent.
 
+mod bounds;
 mod keeper;
 mod life;
 
@@ -43,6 +44,8 @@ pub struct PoolSettings {
     pub recycle_after: usize,
     /// What decodes pictures, where it is there.
     pub hwaccel: Hwaccel,
+    /// No worker is used that the system cannot hold in full.
+    pub require_sandbox: bool,
 }
 
 impl Default for PoolSettings {
@@ -53,6 +56,7 @@ impl Default for PoolSettings {
             program: None,
             recycle_after: 500,
             hwaccel: Hwaccel::None,
+            require_sandbox: false,
         }
     }
 }
@@ -81,7 +85,8 @@ impl DecodePool {
     /// they are needed.
     ///
     /// # Errors
-    /// A setting makes no sense, or the program cannot be started or is no worker.
+    /// A setting makes no sense, the program cannot be started or is no worker, or the system has
+    /// not the sandbox that is required.
     pub fn new(settings: PoolSettings) -> Result<Self, MediaError> {
         check(&settings)?;
         let program = match &settings.program {
@@ -92,7 +97,10 @@ impl DecodePool {
             })?,
         };
         let keeper = Keeper::start(program, settings.hwaccel);
-        let first = Worker::start(&keeper)?;
+        let first = Worker::start(&keeper, &settings.limits)?;
+        if settings.require_sandbox && !first.sandbox().is_whole() {
+            return Err(MediaError::NoSandbox { sandbox: first.sandbox() });
+        }
         let (sandbox, hwaccel) = (first.sandbox(), first.hwaccel());
         let state = State { idle: vec![first], num_live: 1, is_stopped: false };
         Ok(Self {
@@ -182,7 +190,8 @@ impl DecodePool {
             if state.num_live < self.settings.jobs {
                 state.num_live += 1;
                 drop(state);
-                return Worker::start(&self.keeper).map_err(|error| {
+                let started = Worker::start(&self.keeper, &self.settings.limits);
+                return started.map_err(|error| {
                     self.release(None);
                     Failure::new(ReasonCode::WorkerCrashed, error.to_string())
                 });

@@ -163,6 +163,29 @@ pub enum ReasonCode {
 }
 
 impl ReasonCode {
+    /// The code that a reason as people read it begins with (`truncated: ends after 3 s`).
+    #[must_use]
+    pub fn of_reason(reason: &str) -> Option<Self> {
+        let code = reason.split(':').next()?;
+        serde_json::from_value(code.into()).ok()
+    }
+
+    /// Whether it says something of a source that was read, and would say so again; otherwise
+    /// the source may be there another time.
+    #[must_use]
+    pub fn is_of_content(self) -> bool {
+        matches!(
+            self,
+            Self::NoVideoStream
+                | Self::NoAudioStream
+                | Self::NoSubtitles
+                | Self::NoSpeech
+                | Self::UnsupportedLanguage
+                | Self::OnlyBlackFrames
+                | Self::NoContent
+        )
+    }
+
     /// The code as it stands in stores and reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {

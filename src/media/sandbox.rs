@@ -1,24 +1,31 @@
 //! What a decode worker gives up before it touches a file.
 //!
 //! A worker gets each file as an open handle (`handover`), so it needs to open none
-//! itself. On Linux it therefore takes from itself, for good: every file and folder (landlock,
-//! and the system calls that open or change them), the network, and starting other processes
-//! (seccomp). A call that is taken away fails with "not permitted"; it does not kill the
-//! worker, so that a library which asks for something it can do without still works.
+//! itself. On Linux it therefore takes from itself, for good: every file and folder, the network,
+//! and signals to others (landlock), and all system calls but those that decoding takes (seccomp,
+//! `calls`). A call that is taken away fails with "not permitted"; it does not kill the
+//! worker, so that a library which asks for something it can do without still works. Only what no
+//! library asks for, such as another process' memory, does.
 //!
 //! A worker that decodes with hardware keeps reading what drivers read while they work: the
 //! system's libraries and devices. All else is taken from it too.
 //!
 //! source: landlock(7), seccomp(2).
 
+#[cfg(target_os = "linux")]
+mod calls;
+
 use std::fmt;
+
+#[cfg(target_os = "linux")]
+pub(super) use calls::{answered, num_deadly};
 
 /// What holds a worker; each part is absent where the system lacks it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sandbox {
-    /// landlock: no file or folder, no TCP port.
+    /// landlock: no file or folder, no TCP port; of kernel 6.12 on no signal to another process.
     pub landlock: bool,
-    /// seccomp: no call that opens a file, a socket or a process.
+    /// seccomp: the calls that decoding takes and no other.
     pub seccomp: bool,
 }
 
@@ -49,12 +56,18 @@ impl fmt::Display for Sandbox {
     }
 }
 
-/// Gives up what is not needed; says what the system took.
+/// Gives up what is not needed; says what the system took. Calls are taken from threads, too, that
+/// drivers may have started before; landlock holds those that are started after.
 #[cfg(target_os = "linux")]
 pub(super) fn enter(keeps_drivers: bool) -> Sandbox {
+    enter_by(keeps_drivers, seccompiler::apply_filter_all_threads)
+}
+
+#[cfg(target_os = "linux")]
+fn enter_by(keeps_drivers: bool, apply: calls::Apply) -> Sandbox {
     Sandbox {
         landlock: lock_files(keeps_drivers).unwrap_or(false),
-        seccomp: lock_calls(keeps_drivers).is_ok(),
+        seccomp: calls::lock(keeps_drivers, apply).is_ok(),
     }
 }
 
@@ -72,13 +85,15 @@ const SYSTEM: [&str; 7] = ["/usr", "/lib", "/lib64", "/etc", "/opt", "/proc", "/
 fn lock_files(keeps_drivers: bool) -> Result<bool, landlock::RulesetError> {
     use landlock::{
         ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
-        path_beneath_rules,
+        Scope, path_beneath_rules,
     };
 
     let newest = ABI::V6; // older kernels enforce what they know of it
     let mut rules = Ruleset::default()
         .handle_access(AccessFs::from_all(newest))?
         .handle_access(AccessNet::from_all(newest))?
+        // Signals to others, and sockets that have a name without a file.
+        .scope(Scope::from_all(newest))?
         .create()?;
     if keeps_drivers {
         let devices = AccessFs::from_read(newest) | AccessFs::WriteFile | AccessFs::IoctlDev;
@@ -88,97 +103,6 @@ fn lock_files(keeps_drivers: bool) -> Result<bool, landlock::RulesetError> {
     }
     let status = rules.restrict_self()?;
     Ok(status.ruleset != RulesetStatus::NotEnforced)
-}
-
-#[cfg(target_os = "linux")]
-fn lock_calls(keeps_drivers: bool) -> Result<(), seccompiler::Error> {
-    use nix::libc;
-    use seccompiler::{
-        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-        SeccompRule, apply_filter,
-    };
-
-    let refuse = |rules, errno: i32| -> Result<(), seccompiler::Error> {
-        let refusal = SeccompAction::Errno(errno.unsigned_abs());
-        let arch = std::env::consts::ARCH.try_into()?;
-        let filter = SeccompFilter::new(rules, SeccompAction::Allow, refusal, arch)?;
-        apply_filter(&BpfProgram::try_from(filter)?)
-    };
-
-    let mut calls = vec![
-        // Files and folders.
-        libc::SYS_openat,
-        libc::SYS_openat2,
-        libc::SYS_mkdirat,
-        libc::SYS_mknodat,
-        libc::SYS_unlinkat,
-        libc::SYS_linkat,
-        libc::SYS_symlinkat,
-        libc::SYS_renameat2,
-        libc::SYS_fchmodat,
-        libc::SYS_fchownat,
-        libc::SYS_truncate,
-        libc::SYS_mount,
-        libc::SYS_open_by_handle_at,
-        // The network, and sockets of any kind.
-        libc::SYS_socket,
-        libc::SYS_socketpair,
-        libc::SYS_connect,
-        libc::SYS_bind,
-        libc::SYS_listen,
-        libc::SYS_accept4,
-        // Other processes.
-        libc::SYS_execve,
-        libc::SYS_execveat,
-        libc::SYS_kill,
-        libc::SYS_ptrace,
-        libc::SYS_process_vm_readv,
-        libc::SYS_process_vm_writev,
-        libc::SYS_pidfd_open,
-        // Ways around this list.
-        libc::SYS_io_uring_setup,
-        libc::SYS_bpf,
-        libc::SYS_userfaultfd,
-    ];
-    // Names that newer architectures have not.
-    #[cfg(target_arch = "x86_64")]
-    calls.extend([
-        libc::SYS_open,
-        libc::SYS_creat,
-        libc::SYS_mkdir,
-        libc::SYS_mknod,
-        libc::SYS_unlink,
-        libc::SYS_rmdir,
-        libc::SYS_link,
-        libc::SYS_symlink,
-        libc::SYS_rename,
-        libc::SYS_renameat,
-        libc::SYS_chmod,
-        libc::SYS_chown,
-        libc::SYS_accept,
-        libc::SYS_fork,
-        libc::SYS_vfork,
-    ]);
-    if keeps_drivers {
-        // landlock says which files.
-        let opening = [
-            libc::SYS_openat,
-            libc::SYS_openat2,
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_open,
-        ];
-        calls.retain(|call| !opening.contains(call));
-    }
-    let mut rules: std::collections::BTreeMap<_, Vec<_>> =
-        calls.into_iter().map(|call| (call, Vec::new())).collect();
-    // A thread is allowed, a process is not.
-    let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
-    let is_no_thread =
-        SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(thread), 0)?;
-    rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![is_no_thread])?]);
-    refuse(rules, libc::EPERM)?;
-    // Its flags lie in memory that a filter cannot read; without it the C library takes `clone`.
-    refuse([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS)
 }
 
 #[cfg(test)]
@@ -197,7 +121,7 @@ mod tests {
         let new = folder.path().join("new");
         // Both parts hold the thread that asks for them, and no other.
         let tried = thread::spawn(move || {
-            let sandbox = enter(keeps_drivers);
+            let sandbox = enter_by(keeps_drivers, seccompiler::apply_filter);
             let tries = [
                 fs::read(&own).is_ok(),
                 fs::write(&new, b"").is_ok(),

@@ -3,8 +3,10 @@
 //! Each message is [`MAGIC`], the length of its head, a head in JSON, and the raw bytes that
 //! the head announces; numbers are little-endian. A worker says [`HELLO`] when it is ready,
 //! a byte that tells its sandbox, and one that tells the hardware it decodes with.
-//! The parent believes no number: sizes beyond what it asked for are garbage.
+//! The parent believes nothing: sizes beyond what it asked for are garbage, and so are times that
+//! make no sense (`bounds`).
 
+mod bounds;
 mod parts;
 
 use std::ffi::OsString;
@@ -13,6 +15,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub(super) use self::bounds::harmless;
 use self::parts::PartHead;
 use super::{
     answer::Decoded,
@@ -90,7 +93,8 @@ pub(super) fn write_answer(mut to: impl Write, decoded: &Decoded, is_last: bool)
         parts: decoded.parts.iter().map(head_of).collect(),
         picture_cpu_secs: decoded.picture_cpu_secs,
         audio_cpu_secs: decoded.audio_cpu_secs,
-        duration_secs: decoded.duration_secs,
+        // Damaged containers state centuries.
+        duration_secs: decoded.duration_secs.filter(|secs| *secs <= bounds::MAX_SECS),
         peak_bytes: decoded.peak_bytes,
     };
     write_head(&mut to, &head)?;
@@ -127,7 +131,7 @@ pub(super) fn read_answer(
         duration_secs: head.duration_secs,
         peak_bytes: head.peak_bytes,
     };
-    Ok((decoded, head.is_last))
+    Ok((bounds::checked(decoded)?, head.is_last))
 }
 
 fn write_head(mut to: impl Write, head: &impl Serialize) -> io::Result<()> {
@@ -293,5 +297,57 @@ mod tests {
         let noise: Vec<u8> = (0..64_u8).map(|n| n.wrapping_mul(37)).collect();
         let error = read_answer(&noise[..], &request()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn an_answer_that_makes_no_sense_is_garbage_and_its_words_are_made_harmless() {
+        type Lie = fn(&mut Decoded);
+        let frames = |decoded: &mut Decoded, lie: fn(&mut Keyframes)| {
+            if let Ok(crate::media::Part::Frames(frames)) = &mut decoded.parts[0] {
+                lie(frames);
+            }
+        };
+        let told = |decoded: &Decoded| {
+            let mut bytes = Vec::new();
+            write_answer(&mut bytes, decoded, false).unwrap();
+            read_answer(&bytes[..], &request())
+        };
+        let on_the_whole: [Lie; 4] = [
+            |decoded| decoded.picture_cpu_secs = 1e300,
+            |decoded| decoded.audio_cpu_secs = -1.0,
+            |decoded| decoded.duration_secs = Some(-1e300),
+            |decoded| decoded.peak_bytes = Some(u64::MAX),
+        ];
+        for (idx, lie) in on_the_whole.into_iter().enumerate() {
+            let mut decoded = answer();
+            lie(&mut decoded);
+            assert_eq!(told(&decoded).unwrap_err().kind(), io::ErrorKind::InvalidData, "{idx}");
+        }
+        let on_frames: [fn(&mut Keyframes); 5] = [
+            |frames| frames.kept[0].time_secs = 1e308,
+            |frames| frames.kept[0].time_secs = -1e10,
+            |frames| {
+                let late = Keyframe { time_secs: 9.0, ..frames.kept[0].clone() };
+                frames.kept.insert(0, late);
+            },
+            |frames| frames.num_black = usize::MAX,
+            |frames| frames.shots_secs = Some(vec![1e300]),
+        ];
+        for (idx, lie) in on_frames.into_iter().enumerate() {
+            let mut decoded = answer();
+            frames(&mut decoded, lie);
+            assert_eq!(told(&decoded).unwrap_err().kind(), io::ErrorKind::InvalidData, "{idx}");
+        }
+
+        // A damaged container's centuries are no answer, but nobody's fault either.
+        let long = Decoded { duration_secs: Some(1e12), ..answer() };
+        assert_eq!(told(&long).unwrap().0.duration_secs, None);
+        let mut rude = answer();
+        let words = format!("\u{1b}[31mred\u{202e}\nERROR {}", "A".repeat(1 << 20));
+        rude.parts[2] = Err(Failure::new(ReasonCode::Corrupt, words));
+        let (rude, _) = told(&rude).unwrap();
+        let detail = &rude.parts[2].as_ref().unwrap_err().detail;
+        assert!(detail.starts_with("\u{fffd}[31mred\u{fffd} ERROR AAA"), "{detail}");
+        assert_eq!(detail.chars().count(), 2001);
     }
 }

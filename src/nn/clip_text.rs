@@ -8,7 +8,7 @@
 //! Some dozens of short texts are embedded when an encoder is opened, so candle-transformers' own
 //! network on the processor is fast enough.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use candle_core::{DType, Device, IndexOp, Tensor};
 use candle_nn::{Linear, Module, VarBuilder, linear_no_bias};
@@ -19,6 +19,7 @@ use serde::Deserialize;
 use tokenizers::Tokenizer;
 
 use super::{ModelFiles, NnError, unit_length::to_unit_length};
+use crate::base::file;
 
 /// The loaded tower.
 pub struct ClipText {
@@ -74,7 +75,7 @@ impl ClipText {
             let message = "there is no config.json or no tokenizer.json beside it";
             return Err(refuse(&files.weights, message));
         };
-        let text = fs::read(config).map_err(|e| refuse(config, e))?;
+        let text = file::read(config).map_err(|e| refuse(config, e))?;
         let parsed: Config = serde_json::from_slice(&text).map_err(|e| refuse(config, e))?;
         // What candle-transformers has built in.
         let TextConfig { hidden_act, layer_norm_eps, .. } = &parsed.text_config;
@@ -85,7 +86,8 @@ impl ClipText {
             );
             return Err(refuse(config, message));
         }
-        let mut tokenizer = Tokenizer::from_file(tokenizer).map_err(|e| refuse(tokenizer, e))?;
+        let bytes = file::read(tokenizer).map_err(|e| refuse(tokenizer, e))?;
+        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| refuse(tokenizer, e))?;
         tokenizer.with_truncation(None).map_err(|e| refuse(&files.weights, e))?;
         tokenizer.with_padding(None);
         Self::build(&parsed, tokenizer, &files.weights)
@@ -93,7 +95,7 @@ impl ClipText {
     }
 
     fn build(config: &Config, tokenizer: Tokenizer, weights: &Path) -> candle_core::Result<Self> {
-        let tensors = candle_core::safetensors::load(weights, &Device::Cpu)?;
+        let tensors = crate::nn::tensor_file::load(weights, &Device::Cpu)?;
         let vars = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
         let text = &config.text_config;
         let shape = ClipTextConfig {

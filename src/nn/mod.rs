@@ -18,6 +18,7 @@ mod on_device;
 mod precision;
 pub mod sentence_bert;
 mod state_dict;
+pub mod tensor_file;
 pub mod transnet_v2;
 pub mod unit_length;
 pub mod weights;

@@ -2,14 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
-use crate::base::{Digest, publish_bytes};
+use crate::base::{Digest, file, publish_bytes};
 
 /// The stages that were run, by name.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -52,7 +52,9 @@ impl Output {
     /// # Errors
     /// It is not there, or cannot be read.
     pub fn of(folder: &Path, path: &Path) -> Result<Self, PipelineError> {
-        let sha256 = Digest::of_file(path).map_err(PipelineError::file(path))?;
+        // Ctrl-C does not take away what a stage has just made.
+        let sha256 =
+            file::open(path).and_then(Digest::of_reader).map_err(PipelineError::file(path))?;
         let path = match path.strip_prefix(folder) {
             Ok(inside) => inside.to_owned(),
             Err(_) => std::path::absolute(path).map_err(PipelineError::file(path))?,
@@ -78,7 +80,7 @@ impl Lock {
     /// It is there but cannot be read.
     pub fn read(folder: &Path) -> Result<Self, PipelineError> {
         let path = folder.join("lock.json");
-        match fs::read(&path) {
+        match file::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| PipelineError::Spec {
                 place: path.display().to_string(),
                 message: format!("is no lock of this version: {e}"),

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +10,7 @@ use toml::{Table, Value};
 
 use super::{PipelineError, stages};
 use crate::{
-    base::{DeviceChoice, Seed},
+    base::{DeviceChoice, Seed, file},
     catalog::CatalogSpec,
     encode::registry,
     extract::ExtractSettings,
@@ -229,7 +228,7 @@ impl Pipeline {
     /// them or nowhere.
     pub fn read(path: &Path, overrides: &[Override]) -> Result<Self, PipelineError> {
         let place = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|e| PipelineError::Spec {
+        let text = file::read_to_string(path).map_err(|e| PipelineError::Spec {
             place: place.clone(),
             message: format!("cannot be read: {e}"),
             hint: Some(

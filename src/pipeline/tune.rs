@@ -1,13 +1,13 @@
 //! `cinetag tune`: settings of the head, searched on inner folds only.
 
-use std::{collections::BTreeMap, fs, path::Path, path::PathBuf};
+use std::{collections::BTreeMap, path::Path, path::PathBuf};
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Pipeline, PipelineError, RunOptions, ablate, stages::split, table::Table};
 use crate::{
-    base::{Interrupt, Progress, publish_bytes},
+    base::{Interrupt, Progress, file, publish_bytes},
     catalog::split::Folds,
     eval::Headline,
     learn::{
@@ -146,7 +146,7 @@ fn objective(data: &Dataset, titles: &[usize], scored: &Scored) -> f64 {
 }
 
 fn read(path: &Path) -> Result<SearchSpec, PipelineError> {
-    let text = fs::read_to_string(path).map_err(|e| {
+    let text = file::read_to_string(path).map_err(|e| {
         refuse(path, format!("cannot be read: {e}"), "give a TOML file with a [space] table")
     })?;
     toml::from_str(&text).map_err(|e| {

@@ -1,11 +1,12 @@
 //! Held-out scores of every title, one JSON line each: what two runs are compared by.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::ReportError;
+use crate::base::file;
 
 /// The file's name in the run folder.
 pub const FILE: &str = "held-out.jsonl";
@@ -51,7 +52,7 @@ pub fn lines(titles: &[HeldOutTitle]) -> String {
 /// The file cannot be read, or a line is no title.
 pub fn read(folder: &Path, genres: &[String]) -> Result<HeldOutTable, ReportError> {
     let path = folder.join(FILE);
-    let text = fs::read_to_string(&path).map_err(|source| ReportError::File {
+    let text = file::read_to_string(&path).map_err(|source| ReportError::File {
         path: path.clone(),
         action: "read",
         source,

@@ -20,7 +20,7 @@ mod svg;
 mod tables;
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -36,7 +36,7 @@ pub use model::{
     TrainingCurve,
 };
 
-use crate::base::{Hinted, publish_bytes};
+use crate::base::{Hinted, file, publish_bytes};
 
 /// The page's name in the report folder.
 pub const HTML_FILE: &str = "report.html";
@@ -178,7 +178,7 @@ pub fn read_metrics(path: &Path) -> Result<EvaluationReport, ReportError> {
 
 /// What a JSON file of an evaluation says.
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ReportError> {
-    let text = fs::read_to_string(path).map_err(|source| ReportError::File {
+    let text = file::read_to_string(path).map_err(|source| ReportError::File {
         path: path.to_owned(),
         action: "read",
         source,

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use ndarray::{Array2, Array3, Axis};
 use rand::RngExt;

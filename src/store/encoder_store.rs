@@ -18,7 +18,7 @@ use super::{
     index::Place,
     shard::{self, Shard},
 };
-use crate::base::{Digest, publish::Draft};
+use crate::base::{Digest, file, publish::Draft};
 
 /// Features are read from a shard in blocks of about this size.
 const BLOCK_BYTES: usize = 8 << 20;
@@ -129,7 +129,7 @@ impl EncoderStore {
         // A full disk must not be found out later: what is named by its digest was read
         // back whole.
         Shard::open(draft.path(), &self.identity)?.check_all()?;
-        let name = shard::name_of(&Digest::of_file(draft.path())?);
+        let name = shard::name_of(&Digest::of_reader(file::open(draft.path())?)?);
         Ok(draft.publish_as(&name)?)
     }
 

@@ -2,10 +2,10 @@
 //!
 //! in: [`FailureRow`]s; out: `failures-<digest>.jsonl`, named by the digest of its bytes.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
 
 use super::{FailureRow, error::Damage};
-use crate::base::{Digest, publish_bytes};
+use crate::base::{Digest, file, publish_bytes};
 
 /// What names of failure logs begin with.
 pub(super) const PREFIX: &str = "failures-";
@@ -28,7 +28,7 @@ pub(super) fn publish(folder: &Path, rows: &[FailureRow]) -> io::Result<()> {
 
 /// Reads a log and compares it with its name.
 pub(super) fn read(path: &Path) -> Result<Vec<FailureRow>, Damage> {
-    let bytes = fs::read(path)?;
+    let bytes = file::read(path)?;
     if path.file_name().is_none_or(|name| *name != *name_of(&bytes)) {
         let digest = Digest::of_bytes(&bytes).short();
         return Err(Damage::content(format!("its content has the SHA-256 digest {digest}…")));

@@ -12,7 +12,7 @@ use super::{
     EncoderIdentity, EncoderStore, SourceDigests, StoreError, error::Damage, shard::FORMAT,
     shard::MAX_TEXT,
 };
-use crate::base::{Fingerprint, publish_bytes};
+use crate::base::{Fingerprint, file, publish_bytes};
 
 /// Version of the format; data lies in `v<version>/` below the store's root.
 pub const FORMAT_VERSION: u64 = 1;
@@ -66,7 +66,7 @@ impl FeatureStore {
         let mut json = serde_json::to_string_pretty(&file)
             .map_err(|e| StoreError::Invalid(format!("the encoder's description: {e}")))?;
         json.push('\n');
-        match fs::read_to_string(&path) {
+        match file::read_to_string(&path) {
             // Compared as both read back, since floats may lose a digit as text.
             Ok(found) => compare(&path, &parse(&path, &found)?, &parse(&path, &json)?)?,
             Err(e) if e.kind() == ErrorKind::NotFound => {
@@ -124,7 +124,7 @@ impl FeatureStore {
 /// Opens an encoder's folder; `None` where it has no `encoder.json`.
 fn open_folder(folder: PathBuf) -> Result<Option<EncoderStore>, StoreError> {
     let path = folder.join(IDENTITY_FILE);
-    match fs::read_to_string(&path) {
+    match file::read_to_string(&path) {
         Ok(json) => Ok(Some(EncoderStore::new(folder, parse(&path, &json)?.identity))),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(StoreError::io(path)(e)),

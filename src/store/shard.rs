@@ -6,11 +6,12 @@
 //! source: `feature_store/README.md`, which is the specification; reference: h5py 3
 //! (`tests/format/`).
 
-use std::{fs::File, ops::Range, path::Path};
+use std::{ops::Range, path::Path};
 
 use half::f16;
 use hdf5::{
     Dataset, H5Type, Location,
+    dataset::Layout,
     file::{FileAccessBuilder, LibraryVersion},
     types::{FixedAscii, TypeDescriptor},
 };
@@ -20,7 +21,7 @@ use super::{
     EncoderIdentity, FeatureRow, TextSegment, TimedText, error::Damage,
     feature_store::FORMAT_VERSION,
 };
-use crate::base::{Digest, DigestBuilder};
+use crate::base::{Digest, DigestBuilder, file};
 
 /// What the root's `format` attribute says.
 pub(super) const FORMAT: &str = "cinetag-features";
@@ -36,7 +37,7 @@ pub(super) fn name_of(digest: &Digest) -> String {
 
 /// Compares a shard's bytes with its name: HDF5 never gets to see bytes that were damaged.
 pub(super) fn check_bytes(path: &Path) -> Result<(), Damage> {
-    let digest = Digest::of_reader(File::open(path)?)?;
+    let digest = Digest::of_reader(file::open(path)?)?;
     let found = name_of(&digest);
     let expected = path.file_name().unwrap_or_default().to_string_lossy();
     if found == expected {
@@ -227,6 +228,40 @@ fn unlocked(access: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
     access.file_locking(false)
 }
 
+/// All that a shard holds is in its file as it stands there: no links elsewhere, no values of
+/// other files, nothing compressed, no more values than the file has bytes.
+fn check_layout(file: &hdf5::File, file_bytes: u64) -> Result<(), Damage> {
+    let mut names = Vec::new();
+    let mut others = Vec::new();
+    file.iter_visit_default(|name, link| {
+        let is_own = link.link_type == hdf5::LinkType::Hard;
+        if is_own { &mut names } else { &mut others }.push(name.to_owned());
+        Ok(())
+    })?;
+    if let Some(name) = others.first() {
+        return Err(Damage::content(format!("{name} is a link to somewhere else")));
+    }
+    for name in names {
+        let dataset = file.dataset(&name)?;
+        let settings = dataset.create_plist()?;
+        let is_plain = match dataset.layout() {
+            Layout::Contiguous | Layout::Compact => true,
+            // HDF5 makes a dataset without values so.
+            Layout::Chunked => dataset.size() == 0,
+            Layout::Virtual => false,
+        };
+        if !is_plain || !settings.external().is_empty() || !dataset.filters().is_empty() {
+            return Err(Damage::content(format!("{name} does not lie plainly in this file")));
+        }
+        let value_bytes = dataset.dtype()?.size();
+        let bytes = dataset.shape().iter().try_fold(value_bytes, |n, dim| n.checked_mul(*dim));
+        if bytes.is_none_or(|bytes| bytes as u64 > file_bytes) {
+            return Err(Damage::content(format!("{name} says it is larger than the file")));
+        }
+    }
+    Ok(())
+}
+
 /// A shard opened for reading.
 pub(super) struct Shard {
     file: hdf5::File,
@@ -239,10 +274,11 @@ impl Shard {
     /// Opens a shard of this encoder and compares the shapes in it with each other.
     pub(super) fn open(path: &Path, identity: &EncoderIdentity) -> Result<Self, Damage> {
         // A better word than HDF5's own for the two most ordinary cases.
-        if File::open(path)?.metadata()?.len() == 0 {
+        if file::open(path)?.metadata()?.len() == 0 {
             return Err(Damage::content("it is empty"));
         }
         let file = hdf5::File::with_options().with_fapl(unlocked).open(path)?;
+        check_layout(&file, std::fs::metadata(path)?.len())?;
         let expect_text = |name: &str, expected: &str| match text(&file, name)? {
             found if found == expected => Ok(()),
             found => Err(Damage::content(format!("its {name} is {found:?}, not {expected:?}"))),
@@ -263,6 +299,9 @@ impl Shard {
             return Err(Damage::content(format!("its dim is {}, not {}", shard.dim, identity.dim)));
         }
         let (titles, rows) = (shard.num_titles, shard.num_rows);
+        if titles == usize::MAX || rows == usize::MAX {
+            return Err(Damage::content("its counts are no counts"));
+        }
         shard.expect_shape("keys", &[titles, 32])?;
         shard.expect_shape("offsets", &[titles + 1])?;
         shard.expect_shape("titles_offsets", &[titles + 1])?;

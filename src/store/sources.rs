@@ -17,7 +17,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::base::{Digest, DigestBuilder, publish_bytes};
+use crate::base::{Digest, DigestBuilder, file, publish_bytes};
 
 const FILE_NAME: &str = "sources.jsonl";
 
@@ -77,7 +77,7 @@ impl SourceDigests {
     /// Reads what is remembered in `folder`; nothing where the file is not there.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(FILE_NAME);
-        let bytes = match fs::read(&path) {
+        let bytes = match file::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(StoreError::io(path)(e)),
@@ -101,17 +101,17 @@ impl SourceDigests {
     /// Digest of a file's content, from memory where the file did not change since.
     ///
     /// # Errors
-    /// The file cannot be read. That a digest cannot be remembered is no error.
+    /// The file cannot be read, or Ctrl-C came ([`file::is_interrupt`]). That a digest cannot be remembered is no error.
     pub fn digest_of_file(&self, path: &Path) -> io::Result<Digest> {
         let absolute = std::path::absolute(path)?;
-        let file = File::open(path)?;
+        let file = file::open(path)?;
         let before = Stamp::of(&file.metadata()?);
         if let Some((stamp, digest)) = self.state().known.get(&absolute)
             && *stamp == before
         {
             return Ok(*digest);
         }
-        let digest = Digest::of_reader(&file)?;
+        let digest = Digest::of_reader(file::Interruptible(&file))?;
         let metadata = file.metadata()?;
         let after = Stamp::of(&metadata);
         if before == after && !after.is_racy() {

@@ -14,13 +14,14 @@ use serde_json::Value;
 
 use super::{OpenModalities, TagError};
 use crate::{
-    base::{DeviceChoice, Digest},
+    base::{DeviceChoice, Digest, file},
     catalog::{CatalogSpec, Vocabulary},
     encode::EncoderContext,
     learn::{
         TrainedModel,
         dataset::{Content, Dataset},
     },
+    nn::ModelSource,
 };
 
 /// Version of the bundle's layout.
@@ -53,6 +54,9 @@ pub struct BundleConfig {
     pub about: About,
     /// Digests of the model's files, by name.
     pub files: BTreeMap<String, Digest>,
+    /// Digests of weights outside the bundle that its modalities name by a path, by that path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, Digest>,
 }
 
 /// Under which terms a bundle may be used and what it is good for. Empty where its maker said
@@ -162,6 +166,15 @@ impl Bundle {
         config.format = FORMAT;
         env!("CARGO_PKG_VERSION").clone_into(&mut config.cinetag);
         config.files = digests(&model_folder)?;
+        for modality in &config.modalities {
+            for (_, path) in named_paths(&modality.settings) {
+                let weights = weights_at(path);
+                // What is not there any more cannot be named, and is refused when it is loaded.
+                if let (Ok(digest), Some(name)) = (Digest::of_file(&weights), path.to_str()) {
+                    config.models.insert(name.to_owned(), digest);
+                }
+            }
+        }
         let names: Vec<String> = config.files.keys().cloned().collect();
         let mut text = serde_json::to_string_pretty(&config).unwrap_or_default();
         text.push('\n');
@@ -190,7 +203,7 @@ impl Bundle {
             hint: Some(hint.to_owned()),
         };
         let path = folder.join(CONFIG);
-        let text = match fs::read(&path) {
+        let text = match file::read(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 return Err(refuse(
@@ -224,7 +237,25 @@ impl Bundle {
                 ));
             }
         }
+        for (name, value) in config.modalities.iter().flat_map(|m| named_paths(&m.settings)) {
+            check_model(folder, &config.models, name, value)?;
+        }
         let model = TrainedModel::load(&model_folder, device)?;
+        let spec = model.spec();
+        let same = |what: &str, said: Vec<&str>, own: &[String]| {
+            if said == *own {
+                return Ok(());
+            }
+            let message = format!(
+                "{CONFIG} names {} {what}, and {MODEL}/model.json {} or others",
+                said.len(),
+                own.len()
+            );
+            Err(refuse(message, "fetch or train the bundle again"))
+        };
+        same("genres", config.genres.names().iter().map(String::as_str).collect(), &spec.genres)?;
+        let modalities = config.modalities.iter().map(|modality| modality.name.as_str());
+        same("modalities", modalities.collect(), &spec.modalities)?;
         Ok(Self { folder: folder.to_owned(), config, digest: Digest::of_bytes(&text), model })
     }
 
@@ -286,6 +317,62 @@ impl Bundle {
     }
 }
 
+/// Settings that name a model by a path: `[(setting, path)]`.
+fn named_paths(settings: &Value) -> impl Iterator<Item = (&str, &Path)> {
+    let all = settings.as_object().into_iter().flatten();
+    all.filter_map(|(name, value)| {
+        let names_a_model = name == "model" || name.ends_with("_model");
+        let text = value.as_str().filter(|_| names_a_model)?;
+        matches!(text.parse(), Ok(ModelSource::Path(_))).then(|| (name.as_str(), Path::new(text)))
+    })
+}
+
+/// A file of weights, or that in a folder of a model.
+fn weights_at(path: &Path) -> PathBuf {
+    if !path.is_dir() {
+        return path.to_owned();
+    }
+    let names = ["model.safetensors", "model.bin"].map(|name| path.join(name));
+    let [named, other] = names;
+    if !named.exists() && other.exists() { other } else { named }
+}
+
+/// Whether weights may be opened that a bundle names by a path: who made it must not be able to
+/// have any file of this machine read. They lie inside the bundle (links resolved), or they are
+/// the file whose digest the bundle names.
+fn check_model(
+    folder: &Path,
+    known: &BTreeMap<String, Digest>,
+    setting: &str,
+    path: &Path,
+) -> Result<(), TagError> {
+    let refuse = |message: String| TagError::Bundle {
+        path: folder.to_owned(),
+        message: format!("its setting `{setting}` names {}, {message}", path.display()),
+        hint: Some(
+            "use bundles of people whom you trust; one's own is trained again with \
+             `cinetag train PIPELINE`"
+                .to_owned(),
+        ),
+    };
+    let weights = weights_at(path);
+    let is_file = fs::metadata(&weights).is_ok_and(|metadata| metadata.is_file());
+    if !is_file {
+        return Err(refuse("which is no file of weights".to_owned()));
+    }
+    let real = |path: &Path| fs::canonicalize(path).map_err(TagError::file(path));
+    if real(&weights)?.starts_with(real(folder)?) {
+        return Ok(());
+    }
+    let expected = path.to_str().and_then(|path| known.get(path)).ok_or_else(|| {
+        refuse("which lies outside the bundle and of which it names no digest".to_owned())
+    })?;
+    match Digest::of_file(&weights).map_err(TagError::file(&weights))? {
+        found if found == *expected => Ok(()),
+        found => Err(refuse(format!("which has the digest {found} and not {expected}"))),
+    }
+}
+
 /// Digests of all files below a folder, by their path in it.
 fn digests(folder: &Path) -> Result<BTreeMap<String, Digest>, TagError> {
     let mut files = BTreeMap::new();
@@ -312,7 +399,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, TagError> {
 /// Flushes every file of a folder to the disk.
 fn sync(folder: &Path) -> Result<(), TagError> {
     for path in files_below(folder)? {
-        fs::File::open(&path).and_then(|file| file.sync_all()).map_err(TagError::file(path))?;
+        file::open(&path).and_then(|file| file.sync_all()).map_err(TagError::file(path))?;
     }
     Ok(())
 }

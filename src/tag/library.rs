@@ -6,13 +6,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
 use super::{TagError, sidecar::Place};
 use crate::{
-    base::TitleId,
+    base::{TitleId, file},
     catalog::{
         self, Title,
         library::LibraryItem,
@@ -55,7 +54,7 @@ impl Library {
             *num_in.entry(&item.folder).or_default() += 1;
         }
         for item in &items {
-            let read = item.nfo.as_deref().map(|path| (path, fs::read(path)));
+            let read = item.nfo.as_deref().map(|path| (path, file::read(path)));
             let nfo = match read {
                 None => Nfo::default(),
                 Some((path, Ok(bytes))) => nfo::read(&bytes).unwrap_or_else(|error| {
@@ -93,18 +92,15 @@ impl Library {
         Self { titles, nfos }
     }
 
-    /// Sidecars with another ending, in place or in a parallel tree: `root` is the library's,
-    /// `tree` that of the files that are written.
+    /// A title's sidecar with another ending, in place or in a parallel tree: `root` is the
+    /// library's, `tree` that of the files that are written.
     #[must_use]
-    pub fn places(&self, root: &Path, tree: &Path, extension: &str) -> Vec<Place> {
-        let place = |nfo: &PathBuf| {
-            let sidecar = nfo.with_extension(extension);
-            let below = sidecar.strip_prefix(root).ok();
-            let name = || sidecar.file_name().unwrap_or_default().as_ref();
-            let target = below.unwrap_or_else(name).to_owned();
-            Place { target, origin: (tree != root).then_some(sidecar) }
-        };
-        self.nfos.iter().map(place).collect()
+    pub fn place(&self, idx: usize, root: &Path, tree: &Path, extension: &str) -> Place {
+        let sidecar = self.nfos[idx].with_extension(extension);
+        let below = sidecar.strip_prefix(root).ok();
+        let name = || sidecar.file_name().unwrap_or_default().as_ref();
+        let target = below.unwrap_or_else(name).to_owned();
+        Place { target, origin: (tree != root).then_some(sidecar) }
     }
 }
 
@@ -168,6 +164,8 @@ fn file_name(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn library(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -220,12 +218,12 @@ mod tests {
         ];
         assert_eq!(library.nfos, nfos.map(|nfo| root.join(nfo)));
 
-        let in_place = library.places(root, root, "pbcore.xml");
-        assert_eq!(in_place[0].target, Path::new("a/Heat (1995)/movie.pbcore.xml"));
-        assert_eq!(in_place[0].origin, None);
-        let beside = library.places(root, Path::new("/tmp/other"), "nfo");
-        assert_eq!(beside[0].target, Path::new("a/Heat (1995)/movie.nfo"));
-        assert_eq!(beside[0].origin.as_ref(), Some(&library.nfos[0]));
+        let in_place = library.place(0, root, root, "pbcore.xml");
+        assert_eq!(in_place.target, Path::new("a/Heat (1995)/movie.pbcore.xml"));
+        assert_eq!(in_place.origin, None);
+        let beside = library.place(0, root, Path::new("/tmp/other"), "nfo");
+        assert_eq!(beside.target, Path::new("a/Heat (1995)/movie.nfo"));
+        assert_eq!(beside.origin.as_ref(), Some(&library.nfos[0]));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::{
         ModelPrediction,
         dataset::{Content, Dataset, ModalityTable},
     },
+    media::ReasonCode,
     store::{FeatureStore, SourceDigests, TimedText},
 };
 
@@ -60,6 +61,19 @@ pub struct TitleTags {
     /// When the tags were made; absent in a pipeline's, where equal runs give equal files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tagged_at: Option<Timestamp>,
+}
+
+impl TitleTags {
+    /// A modality whose source is there and could not be read, and why: another time it may be,
+    /// and so these tags are not all that can be said.
+    #[must_use]
+    pub fn unread(&self) -> Option<(&str, &str)> {
+        let is_unread = |(_, reason): &(&String, &String)| {
+            ReasonCode::of_reason(reason).is_some_and(|code| !code.is_of_content())
+        };
+        let (modality, reason) = self.missing.iter().find(is_unread)?;
+        Some((modality, reason))
+    }
 }
 
 /// One genre of a title.

@@ -7,7 +7,7 @@ use std::{fs, io, path::PathBuf};
 
 use super::{TagError, TagSink, format::Tagged};
 use crate::{
-    base::{Digest, publish_bytes},
+    base::{Digest, file, publish_bytes},
     encode::speech::webvtt,
 };
 
@@ -40,7 +40,7 @@ impl TagSink for TranscriptSink {
         let path = self.folder.join(format!("{}.vtt", file_stem(tagged.title.id.as_str())));
         let text = webvtt(transcript);
         let text = format!("{HEAD}{}", text.strip_prefix(MAGIC).unwrap_or(&text));
-        match fs::read(&path) {
+        match file::read(&path) {
             Ok(there) if !there.starts_with(HEAD.as_bytes()) => {
                 let message = "is there and was not written by cinetag; it is not replaced";
                 let source = io::Error::new(io::ErrorKind::AlreadyExists, message);

@@ -81,6 +81,30 @@ const FOREIGN_WORDS: &[&str] = &[
     "nn/audio_events.rs",
 ];
 
+/// What opens a path without looking at what stands there, and may then wait for ever.
+const BLIND_OPENERS: &[&str] = &[
+    "File::open(",
+    "File::options(",
+    "OpenOptions::new(",
+    "fs::read(",
+    "fs::read_to_string(",
+    "fs::copy(",
+    "safetensors::load(",
+    "Tokenizer::from_file(",
+    "Reader::from_path(",
+];
+
+/// Files that may use them, and why.
+const MAY_OPEN_BLINDLY: &[(&str, &str)] = &[
+    ("base/replace.rs", "writes over what it has seen to be an ordinary file"),
+    ("base/file.rs", "the one way itself"),
+    ("base/publish.rs", "syncs drafts and folders of its own"),
+    ("media/worker/faults.rs", "a test has it try what its sandbox forbids"),
+    ("nn/weights/download.rs", "goes on writing its own part file"),
+    ("store/sources.rs", "appends to a log of its own"),
+    ("tag/sidecar", "holds folders by handles of its own"),
+];
+
 struct Source {
     path: PathBuf,
     room: String,
@@ -109,13 +133,23 @@ fn sources() -> Vec<Source> {
         .map(|path| {
             let relative = path.strip_prefix(&src).unwrap().to_owned();
             let text = fs::read_to_string(&path).unwrap();
-            let text = text.split("#[cfg(test)]").next().unwrap();
+            let text = &text[..begin_of_tests(&text)];
             let code: Vec<_> =
                 text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
             let room = relative.iter().next().unwrap().to_string_lossy().into_owned();
             Source { path: relative, room, code: code.join("\n") }
         })
         .collect()
+}
+
+/// Where the module of unit tests begins; one in a file of its own (`mod tests;`) is none.
+fn begin_of_tests(text: &str) -> usize {
+    let has_body = |at: &usize| {
+        let mut lines = text[*at..].lines().filter(|line| !line.starts_with('#'));
+        lines.next().is_some_and(|line| line.contains("mod ") && line.ends_with('{'))
+    };
+    let mut places = text.match_indices("#[cfg(test)]").map(|(at, _)| at);
+    places.find(has_body).unwrap_or(text.len())
 }
 
 /// Names that follow `prefix` in the code, up to the end of the word.
@@ -231,6 +265,36 @@ fn a_modality_is_named_in_its_own_folder_only() {
         }
     }
     assert!(wrong.is_empty(), "modality names outside their folders:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_opened_in_one_way() {
+    let mut wrong = Vec::new();
+    let mut num_right = 0;
+    for source in sources() {
+        num_right += source.code.matches("file::open(").count();
+        num_right += source.code.matches("file::read(").count();
+        let name = source.path.file_stem().unwrap().to_string_lossy();
+        // Files of tests, behind `#[cfg(test)]` in their folder's module.
+        let is_test = ["tests", "testing", "laws"].contains(&&*name);
+        if is_test || MAY_OPEN_BLINDLY.iter().any(|(place, _)| source.path.starts_with(place)) {
+            continue;
+        }
+        for opener in BLIND_OPENERS {
+            if source.code.contains(opener) {
+                wrong.push(format!("{} calls {opener}…)", source.path.display()));
+            }
+        }
+    }
+    assert!(
+        num_right > 30,
+        "only {num_right} files opened by `base::file`: the test looks past them"
+    );
+    assert!(
+        wrong.is_empty(),
+        "pipes and devices would be waited for; take `base::file` instead:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]

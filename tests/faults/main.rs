@@ -5,5 +5,8 @@
 
 mod media;
 mod mutations;
+mod not_files;
+#[cfg(target_os = "linux")]
+mod sandbox;
 mod store;
 mod weights_pull;

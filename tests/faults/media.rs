@@ -31,7 +31,7 @@ pub(super) fn pool(wall: Duration) -> DecodePool {
     pool_of(PathBuf::from(env!("CARGO_BIN_EXE_cinetag")), wall)
 }
 
-fn pool_of(program: PathBuf, wall: Duration) -> DecodePool {
+pub(super) fn pool_of(program: PathBuf, wall: Duration) -> DecodePool {
     DecodePool::new(PoolSettings {
         jobs: 2,
         limits: Limits { wall, ..Limits::default() },
@@ -62,7 +62,7 @@ pub(super) fn sampled(path: impl Into<PathBuf>, sampling: Sampling) -> DecodeReq
     DecodeRequest::new(path, [Want::Frames(frames), Want::Audio(audio), Want::Subtitles])
 }
 
-fn still(path: impl Into<PathBuf>) -> DecodeRequest {
+pub(super) fn still(path: impl Into<PathBuf>) -> DecodeRequest {
     DecodeRequest::new(path, [Want::Picture(PictureSpec { side_px: 32, fit: Fit::Pad })])
 }
 
@@ -93,7 +93,7 @@ fn write_tone(path: &Path, rate_hz: u32, secs: u32) {
     std::fs::write(path, bytes).unwrap();
 }
 
-fn write_png(path: &Path) {
+pub(super) fn write_png(path: &Path) {
     image::RgbImage::from_fn(48, 32, |x, y| image::Rgb([x as u8 * 5, y as u8 * 7, 40]))
         .save(path)
         .unwrap();
@@ -404,7 +404,7 @@ fn names_need_not_be_utf8() {
 
 /// A worker that does what the hook says with files of a certain name. The script is written
 /// by another process: one that this process has open for writing could not be started.
-fn misbehaving(folder: &Path, fault: &str) -> PathBuf {
+pub(super) fn misbehaving(folder: &Path, fault: &str) -> PathBuf {
     let script = folder.join("worker.sh");
     let text = format!(
         "#!/bin/sh\nCINETAG_FAULT_DECODE={fault} exec '{}' \"$@\"\n",
@@ -456,6 +456,7 @@ fn a_fault_costs_its_title_and_no_other() {
         ("abort", ReasonCode::WorkerCrashed),
         ("hang", ReasonCode::Timeout),
         ("garbage", ReasonCode::WorkerCrashed),
+        ("behind", ReasonCode::WorkerCrashed),
         ("alloc", ReasonCode::MemoryLimit),
         ("panic", ReasonCode::WorkerCrashed),
     ] {

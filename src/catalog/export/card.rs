@@ -3,10 +3,13 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{CO_OCCURRENCE_FILE, SPLITS_FILE, annotate::Notes};
-use crate::catalog::{
-    Catalog, CatalogSpec, CatalogSummary, Folds, Problem,
-    clean::Cleaning,
-    import::{DECISIONS_FILE, Decisions},
+use crate::{
+    base::file,
+    catalog::{
+        Catalog, CatalogSpec, CatalogSummary, Folds, Problem,
+        clean::Cleaning,
+        import::{DECISIONS_FILE, Decisions},
+    },
 };
 
 pub(super) struct Card<'a> {
@@ -46,7 +49,7 @@ impl Card<'_> {
         writeln!(f, "## Where it comes from\n")?;
         let beside = self.spec.folder().join(DECISIONS_FILE);
         let decisions: Option<Decisions> =
-            std::fs::read(beside).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            file::read(beside).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let Some(decisions) = decisions else {
             return writeln!(
                 f,

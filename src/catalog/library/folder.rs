@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -12,10 +11,13 @@ use super::{
     trailers::{self, Place, TrailerStems, is_named_by_folder},
     without_part,
 };
-use crate::catalog::{
-    ids::imdb_id_in,
-    media_kind::{IMAGE, VIDEO, has_extension},
-    trailer_names::{self, is_folder_of_trailers, videos_in},
+use crate::{
+    base::file,
+    catalog::{
+        ids::imdb_id_in,
+        media_kind::{IMAGE, VIDEO, has_extension},
+        trailer_names::{self, is_folder_of_trailers, videos_in},
+    },
 };
 
 /// What the names of extras end with.
@@ -231,7 +233,7 @@ fn may_be_film(file: &Path) -> bool {
 /// The beginning of a text.
 fn beginning(file: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(file)?.take(max_bytes).read_to_end(&mut bytes)?;
+    file::open(file)?.take(max_bytes).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -19,7 +19,6 @@ mod titles;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::File,
     io::{self, BufRead, BufReader},
     path::Path,
     sync::Arc,
@@ -39,7 +38,7 @@ use super::{
     spec::{Column, Format, ResolvedColumns},
     vocabularies::Crosswalk,
 };
-use crate::base::TitleId;
+use crate::base::{TitleId, file};
 
 /// Reads a catalog.
 ///
@@ -99,7 +98,7 @@ fn read(mut loader: Loader) -> Result<(Catalog, Vec<Problem>), CatalogError> {
         }
         return loader.finish();
     }
-    let file = File::open(&spec.path).map_err(|e| unreadable(&spec.path, e))?;
+    let file = file::open(&spec.path).map_err(|e| unreadable(&spec.path, e))?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let head = reader.fill_buf().map_err(|e| unreadable(&spec.path, e))?;
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || head.contains(&0) {

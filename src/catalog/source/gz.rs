@@ -2,7 +2,6 @@
 //! next is decompressed.
 
 use std::{
-    fs::File,
     io::{self, BufRead, Read},
     path::Path,
     sync::mpsc::{Receiver, sync_channel},
@@ -11,16 +10,18 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 
+use crate::base::file;
+
 const BLOCK_BYTES: usize = 1 << 20;
 /// Blocks that wait to be parsed.
 const NUM_WAITING: usize = 4;
 
 /// Opens a file; what begins like gzip is decompressed, whatever its name.
 pub(super) fn open(path: &Path) -> io::Result<ReadAhead> {
-    let mut file = File::open(path)?;
+    let mut file = file::open(path)?;
     let mut magic = [0; 2];
     let is_gz = file.read(&mut magic)? == 2 && magic == [0x1f, 0x8b];
-    let file = File::open(path)?;
+    let file = file::open(path)?;
     Ok(if is_gz { ReadAhead::new(MultiGzDecoder::new(file)) } else { ReadAhead::new(file) })
 }
 

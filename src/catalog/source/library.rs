@@ -11,11 +11,14 @@ use std::{
 };
 
 use super::{Intake, Row, Source};
-use crate::catalog::{
-    CatalogError, ProblemKind,
-    library::{self, LibraryItem},
-    nfo::{self, Nfo},
-    subtitles::{dialogue, screenplay},
+use crate::{
+    base::file,
+    catalog::{
+        CatalogError, ProblemKind,
+        library::{self, LibraryItem},
+        nfo::{self, Nfo},
+        subtitles::{dialogue, screenplay},
+    },
 };
 
 /// A sidecar larger than this is none.
@@ -72,7 +75,7 @@ fn read_nfo(path: &Path, intake: &mut Intake<'_>) -> Option<Nfo> {
     };
     let mut bytes = Vec::new();
     let read: io::Result<usize> =
-        fs::File::open(path).and_then(|file| file.take(MAX_NFO_BYTES + 1).read_to_end(&mut bytes));
+        file::open(path).and_then(|file| file.take(MAX_NFO_BYTES + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
         let message = format!("the NFO file cannot be read ({error})");
         return warn(intake, message, "give yourself the right to read it");
@@ -136,7 +139,7 @@ fn row(root: &Path, item: &LibraryItem, is_alone: bool, nfo: Nfo) -> Row {
 /// What a text file says, if it can be read and is not larger than a text.
 fn text(path: &Path, read: fn(&[u8]) -> Option<String>) -> Option<String> {
     let is_text = fs::metadata(path).is_ok_and(|metadata| metadata.len() <= MAX_TEXT_BYTES);
-    fs::read(path).ok().filter(|_| is_text).and_then(|bytes| read(&bytes))
+    file::read(path).ok().filter(|_| is_text).and_then(|bytes| read(&bytes))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Parquet, such as an import writes: one row a title, columns by name.
 
-use std::{fs::File, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use parquet::{
     file::reader::{FileReader, SerializedFileReader},
@@ -8,7 +8,7 @@ use parquet::{
 };
 
 use super::{Intake, Row, Source};
-use crate::catalog::CatalogError;
+use crate::{base::file, catalog::CatalogError};
 
 /// A Parquet file.
 pub(super) struct Parquet;
@@ -27,7 +27,7 @@ impl Source for Parquet {
     }
 
     fn read(&self, path: &Path, intake: &mut Intake<'_>) -> Result<(), CatalogError> {
-        let file = File::open(path).map_err(|source| CatalogError::File {
+        let file = file::open(path).map_err(|source| CatalogError::File {
             path: path.to_owned(),
             action: "read",
             source,

@@ -1,12 +1,12 @@
 //! Folds of a catalog, and their file.
 
-use std::{collections::HashMap, fs, io, path::Path};
+use std::{collections::HashMap, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use super::iterative_stratification;
 use crate::{
-    base::{Digest, DigestBuilder, Seed, TitleId, publish_bytes},
+    base::{Digest, DigestBuilder, Seed, TitleId, file, publish_bytes},
     catalog::{Catalog, CatalogError},
 };
 
@@ -189,7 +189,7 @@ impl Folds {
     /// The file cannot be read or is damaged, or the catalog has labelled titles that are not
     /// in it, or groups that it tears apart.
     pub fn load(path: &Path, catalog: &Catalog) -> Result<Self, CatalogError> {
-        let bytes = fs::read(path).map_err(|source| CatalogError::File {
+        let bytes = file::read(path).map_err(|source| CatalogError::File {
             path: path.to_owned(),
             action: "read",
             source,
@@ -233,6 +233,8 @@ fn digest_of(num_folds: u32, pairs: &[(TitleId, u32)]) -> Digest {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::{
         base::GenreId,

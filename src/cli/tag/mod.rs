@@ -1,12 +1,16 @@
 //! `cinetag tag`: genres for new titles.
 
+mod bundle;
 mod review;
+mod sidecars;
 mod titles;
 mod undo;
 
 use std::{io, path::PathBuf};
 
 use jiff::Timestamp;
+
+use sidecars::{Sidecars, say_sidecars};
 
 use super::{Console, Failure, SKIPPED};
 use crate::{
@@ -15,16 +19,11 @@ use crate::{
     extract::{ExtractReport, ExtractSettings},
     store::FeatureStore,
     tag::{
-        Bundle, Choice, SHIPPED, ShippedBundle, TableSink, TagError, TagJob, TagSink, TagSummary,
-        TranscriptSink,
+        Bundle, Choice, TableSink, TagError, TagJob, TagSink, TagSummary, TranscriptSink,
         format::{TagFormat, registry},
-        sidecar::{RunHeader, SidecarReport, SidecarWriter},
         tag_titles,
     },
 };
-
-/// Files that are left alone or failed are named up to this many; the rest is counted.
-const MAX_NAMED: usize = 20;
 
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -86,6 +85,9 @@ pub(super) struct Args {
     /// Titles worked on at once; 0: one per core
     #[arg(short, long, default_value_t = 0)]
     jobs: usize,
+    /// End with an error where the system cannot hold decoders in a whole sandbox
+    #[arg(long)]
+    require_sandbox: bool,
     /// Where networks run: auto, cpu, cuda[:N] or metal[:N]
     #[arg(long, default_value_t)]
     device: DeviceChoice,
@@ -154,7 +156,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
             "add --in-place, or --sidecars DIR",
         ));
     }
-    let (bundle, found) = bundle_and_titles(args, console)?;
+    let (bundle, found) = bundle::find(args, console)?;
     let choice =
         Choice { min_probability: args.min_probability, top: args.top, precision: args.precision };
     choice.check(&bundle.model.spec().fused).map_err(|known| {
@@ -178,6 +180,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         store: &store,
         extract: &ExtractSettings {
             jobs: args.jobs,
+            require_sandbox: args.require_sandbox,
             // Whoever tags a mixed bag of files wants the tags of those that can be read.
             max_failed_frac: 1.0,
             ..ExtractSettings::default()
@@ -198,24 +201,9 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         Some(path) => Some(Table::begin(path, args.format_of(path), &bundle)?.only_open()),
         None => None,
     };
-    let mut tell = |difference: String| console.data(difference);
-    let mut sidecars = match &found.tree {
-        Some(tree) => {
-            let format = args.sidecar_format();
-            let header = RunHeader {
-                began: now,
-                cinetag: env!("CARGO_PKG_VERSION").to_owned(),
-                model: bundle.model_name(),
-                format: format.name().to_owned(),
-            };
-            let places = found.library.places(&found.root, tree, format.extension());
-            let tell: Option<&mut dyn FnMut(String)> =
-                if args.dry_run { Some(&mut tell) } else { None };
-            Some(SidecarWriter::new(tree, format, places, header, tell)?)
-        }
-        None => None,
-    };
-
+    let tell = |difference: String| console.data(difference);
+    let dry_run: Option<&dyn Fn(String)> = if args.dry_run { Some(&tell) } else { None };
+    let mut sidecars = Sidecars::new(args.sidecar_format(), &found, &bundle, now, dry_run)?;
     let mut transcripts = args.transcripts.clone().map(TranscriptSink::new).transpose()?;
     let mut review = args.review.as_deref().map(|folder| review::Review::new(folder, job));
     let mut sinks: Vec<&mut dyn TagSink> = Vec::new();
@@ -226,9 +214,10 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     sinks.extend(sidecars.as_mut().map(|sidecars| sidecars as &mut dyn TagSink));
     let result = tag_titles(&job, &mut sinks, console, &console.interrupt);
     // Sidecars that were written stay written, whatever ended the run.
-    let report = sidecars.map(SidecarWriter::finish);
-    if let (Some(report), Some(tree)) = (&report, &found.tree) {
-        say_sidecars(report, tree, args.dry_run, console);
+    let mut num_failed = 0;
+    for (tree, report) in sidecars.map(Sidecars::finish).unwrap_or_default() {
+        say_sidecars(&report, &tree, args.dry_run, console);
+        num_failed += report.failed.len();
     }
     let summary = result?;
     if let Some(review) = review {
@@ -238,48 +227,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         table.finish()?;
     }
     say(&summary, console);
-    let num_failed = report.map_or(0, |report| report.failed.len());
     Ok(if summary.num_skipped + num_failed > 0 { SKIPPED } else { 0 })
-}
-
-/// The bundle that is named, or the first that fits; and the titles.
-fn bundle_and_titles(args: &Args, console: &Console) -> Result<(Bundle, titles::Found), Failure> {
-    let shipped = |path: &std::path::Path| {
-        if path.exists() { None } else { ShippedBundle::find(path.to_str()?) }
-    };
-    let (bundle, found) = if let Some(path) = &args.bundle {
-        let bundle = match shipped(path) {
-            Some(shipped) => shipped.load(args.device)?,
-            None => Bundle::load(path, args.device)?,
-        };
-        let found = titles::find(args, std::slice::from_ref(&bundle.config.catalog), console)?;
-        (bundle, found)
-    } else {
-        let configs = SHIPPED.iter().map(ShippedBundle::config);
-        let columns = configs.map(|config| config.map(|config| config.catalog));
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        let found = titles::find(args, &columns, console)?;
-        let fitting = ShippedBundle::for_titles(&found.library.titles)?.ok_or_else(|| {
-            Failure::usage("the program was built without bundles", "give one with --bundle")
-        })?;
-        let bundle = fitting.load(args.device)?;
-        console.say(format!(
-            "bundle: {}, which comes with cinetag (--bundle takes another: {}, or a folder)",
-            bundle.model_name(),
-            ShippedBundle::names().join(", ")
-        ));
-        (bundle, found)
-    };
-    let about = &bundle.config.about;
-    for (what, text) in [("terms", &about.terms), ("attribution", &about.attribution)] {
-        if !text.is_empty() {
-            console.say(format!("{what}: {text}"));
-        }
-    }
-    for note in &bundle.config.notes {
-        console.say(format!("note: {note}"));
-    }
-    Ok((bundle, found))
 }
 
 /// A file of tags in the making.
@@ -361,30 +309,5 @@ fn say(summary: &TagSummary, console: &Console) {
         console.say(format!(
             "{num_unsure} titles got no tag: no genre was probable enough (--untagged FILE lists them)"
         ));
-    }
-}
-
-fn say_sidecars(report: &SidecarReport, tree: &std::path::Path, dry_run: bool, console: &Console) {
-    for (files, word) in [(&report.left, "left alone"), (&report.failed, "not written")] {
-        for (path, reason) in files.iter().take(MAX_NAMED) {
-            console.say(format!("{}: {word}: {reason}", path.display()));
-        }
-        if files.len() > MAX_NAMED {
-            console.say(format!("… and {} more {word}", files.len() - MAX_NAMED));
-        }
-    }
-    let would = if dry_run { "would be " } else { "" };
-    console.say(format!(
-        "sidecars: {} {would}new, {} {would}changed, {} as they should be, {} left alone, {} failed",
-        report.num_new,
-        report.num_changed,
-        report.num_unchanged + report.num_same,
-        report.left.len(),
-        report.failed.len(),
-    ));
-    if let Some(run) = &report.run
-        && report.num_new + report.num_changed > 0
-    {
-        console.say(format!("`cinetag tag undo {run} {}` takes it back", tree.display()));
     }
 }

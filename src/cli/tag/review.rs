@@ -92,7 +92,11 @@ impl<'a> Review<'a> {
             }
             let request = DecodeRequest::new(path, wants);
             if self.pool.is_none() {
-                let pool = DecodePool::new(PoolSettings { jobs: 1, ..PoolSettings::default() });
+                let pool = DecodePool::new(PoolSettings {
+                    jobs: 1,
+                    require_sandbox: self.job.extract.require_sandbox,
+                    ..PoolSettings::default()
+                });
                 self.pool =
                     Some(pool.map_err(crate::extract::ExtractError::from).map_err(TagError::from)?);
             }

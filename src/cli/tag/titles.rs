@@ -17,8 +17,9 @@ pub(super) struct Found {
     pub(super) library: Library,
     /// The folder that the titles lie in.
     pub(super) root: PathBuf,
-    /// The folder that sidecars are written into; `None` where none are.
-    pub(super) tree: Option<PathBuf>,
+    /// The folders that sidecars are written into, each with a journal of its own: the libraries
+    /// themselves, or a tree; none where none are.
+    pub(super) trees: Vec<PathBuf>,
 }
 
 /// The titles to tag.
@@ -54,7 +55,7 @@ pub(super) fn find(
         Some(catalog) => folder_of(catalog).to_owned(),
         None => common_folder(&paths),
     };
-    let root = if args.in_place { tagged_before(&root) } else { root };
+    let root = if args.in_place && paths.len() == 1 { tagged_before(&root) } else { root };
     let library = match &catalog {
         Some(catalog) if paths.len() > 1 => {
             return Err(Failure::usage(
@@ -66,14 +67,32 @@ pub(super) fn find(
         Some(catalog) => Library::of_titles(of_catalog(catalog, trained, console)?, &root),
         None => of_paths(args, &paths, &root, console)?,
     };
-    let tree = match &args.sidecars {
+    let trees = match &args.sidecars {
         Some(tree) => {
             fs::create_dir_all(tree)?;
-            Some(fs::canonicalize(tree)?)
+            vec![fs::canonicalize(tree)?]
         }
-        None => args.in_place.then(|| root.clone()),
+        None if args.in_place && paths.len() == 1 => vec![root.clone()],
+        None if args.in_place => libraries(&paths, &library),
+        None => Vec::new(),
     };
-    Ok(Found { library, root, tree })
+    Ok(Found { library, root, trees })
+}
+
+/// The roots of several libraries: the folders that were named, or those above where these are
+/// single films' folders. None lies in another.
+fn libraries(paths: &[PathBuf], library: &Library) -> Vec<PathBuf> {
+    let root = |path: &PathBuf| {
+        let folder = folder_of(path);
+        let is_films = library.nfos.iter().any(|nfo| nfo.parent() == Some(folder));
+        let above = folder.parent().filter(|_| is_films);
+        tagged_before(above.unwrap_or(folder))
+    };
+    let mut roots: Vec<PathBuf> = paths.iter().map(root).collect();
+    // Sorted, a folder stands before those in it.
+    roots.sort();
+    roots.dedup_by(|inner, outer| inner.starts_with(outer));
+    roots
 }
 
 /// Patterns become the paths that fit them, `-` the paths that standard input lists.

@@ -1,6 +1,6 @@
 //! `cinetag tag undo`: the way back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Console, Failure, SKIPPED, titles::tagged_before};
 use crate::tag::sidecar;
@@ -18,14 +18,17 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
-    let root = tagged_before(&std::fs::canonicalize(&args.folder).map_err(|error| {
+    let folder = std::fs::canonicalize(&args.folder).map_err(|error| {
         Failure::usage(
             format!("{}: cannot be read ({error})", args.folder.display()),
             "name the folder that was tagged",
         )
-    })?);
+    })?;
+    let root = tagged_before(&folder);
+    // The journal may be of more than was named: only what lies in the folder is brought back.
+    let part = folder.strip_prefix(&root).unwrap_or(Path::new("")).to_owned();
     let run = if args.run == "last" {
-        sidecar::last_run(&root)?.ok_or_else(|| {
+        sidecar::last_run(&root, &part)?.ok_or_else(|| {
             Failure::usage(
                 format!("{}: there is no run to undo", args.folder.display()),
                 "name the folder that was tagged: its journal is in `.cinetag`",
@@ -34,14 +37,24 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     } else {
         args.run.clone()
     };
-    let undone = sidecar::undo(&root, &run, args.force)?;
+    let undone = sidecar::undo(&root, &part, &run, args.force)?;
     console.say(format!("{} files are what they were before run {run}", undone.restored.len()));
-    if undone.changed_since.is_empty() {
-        return Ok(0);
+    for (path, place) in &undone.moved {
+        let place = place.strip_prefix(&root).unwrap_or(place);
+        console.say(format!("{}: is now {}", path.display(), place.display()));
+    }
+    for path in &undone.gone {
+        console.say(format!("{}: moved out of the library, or deleted", path.display()));
+    }
+    for (path, reason) in &undone.failed {
+        console.say(format!("{}: not restored: {reason}", path.display()));
     }
     for path in &undone.changed_since {
         console.say(format!("{}: changed since, left as it is", path.display()));
     }
-    console.say("hint: look at them, then --force restores them too");
-    Ok(SKIPPED)
+    if !undone.changed_since.is_empty() {
+        console.say("hint: look at them, then --force restores them too");
+    }
+    let all = undone.gone.is_empty() && undone.failed.is_empty();
+    Ok(if all && undone.changed_since.is_empty() { 0 } else { SKIPPED })
 }

@@ -11,7 +11,7 @@ mod gate;
 mod listener;
 mod subtitles;
 
-use std::{fs, io::Read, path::Path};
+use std::{io::Read, path::Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ use super::{
     plot, settings,
 };
 use crate::{
+    base::file,
     catalog::{Title, decode_text, subtitles_of},
     nn::{Precision, audio_events},
 };
@@ -161,7 +162,7 @@ fn sources(title: &Title, hear: Hear) -> Vec<SourceKind> {
 /// A subtitle file's text; `None` where it cannot be read or says nothing.
 fn read(path: &Path) -> Option<String> {
     let mut bytes = Vec::new();
-    fs::File::open(path).ok()?.take(MAX_SUBTITLE_BYTES + 1).read_to_end(&mut bytes).ok()?;
+    file::open(path).ok()?.take(MAX_SUBTITLE_BYTES + 1).read_to_end(&mut bytes).ok()?;
     let text = decode_text(&bytes, None);
     (bytes.len() as u64 <= MAX_SUBTITLE_BYTES && !subtitles::parse(&text).segments.is_empty())
         .then_some(text)
@@ -170,6 +171,8 @@ fn read(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+
+    use std::fs;
 
     use super::*;
     use crate::base::TitleId;

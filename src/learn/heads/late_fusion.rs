@@ -30,7 +30,7 @@ use super::{
     views::{self, View},
 };
 use crate::{
-    base::{DeviceChoice, publish_bytes, publish_file},
+    base::{DeviceChoice, file, publish_bytes, publish_file},
     learn::{
         LearnError,
         config::{LearnConfig, Pooling},
@@ -371,7 +371,7 @@ fn attention_of(attention: &Tensor, counts: &[usize]) -> Result<Vec<Vec<f32>>, L
 /// The files cannot be read or do not fit together.
 pub fn load(folder: &Path, device: DeviceChoice) -> Result<Box<dyn FittedHead>, LearnError> {
     let path = folder.join(HEAD_FILE);
-    let json = std::fs::read(&path).map_err(|e| read(&path, e))?;
+    let json = file::read(&path).map_err(|e| read(&path, e))?;
     let fitted: Fitted = serde_json::from_slice(&json).map_err(|e| read(&path, e))?;
     let (genres, branches) = (fitted.shape.genres, &fitted.shape.branches);
     let modalities = fitted.modalities.len();
@@ -386,7 +386,7 @@ pub fn load(folder: &Path, device: DeviceChoice) -> Result<Box<dyn FittedHead>, 
     }
     let device = super::open_device(device)?;
     let path = folder.join(WEIGHTS_FILE);
-    let tensors = candle_core::safetensors::load(&path, &Device::Cpu)
+    let tensors = crate::nn::tensor_file::load(&path, &Device::Cpu)
         .map_err(|e| read(&path, e))?
         .into_iter()
         .collect();

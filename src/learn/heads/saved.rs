@@ -4,7 +4,10 @@ use std::path::Path;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{base::publish_bytes, learn::LearnError};
+use crate::{
+    base::{file, publish_bytes},
+    learn::LearnError,
+};
 
 const FILE: &str = "head.postcard";
 
@@ -34,6 +37,6 @@ pub fn read<T: DeserializeOwned>(folder: &Path) -> Result<T, LearnError> {
         action: "read",
         source,
     };
-    let bytes = std::fs::read(&path).map_err(|e| failed(e.into()))?;
+    let bytes = file::read(&path).map_err(|e| failed(e.into()))?;
     postcard::from_bytes(&bytes).map_err(|e| failed(e.into()))
 }

@@ -4,15 +4,12 @@
 //! this one. Its file is named by a digest over everything that settles its numbers, so nothing
 //! stale is ever read, and another study that has the same cell finds it done.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    base::{Digest, DigestBuilder, NoProgress, Seed, digest::canonical_json, publish_bytes},
+    base::{Digest, DigestBuilder, NoProgress, Seed, digest::canonical_json, file, publish_bytes},
     learn::{LearnConfig, LearnError, TrainedModel, dataset::Dataset, heads::FitContext},
 };
 
@@ -90,7 +87,7 @@ impl CellStore {
     /// The cell, if it was published whole; a damaged file counts as none.
     #[must_use]
     pub fn get(&self, key: &Digest) -> Option<CellResult> {
-        let cell: CellResult = serde_json::from_slice(&fs::read(self.path(key)).ok()?).ok()?;
+        let cell: CellResult = serde_json::from_slice(&file::read(self.path(key)).ok()?).ok()?;
         (cell.key == *key).then_some(cell)
     }
 

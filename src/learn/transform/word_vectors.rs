@@ -7,7 +7,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    fs::File,
     io::{BufRead, BufReader},
     path::Path,
 };
@@ -19,7 +18,10 @@ use super::{
     tfidf::words,
     word2vec::{Corpus, Word2vecSettings, skip_grams},
 };
-use crate::{base::Seed, learn::LearnError};
+use crate::{
+    base::{Seed, file},
+    learn::LearnError,
+};
 
 /// Vectors of the words of the training texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -170,7 +172,7 @@ fn read<T>(
     };
     let mut found = HashMap::<String, Vec<f32>>::new();
     let mut dim = None;
-    for (line_idx, line) in BufReader::new(File::open(path).map_err(failed)?).lines().enumerate() {
+    for (line_idx, line) in BufReader::new(file::open(path).map_err(failed)?).lines().enumerate() {
         let line = line.map_err(failed)?;
         let Some((word, numbers)) = line.split_once(' ') else { continue };
         let is_counts = line_idx == 0 && !numbers.trim_end().contains(' ');

@@ -3,6 +3,7 @@
 //! Workers are started by this one thread because Linux sends the parent-death signal when
 //! the *thread* that forked ends, and the threads that ask for decoding come and go.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::{
     fd::OwnedFd,
@@ -120,10 +121,23 @@ fn run(program: &PathBuf, hwaccel: Hwaccel, inbox: &Receiver<Task>) {
     }
 }
 
+/// Whether a worker is told this variable: where its libraries lie, and what drivers look at.
+fn is_passed_on(name: &OsStr, hwaccel: Hwaccel) -> bool {
+    let name = name.to_string_lossy();
+    let of_loader = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
+    let of_drivers = ["LIBVA_", "CUDA_", "NVIDIA_", "MESA_", "DRI_", "RADV_", "AMD_"];
+    of_loader.contains(&&*name)
+        || hwaccel != Hwaccel::None && of_drivers.iter().any(|begin| name.starts_with(begin))
+}
+
 fn start_process(program: &PathBuf, hwaccel: Hwaccel) -> io::Result<Started> {
     let (requests, theirs) = UnixStream::pair()?;
     let mut command = Command::new(program);
+    // What the environment holds, such as tokens, is nothing to a decoder.
+    let passed = std::env::vars_os().filter(|(name, _)| is_passed_on(name, hwaccel));
     command
+        .env_clear()
+        .envs(passed)
         .arg("decode-worker")
         .arg(format!("--hwaccel={hwaccel}"))
         .stdin(OwnedFd::from(theirs))
@@ -132,4 +146,21 @@ fn start_process(program: &PathBuf, hwaccel: Hwaccel) -> io::Result<Started> {
     command.process_group(0);
     let child = command.spawn()?;
     Ok(Started { life: Life::of(&child), child, requests })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_told_where_its_libraries_are_and_no_secrets() {
+        let passed = |name: &str, hwaccel| is_passed_on(OsStr::new(name), hwaccel);
+        assert!(passed("LD_LIBRARY_PATH", Hwaccel::None));
+        assert!(passed("CUDA_VISIBLE_DEVICES", Hwaccel::Auto));
+        for name in ["AWS_SECRET_ACCESS_KEY", "HOME", "PATH", "LD_PRELOAD", "CUDA_VISIBLE_DEVICES"]
+        {
+            assert!(!passed(name, Hwaccel::None), "{name}");
+        }
+        assert!(!passed("TMDB_API_KEY", Hwaccel::Cuda));
+    }
 }

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::{
-    Fault,
+    Fault, bounds,
     keeper::{Keeper, Started},
 };
 use crate::media::{
@@ -96,7 +96,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn start(keeper: &Keeper) -> Result<Self, MediaError> {
+    pub(super) fn start(keeper: &Keeper, limits: &Limits) -> Result<Self, MediaError> {
         let cannot_start = |source| MediaError::Start { program: keeper.program().clone(), source };
         let Started { life, mut child, requests } = keeper.start_process().map_err(cannot_start)?;
         let pipes = (child.stdout.take(), child.stderr.take());
@@ -123,6 +123,10 @@ impl Worker {
         {
             worker.sandbox = Sandbox::from_byte(*sandbox);
             worker.hwaccel = Hwaccel::from_byte(*hwaccel);
+            // Drivers reserve far more addresses than they use.
+            if worker.hwaccel == Hwaccel::None {
+                bounds::limit_memory(&worker.child, limits);
+            }
             return Ok(worker);
         }
         let (status, words) = worker.end();
@@ -154,7 +158,12 @@ impl Worker {
         limits: &Limits,
         keeper: &Keeper,
     ) -> Result<Decoded, Fault> {
+        // It speaks out of turn: what it said would be taken for the answer to this request.
+        if self.has_more_to_say() {
+            return Err(Fault::NotSent(io::ErrorKind::InvalidData.into()));
+        }
         self.num_titles += 1;
+        bounds::limit_cpu(&self.child, limits);
         self.set_deadline(limits.wall, keeper);
         handover::send_file(&self.requests, file).map_err(Fault::NotSent)?;
         wire::write_request(&self.requests, request, limits).map_err(Fault::NotSent)?;
@@ -163,6 +172,10 @@ impl Worker {
             return Err(Fault::Died);
         }
         match answer {
+            Ok(_) if self.has_more_to_say() => {
+                let words = "bytes come behind it";
+                Err(Fault::Garbage(io::Error::new(io::ErrorKind::InvalidData, words)))
+            }
             Ok((decoded, is_last)) => {
                 self.is_done = is_last;
                 Ok(decoded)
@@ -170,6 +183,12 @@ impl Worker {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Fault::Garbage(error)),
             Err(_) => Err(Fault::Died),
         }
+    }
+
+    /// Whether anything can be read from it though nothing was asked.
+    fn has_more_to_say(&self) -> bool {
+        let waiting = rustix::io::ioctl_fionread(self.answers.get_ref());
+        !self.answers.buffer().is_empty() || waiting.is_ok_and(|num_bytes| num_bytes > 0)
     }
 
     fn set_deadline(&self, wall: Duration, keeper: &Keeper) {
@@ -187,7 +206,7 @@ impl Worker {
     /// Ends the process and says what it died of.
     pub(super) fn autopsy(mut self, fault: &Fault, limits: &Limits) -> Failure {
         let was_late = self.life.watch().was_late;
-        if matches!(fault, Fault::Garbage(_)) {
+        if matches!(fault, Fault::Garbage(_)) || self.has_more_to_say() {
             self.life.kill();
         }
         let (status, words) = self.end();
@@ -273,7 +292,7 @@ fn tail_of(mut stderr: ChildStderr) -> String {
             tail.drain(..tail.len() - MAX_STDERR_BYTES);
         }
     }
-    String::from_utf8_lossy(&tail).trim().replace('\n', "; ")
+    wire::harmless(&String::from_utf8_lossy(&tail).trim().replace('\n', "; "))
 }
 
 /// The kernel's signal for too much processor time: 24 on Linux and macOS.

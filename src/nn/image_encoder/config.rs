@@ -1,13 +1,16 @@
 //! Which network it is: by `config.json`, or by the names of the tensors.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, path::Path};
 
 use candle_core::Tensor;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{convnext, pixels::Pixels, resnet, vision_transformer as vit};
-use crate::nn::{ModelFiles, NnError, Variant};
+use crate::{
+    base::file,
+    nn::{ModelFiles, NnError, Variant},
+};
 
 /// Side where no file says one, in pixels.
 const SIDE_PX: usize = 224;
@@ -156,7 +159,7 @@ fn typed<T: DeserializeOwned>(config: &Value) -> Result<T, String> {
 }
 
 fn json(path: &Path) -> Result<Value, NnError> {
-    let text = fs::read(path).map_err(|e| refuse(path, e.to_string()))?;
+    let text = file::read(path).map_err(|e| refuse(path, e.to_string()))?;
     serde_json::from_slice(&text).map_err(|e| refuse(path, e.to_string()))
 }
 

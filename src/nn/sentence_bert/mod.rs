@@ -18,7 +18,6 @@ mod windows;
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -42,6 +41,7 @@ use super::{
     on_device::{OnDevice, Place},
     unit_length::to_unit_length,
 };
+use crate::base::file;
 
 /// Windows that a device computes at once.
 const BATCH: usize = 32;
@@ -99,7 +99,7 @@ impl SentenceBert {
                 .ok_or_else(|| refuse(&files.weights, format!("there is no {name} beside it")))
         };
         let config = beside(&files.config, "config.json")?;
-        let architecture = fs::read(&config)
+        let architecture = file::read(&config)
             .map_err(|e| e.to_string())
             .and_then(|text| Architecture::parse(&text))
             .map_err(|message| refuse(&config, message))?;
@@ -345,7 +345,8 @@ impl Network {
 
 /// A tokenizer that neither cuts nor pads, and what it puts in front of a text and behind it.
 fn read_tokenizer(path: &Path) -> Result<(Tokenizer, [u32; 2]), String> {
-    let mut tokenizer = Tokenizer::from_file(path).map_err(|e| e.to_string())?;
+    let bytes = file::read(path).map_err(|e| e.to_string())?;
+    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| e.to_string())?;
     tokenizer.with_truncation(None).map_err(|e| e.to_string())?;
     tokenizer.with_padding(None);
     let empty = tokenizer.encode("", true).map_err(|e| e.to_string())?;

@@ -6,12 +6,14 @@
 //! reference: `sentence_transformers.models.Pooling`.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::base::file;
 
 /// How the vectors of a window's tokens become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +111,7 @@ fn check_modules(path: &Path) -> Result<(), String> {
 
 /// The file's content, `None` where there is no file.
 fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, String> {
-    match fs::read(path) {
+    match file::read(path) {
         Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|e| e.to_string()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e.to_string()),
@@ -118,6 +120,8 @@ fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, String
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! The fused network against the plain one, and both against other people's.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, fs, path::PathBuf};
 
 use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;

@@ -70,7 +70,7 @@ impl TransNetV2 {
             network: MODEL.to_owned(),
             message: e.to_string().lines().next().unwrap_or_default().to_owned(),
         };
-        let tensors = candle_core::safetensors::load(weights, device).map_err(refuse)?;
+        let tensors = crate::nn::tensor_file::load(weights, device).map_err(refuse)?;
         let network = if device.is_cpu() {
             let network = FusedNet::load(&architecture, &tensors, Isa::detect()).map_err(refuse)?;
             Network::Fused(Box::new(network))

@@ -12,7 +12,7 @@ use super::{
     WeightsError,
     manifest::{Manifest, Model, Role},
 };
-use crate::base::Digest;
+use crate::base::{Digest, file};
 
 /// The user's weights; cheap to make, holds no file open.
 #[derive(Clone, Debug)]
@@ -189,7 +189,7 @@ impl WeightCache {
         let folder = self.folder_of(id);
         let path = folder.join(RECORD_NAME);
         let damaged = |what: String| WeightsError::Damaged { id: id.to_owned(), what };
-        let text = match fs::read(&path) {
+        let text = match file::read(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 return Err(WeightsError::Absent { id: id.to_owned(), folder });

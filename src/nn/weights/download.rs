@@ -17,7 +17,7 @@ use ureq::{
 };
 
 use super::{WeightsError, pip::PipSettings};
-use crate::base::{Interrupt, Interrupted, Progress};
+use crate::base::{Interrupt, Interrupted, Progress, file};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection that delivers nothing for so long is dropped; the download then goes on anew.
@@ -51,7 +51,7 @@ impl Fetcher {
         let roots = match &settings.cert {
             None => RootCerts::PlatformVerifier, // honours SSL_CERT_FILE and SSL_CERT_DIR
             Some(path) => {
-                let pem = fs::read(path).map_err(WeightsError::io(path))?;
+                let pem = file::read(path).map_err(WeightsError::io(path))?;
                 let certificates = parse_pem(&pem).filter_map(|item| match item {
                     Ok(PemItem::Certificate(certificate)) => Some(certificate),
                     _ => None,

@@ -4,14 +4,14 @@
 //! pip's user guide, "Configuration", for files and variables.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
 
 use super::manifest::Wheel;
-use crate::base::Digest;
+use crate::base::{Digest, file};
 
 const DEFAULT_INDEX: &str = "https://pypi.org/simple";
 /// What a simple index is asked for: JSON, else HTML.
@@ -34,7 +34,7 @@ impl PipSettings {
 
     fn read(var: &dyn Fn(&str) -> Option<String>, files: &[PathBuf]) -> Self {
         let mut settings = Self::default();
-        for text in files.iter().filter_map(|path| fs::read_to_string(path).ok()) {
+        for text in files.iter().filter_map(|path| file::read_to_string(path).ok()) {
             for (key, value) in global_options(&text) {
                 match key.as_str() {
                     "index-url" => settings.index_url = Some(value),
@@ -200,6 +200,8 @@ pub(super) fn resolve(base: &str, reference: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn wheel() -> Wheel {

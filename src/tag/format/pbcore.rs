@@ -38,6 +38,10 @@ impl TagFormat for PbCore {
         Some(Box::new(Collection { out, is_begun: false }))
     }
 
+    fn is_sidecar(&self) -> bool {
+        true
+    }
+
     fn document(&self, tagged: Tagged<'_>) -> io::Result<Option<Vec<u8>>> {
         let mut xml = xml::document()?;
         xml.create_element(ROOT)

@@ -3,23 +3,32 @@
 //! `.cinetag/runs/<run>.jsonl`: one JSON object a line, appended and synced before the file
 //! is touched, and again after. `.cinetag/before/<sha-256>`: what was there. A run that changes
 //! nothing leaves no file.
+//!
+//! A library may come from elsewhere with a journal in it: nothing here is trusted. Folders and
+//! files that are links are refused, paths must be a sidecar's beneath the root, and bytes have
+//! the digest that they are kept under.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::beneath;
 use crate::{
-    base::{Digest, publish_bytes},
+    base::{Digest, own_like_folder, publish_bytes},
     tag::TagError,
 };
 
 /// The folder of journal and before-images, at the root of the tree.
 pub const FOLDER: &str = ".cinetag";
+const RUNS: &str = "runs";
+const IMAGES: &str = "before";
+const ENDING: &str = ".jsonl";
 
 /// What a run was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +41,9 @@ pub struct RunHeader {
     pub model: String,
     /// The sidecars' format.
     pub format: String,
+    /// The bundle, as `--bundle` takes it: a name that the program brings along, or its folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<PathBuf>,
 }
 
 /// What the program knows of a sidecar.
@@ -62,6 +74,9 @@ pub(super) enum Event {
         path: PathBuf,
         /// Its bytes before, by digest; `None` where there was no file.
         before: Option<Digest>,
+        /// When these were last changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        modified: Option<Timestamp>,
         #[serde(flatten)]
         known: Known,
     },
@@ -75,6 +90,18 @@ pub(super) enum Event {
     },
     /// What the run did to it was taken back.
     Undone { path: PathBuf },
+}
+
+impl Event {
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Run(_) => None,
+            Self::Begin { path, .. }
+            | Self::Done { path }
+            | Self::Kept { path, .. }
+            | Self::Undone { path } => Some(path),
+        }
+    }
 }
 
 /// The journal of one run.
@@ -102,12 +129,12 @@ impl Journal {
         if self.open.is_none() {
             let run = new_run(&self.folder, self.header.began)?;
             let mut file = open(&self.folder, &run)?;
-            let path = run_file(&self.folder, &run);
-            write(&mut file, &Event::Run(self.header.clone())).map_err(TagError::file(path))?;
+            write(&mut file, &Event::Run(self.header.clone()))
+                .map_err(TagError::file(&self.folder))?;
             self.open = Some((run, file));
         }
-        let Some((run, file)) = &mut self.open else { return Ok(()) };
-        write(file, event).map_err(TagError::file(run_file(&self.folder, run)))
+        let Some((_, file)) = &mut self.open else { return Ok(()) };
+        write(file, event).map_err(TagError::file(&self.folder))
     }
 
     /// Keeps a file's bytes, once.
@@ -119,27 +146,54 @@ impl Journal {
 /// Keeps bytes below `folder`, once.
 pub(super) fn keep(folder: &Path, bytes: &[u8]) -> Result<Digest, TagError> {
     let digest = Digest::of_bytes(bytes);
-    let path = image(folder, &digest);
-    if !path.exists() {
-        publish_bytes(&path, bytes).map_err(TagError::file(path))?;
+    let images = own_folder(folder, IMAGES, true)?;
+    let path = images.join(digest.to_string());
+    if !beneath::read(&path).is_ok_and(|kept| kept.as_deref() == Some(bytes)) {
+        publish_bytes(&path, bytes).map_err(TagError::file(&path))?;
+        own_like_folder(&path);
     }
     Ok(digest)
 }
 
-/// Where the bytes with a digest are kept.
-pub(super) fn image(folder: &Path, digest: &Digest) -> PathBuf {
-    folder.join("before").join(digest.to_string())
+/// The bytes that were kept under a digest.
+pub(super) fn image(folder: &Path, digest: &Digest) -> Result<Vec<u8>, TagError> {
+    let path = own_folder(folder, IMAGES, false)?.join(digest.to_string());
+    let kept = beneath::read(&path).map_err(TagError::file(&path))?;
+    kept.filter(|bytes| Digest::of_bytes(bytes) == *digest).ok_or_else(|| {
+        TagError::file(path)(io::Error::other("it is not what was kept under its name"))
+    })
+}
+
+/// A folder of the journal, which must be no link.
+fn own_folder(folder: &Path, name: &str, make: bool) -> Result<PathBuf, TagError> {
+    let path = folder.join(name);
+    for part in [folder, &path] {
+        match fs::symlink_metadata(part) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => {
+                let error = io::Error::other("it is no folder, so it is no journal of cinetag's");
+                return Err(TagError::file(part)(error));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
+                fs::create_dir(part).map_err(TagError::file(part))?;
+                own_like_folder(part);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(TagError::file(part)(error)),
+        }
+    }
+    Ok(path)
 }
 
 /// Appends an event to the journal of an earlier run.
 pub(super) fn append_to(folder: &Path, run: &str, event: &Event) -> Result<(), TagError> {
     let mut file = open(folder, run)?;
-    write(&mut file, event).map_err(TagError::file(run_file(folder, run)))
+    write(&mut file, event).map_err(TagError::file(folder))
 }
 
 /// All runs of a tree, oldest first.
 pub(super) fn runs(folder: &Path) -> Result<Vec<String>, TagError> {
-    let path = folder.join("runs");
+    let path = own_folder(folder, RUNS, false)?;
     let entries = match fs::read_dir(&path) {
         Ok(entries) => entries,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -148,7 +202,7 @@ pub(super) fn runs(folder: &Path) -> Result<Vec<String>, TagError> {
     let mut runs = Vec::new();
     for entry in entries {
         let name = entry.map_err(TagError::file(&path))?.file_name();
-        runs.extend(name.to_str().and_then(|name| name.strip_suffix(".jsonl")).map(str::to_owned));
+        runs.extend(name.to_str().and_then(|name| name.strip_suffix(ENDING)).map(str::to_owned));
     }
     runs.sort();
     Ok(runs)
@@ -156,21 +210,37 @@ pub(super) fn runs(folder: &Path) -> Result<Vec<String>, TagError> {
 
 /// The events of a run. A last line that a crash cut off is passed over.
 pub(super) fn events(folder: &Path, run: &str) -> Result<Vec<Event>, TagError> {
-    let path = run_file(folder, run);
-    let text = fs::read_to_string(&path).map_err(TagError::file(&path))?;
+    let path = own_folder(folder, RUNS, false)?.join(format!("{run}{ENDING}"));
+    let refused = |number: usize, error: String| {
+        let line = io::Error::other(format!("line {}: {error}", number + 1));
+        TagError::file(&path)(line)
+    };
+    let bytes = beneath::read(&path).map_err(TagError::file(&path))?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
     let mut events = Vec::new();
-    for line in text.lines() {
-        match serde_json::from_str(line) {
-            Ok(event) => events.push(event),
+    for (number, line) in text.lines().enumerate() {
+        let event: Event = match serde_json::from_str(line) {
+            Ok(event) => event,
             Err(_) if !text.ends_with('\n') => break,
-            Err(error) => return Err(TagError::file(path)(error.into())),
+            Err(error) => return Err(refused(number, error.to_string())),
+        };
+        if let Some((path, why)) = event.path().and_then(|path| Some((path, beneath::unfit(path)?)))
+        {
+            return Err(refused(number, format!("{}: {why}", path.display())));
         }
+        events.push(event);
     }
     Ok(events)
 }
 
-fn run_file(folder: &Path, run: &str) -> PathBuf {
-    folder.join("runs").join(format!("{run}.jsonl"))
+/// What the last run of a tree was, also one that was undone.
+pub(super) fn last_header(folder: &Path) -> Result<Option<RunHeader>, TagError> {
+    let Some(run) = runs(folder)?.pop() else { return Ok(None) };
+    let header = events(folder, &run)?.into_iter().find_map(|event| match event {
+        Event::Run(header) => Some(header),
+        _ => None,
+    });
+    Ok(header)
 }
 
 /// A name by the time, later than all names that are there.
@@ -185,10 +255,13 @@ fn new_run(folder: &Path, began: Timestamp) -> Result<String, TagError> {
 }
 
 fn open(folder: &Path, run: &str) -> Result<File, TagError> {
-    let path = run_file(folder, run);
-    let parent = folder.join("runs");
-    fs::create_dir_all(&parent).map_err(TagError::file(parent))?;
-    OpenOptions::new().create(true).append(true).open(&path).map_err(TagError::file(path))
+    let path = own_folder(folder, RUNS, true)?.join(format!("{run}{ENDING}"));
+    let no_link = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).custom_flags(no_link);
+    let file = options.open(&path).map_err(TagError::file(&path))?;
+    own_like_folder(&path);
+    Ok(file)
 }
 
 fn write(file: &mut File, event: &Event) -> io::Result<()> {

@@ -5,7 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::journal::{self, Event, FOLDER, Known};
+use jiff::Timestamp;
+
+use super::{
+    beneath,
+    journal::{self, Event, FOLDER, Known},
+};
 use crate::{base::Digest, tag::TagError};
 
 /// Sidecars by their path from the root.
@@ -54,6 +59,8 @@ pub(super) struct Change {
     pub(super) is_written: bool,
     /// The bytes before; `None` where there was no file.
     pub(super) before: Option<Digest>,
+    /// When these were last changed.
+    pub(super) modified: Option<Timestamp>,
     pub(super) known: Known,
     pub(super) is_undone: bool,
 }
@@ -69,8 +76,9 @@ pub(super) fn changes(
     for event in journal::events(folder, run)? {
         match event {
             Event::Run(_) => {}
-            Event::Begin { path, before, known } => {
-                let change = Change { is_written: true, before, known, is_undone: false };
+            Event::Begin { path, before, modified, known } => {
+                let is_undone = false;
+                let change = Change { is_written: true, before, modified, known, is_undone };
                 begun.insert(path, change);
             }
             Event::Done { path } => {
@@ -80,7 +88,8 @@ pub(super) fn changes(
             }
             Event::Kept { path, known } => {
                 let before = known.after;
-                let change = Change { is_written: false, before, known, is_undone: false };
+                let (modified, is_undone) = (None, false);
+                let change = Change { is_written: false, before, modified, known, is_undone };
                 changes.insert(path, change);
             }
             Event::Undone { path } => {
@@ -92,7 +101,8 @@ pub(super) fn changes(
     }
     // A crash between the write and its line: the file itself says whether it was written.
     for (path, change) in begun {
-        let now = Digest::of_file(&root.join(&path)).ok();
+        let file = beneath::resolve(root, &path).and_then(|file| beneath::read(&file));
+        let now = file.ok().flatten().map(|bytes| Digest::of_bytes(&bytes));
         if now == change.known.after && now != change.before {
             changes.insert(path, change);
         }

@@ -6,12 +6,15 @@
 //! What people decided stays: a locked file, a genre of theirs, and a genre of ours that they
 //! took out. All of it is remembered in `.cinetag/` at the root of the tree ([`Memory`]).
 
+mod beneath;
 mod journal;
 mod memory;
 mod nfo;
 mod undo;
 mod writer;
 mod xml_text;
+
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -20,6 +23,8 @@ pub use memory::Memory;
 pub(super) use nfo::update as update_nfo;
 pub use undo::{Undone, last_run, undo};
 pub use writer::{Place, SidecarReport, SidecarWriter};
+
+use super::TagError;
 
 /// A sidecar as it stands, and what the program remembers of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,5 +67,15 @@ impl Update {
     }
 }
 
+/// What the last run of the tree at `root` was; `None` where it was never tagged.
+///
+/// # Errors
+/// Its journal cannot be read.
+pub fn last_header(root: &Path) -> Result<Option<RunHeader>, TagError> {
+    journal::last_header(&root.join(FOLDER))
+}
+
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

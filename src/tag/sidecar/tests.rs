@@ -268,6 +268,7 @@ impl Tree {
             cinetag: "0".to_owned(),
             model: "m@1".to_owned(),
             format: format.name().to_owned(),
+            bundle: None,
         };
         let target = PathBuf::from("Film (1995)/movie").with_extension(format.extension());
         let origin = (tree != self.root()).then(|| self.root().join(&target));
@@ -288,18 +289,22 @@ fn a_run_is_undone_byte_for_byte() {
         let tree = Tree::new(Some(&original));
         let run = tree.run(&["Thriller"], "a").run.unwrap();
         assert_ne!(tree.bytes(), original);
-        assert_eq!(last_run(tree.root()).unwrap(), Some(run.clone()));
-        let undone = undo(tree.root(), &run, false).unwrap();
+        assert_eq!(last_run(tree.root(), Path::new("")).unwrap(), Some(run.clone()));
+        let undone = undo(tree.root(), Path::new(""), &run, false).unwrap();
         assert_eq!((undone.restored.len(), undone.changed_since.len()), (1, 0));
         assert_eq!(tree.bytes(), original);
-        assert_eq!(undo(tree.root(), &run, false).unwrap().restored.len(), 0, "once is enough");
-        assert_eq!(last_run(tree.root()).unwrap(), None);
+        assert_eq!(
+            undo(tree.root(), Path::new(""), &run, false).unwrap().restored.len(),
+            0,
+            "once is enough"
+        );
+        assert_eq!(last_run(tree.root(), Path::new("")).unwrap(), None);
         // Undone is not taken out: it may be given again.
         assert_eq!(tree.run(&["Thriller"], "a").num_changed, 1);
     }
     let tree = Tree::new(None);
     let run = tree.run(&["Thriller"], "a").run.unwrap();
-    undo(tree.root(), &run, false).unwrap();
+    undo(tree.root(), Path::new(""), &run, false).unwrap();
     assert!(!tree.nfo().exists(), "a new file goes again");
 }
 
@@ -309,14 +314,14 @@ fn undoing_leaves_what_was_changed_since() {
     let run = tree.run(&["Thriller"], "a").run.unwrap();
     let edited = String::from_utf8(tree.bytes()).unwrap().replace("locks", "keys").into_bytes();
     fs::write(tree.nfo(), &edited).unwrap();
-    let undone = undo(tree.root(), &run, false).unwrap();
+    let undone = undo(tree.root(), Path::new(""), &run, false).unwrap();
     assert_eq!((undone.restored.len(), undone.changed_since.len()), (0, 1));
     assert_eq!(tree.bytes(), edited);
-    assert_eq!(undo(tree.root(), &run, true).unwrap().restored.len(), 1);
+    assert_eq!(undo(tree.root(), Path::new(""), &run, true).unwrap().restored.len(), 1);
     assert_eq!(tree.bytes(), KODI);
     let kept = tree.root().join(FOLDER).join("before").join(Digest::of_bytes(&edited).to_string());
     assert_eq!(fs::read(kept).unwrap(), edited, "even what was forced is not lost");
-    let error = undo(tree.root(), "20000101-000000", false).unwrap_err();
+    let error = undo(tree.root(), Path::new(""), "20000101-000000", false).unwrap_err();
     assert!(crate::base::Hinted::hint(&error).unwrap().contains(&run), "{error}");
 }
 

@@ -7,14 +7,15 @@ use std::{
 };
 
 use diffy::DiffOptions;
+use jiff::Timestamp;
 
 use super::{
-    Existing, Memory, RunHeader, Update,
+    Existing, Memory, RunHeader, Update, beneath,
     journal::{Event, Journal, Known},
     xml_text,
 };
 use crate::{
-    base::{Digest, publish_bytes},
+    base::{Digest, replace_bytes},
     tag::{
         TagError, TagSink,
         format::{TagFormat, Tagged},
@@ -58,7 +59,7 @@ pub struct SidecarWriter<'a> {
     memory: Memory,
     journal: Journal,
     /// Told the differences instead of writing.
-    dry_run: Option<&'a mut dyn FnMut(String)>,
+    dry_run: Option<&'a dyn Fn(String)>,
     report: SidecarReport,
 }
 
@@ -73,7 +74,7 @@ impl<'a> SidecarWriter<'a> {
         format: &'static dyn TagFormat,
         places: Vec<Place>,
         header: RunHeader,
-        dry_run: Option<&'a mut dyn FnMut(String)>,
+        dry_run: Option<&'a dyn Fn(String)>,
     ) -> Result<Self, TagError> {
         Ok(Self {
             root: root.to_owned(),
@@ -96,21 +97,21 @@ impl<'a> SidecarWriter<'a> {
     /// One sidecar; an error of a file is this file's alone.
     fn update(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), TagError> {
         let place = self.places[idx].clone();
-        let path = real(&self.root.join(&place.target));
-        let read = |path: &Path| match fs::read(path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e),
+        let path = match self.resolve(&place) {
+            Ok(path) => path,
+            Err(e) => return self.failed(place.target, &e),
         };
-        let current = match read(&path) {
-            Ok(current) => current,
+        let current = match path.as_deref().map(beneath::read).transpose() {
+            Ok(current) => current.flatten(),
             Err(e) => return self.failed(place.target, &e),
         };
         let origin = match (&current, &place.origin) {
-            (None, Some(origin)) => match read(origin) {
-                Ok(bytes) => bytes,
-                Err(e) => return self.failed(place.target, &e),
-            },
+            (None, Some(origin)) => {
+                match fs::canonicalize(origin).map_or(Ok(None), |path| beneath::read(&path)) {
+                    Ok(bytes) => bytes,
+                    Err(e) => return self.failed(place.target, &e),
+                }
+            }
             _ => None,
         };
         let known = self.memory.get(&place.target);
@@ -130,8 +131,16 @@ impl<'a> SidecarWriter<'a> {
                 return Ok(());
             }
         };
+        let is_lost = |genre: &String| !given.contains(genre) && !removed.contains(genre);
+        if let Some((modality, reason)) = tagged.tags.unread()
+            && existing.given.iter().any(is_lost)
+        {
+            let reason = format!("tags stay, since {modality} cannot be read now ({reason})");
+            self.report.left.insert(place.target, reason);
+            return Ok(());
+        }
         let is_same = current.as_deref() == Some(bytes.as_slice());
-        if let (Some(tell), false) = (&mut self.dry_run, is_same) {
+        if let (Some(tell), false) = (self.dry_run, is_same) {
             tell(difference(&place.target, current.as_deref(), &bytes));
         }
         let after = Some(Digest::of_bytes(&bytes));
@@ -146,13 +155,17 @@ impl<'a> SidecarWriter<'a> {
             }
             return Ok(());
         }
-        if self.dry_run.is_none() {
+        if self.dry_run.is_none()
+            && let Some(path) = &path
+        {
             let before = current.as_deref().map(|bytes| self.journal.keep(bytes)).transpose()?;
-            let path_from_root = place.target.clone();
-            self.journal.append(&Event::Begin { path: path_from_root, before, known: new })?;
+            let modified = fs::metadata(path).and_then(|found| found.modified()).ok();
+            let modified = modified.and_then(|time| Timestamp::try_from(time).ok());
+            let target = place.target.clone();
+            self.journal.append(&Event::Begin { path: target, before, modified, known: new })?;
             // Somebody may have saved it while the film was looked at.
-            let written = match read(&path) {
-                Ok(now) if now == current => publish_bytes(&path, &bytes),
+            let written = match beneath::read(path) {
+                Ok(now) if now == current => replace_bytes(path, &bytes),
                 Ok(_) => Err(io::Error::other("it was changed a moment ago")),
                 Err(e) => Err(e),
             };
@@ -166,6 +179,21 @@ impl<'a> SidecarWriter<'a> {
             None => self.report.num_new += 1,
         }
         Ok(())
+    }
+
+    /// The file of a place; `None` where nothing is written and its folder is not there.
+    fn resolve(&self, place: &Place) -> io::Result<Option<PathBuf>> {
+        // A tree of its own has the library's folders.
+        if place.origin.is_some() && self.dry_run.is_none() {
+            beneath::make_folders(&self.root, &place.target)?;
+        }
+        match beneath::resolve(&self.root, &place.target) {
+            Ok(path) => Ok(Some(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.dry_run.is_some() => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     #[allow(clippy::unnecessary_wraps)] // what the caller gives back
@@ -186,11 +214,6 @@ impl TagSink for SidecarWriter<'_> {
     fn write(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), TagError> {
         self.update(idx, tagged, inputs)
     }
-}
-
-/// The file that a link points to: a link is not replaced by a file.
-fn real(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// A unified diff.

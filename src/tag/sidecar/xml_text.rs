@@ -76,9 +76,12 @@ impl<'a> XmlText<'a> {
 
     /// The elements directly in a child of the root.
     pub(super) fn inside(&self, child: &Element) -> impl Iterator<Item = &Element> {
+        // They stand in the order of their starts: looked through once, not once for each child.
         let span = child.span.clone();
-        let is_inside = move |e: &&Element| e.depth == 2 && span.contains(&e.span.start);
-        self.elements.iter().filter(is_inside)
+        let first = self.elements.partition_point(|element| element.span.start < span.start);
+        let within = self.elements[first..].iter();
+        let within = within.take_while(move |element| element.span.start < span.end);
+        within.filter(|element| element.depth == 2)
     }
 
     /// The text of an element: references and CDATA resolved, comments left out, trimmed.

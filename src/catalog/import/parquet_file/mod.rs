@@ -31,7 +31,7 @@ pub(super) use lines::ParquetLines;
 
 use super::record::Value;
 use crate::{
-    base::publish_file,
+    base::{file, publish_file},
     catalog::{CatalogError, jsonl},
 };
 
@@ -48,7 +48,7 @@ pub(in crate::catalog) fn write(
         let mut writer = begin(temporary, columns)?;
         let mut group = Group::default();
         let mut keys = Vec::new();
-        for line in BufReader::with_capacity(1 << 20, File::open(catalog)?).lines() {
+        for line in BufReader::with_capacity(1 << 20, file::open(catalog)?).lines() {
             let row = jsonl::values(&line?, &mut keys)?;
             let row: Vec<_> =
                 row.iter().map(|(name, value)| (&**name, Value::Json(value))).collect();

@@ -1,13 +1,13 @@
 //! The format from before torch 1.6: pickles, then the storages, one after the other.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    io::Cursor,
+use std::collections::{BTreeMap, HashMap};
+
+use super::{
+    CheckpointError, RawTensor, budget, gather,
+    pickle::{Node, Pickle},
+    size_of, tensor_views,
 };
-
-use candle_core::pickle::Object;
-
-use super::{CheckpointError, RawTensor, gather, size_of, tensor_views, unpickle};
+use crate::nn::checkpoint::Reader;
 
 /// Pickled magic number of `torch/serialization.py`; the file starts with it.
 pub(super) const MAGIC: &[u8] =
@@ -17,20 +17,16 @@ const PROTOCOL: i64 = 1001;
 
 /// Reads what begins with [`MAGIC`].
 pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, RawTensor>, CheckpointError> {
-    let mut cursor = Cursor::new(&bytes[MAGIC.len()..]);
-    let protocol = unpickle(&mut cursor)?;
-    if protocol.clone().int_or_long().ok() != Some(PROTOCOL) {
-        return Err(CheckpointError::torch(format!(
-            "expected protocol {PROTOCOL}, got {protocol:?}"
-        )));
+    let mut reader = Reader { rest: &bytes[MAGIC.len()..], format: "a torch checkpoint" };
+    if *Pickle::read(&mut reader)?.root() != Node::Int(PROTOCOL) {
+        return Err(CheckpointError::torch(format!("its protocol is not {PROTOCOL}")));
     }
-    unpickle(&mut cursor)?; // sizes of C types on the machine that wrote it
-    let state_dict = unpickle(&mut cursor)?;
-    let views = tensor_views(state_dict)?;
-    let keys = strings(unpickle(&mut cursor)?)?;
+    Pickle::read(&mut reader)?; // sizes of C types on the machine that wrote it
+    let views = tensor_views(&Pickle::read(&mut reader)?)?;
+    let keys = strings(&Pickle::read(&mut reader)?)?;
 
     // Per storage: a count of elements, then the elements.
-    let mut rest = &cursor.get_ref()[cursor.position() as usize..];
+    let mut rest = reader.rest;
     let dtype_of: HashMap<_, _> =
         views.iter().map(|(_, view)| (view.storage.as_str(), view.dtype)).collect();
     let mut storages = HashMap::new();
@@ -50,15 +46,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, RawTensor>, Checkpoi
         storages.insert(key.as_str(), storage);
         rest = tail;
     }
-    gather(&views, |key| storages.get(key).copied())
+    gather(&views, budget(bytes.len()), |key| storages.get(key).copied())
 }
 
-fn strings(object: Object) -> Result<Vec<String>, CheckpointError> {
-    let Object::List(items) = object else {
+fn strings(pickle: &Pickle<'_>) -> Result<Vec<String>, CheckpointError> {
+    let Node::List(items) = pickle.root() else {
         return Err(CheckpointError::torch("the list of storages is missing"));
     };
+    let name = |item| pickle.text(item).map(str::to_owned);
     items
-        .into_iter()
-        .map(|item| item.unicode().map_err(|_| CheckpointError::torch("a storage has no name")))
+        .iter()
+        .map(|&item| name(item).ok_or_else(|| CheckpointError::torch("a storage has no name")))
         .collect()
 }

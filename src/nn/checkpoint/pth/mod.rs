@@ -4,18 +4,23 @@
 //! source: `torch/serialization.py`. A pickle names the tensors, each a view of a storage;
 //! `zipped` has the storages as members of a zip file (since 1.6), `legacy` behind the
 //! pickle (before). Weights found in the wild store convolution kernels with strides of another
-//! layout, so elements are gathered. No code of a pickle runs.
+//! layout, so elements are gathered. No code of a pickle runs, and none costs more than a fixed
+//! multiple of its file (`budget`).
 //! reference: `torch.save`, PyTorch 2, both formats.
 
 mod legacy;
+mod pickle;
 mod zipped;
 
-use std::{collections::BTreeMap, io::Cursor};
+use std::collections::BTreeMap;
 
-use candle_core::pickle::{Object, Stack};
 use safetensors::Dtype;
 
+use self::pickle::{Id, Node, Pickle};
 use super::{CheckpointError, RawTensor};
+
+/// Axes of a tensor; torch itself has 64 at most, networks 5.
+const MAX_AXES: usize = 32;
 
 /// Does the file start as such a checkpoint does?
 #[must_use]
@@ -37,9 +42,24 @@ pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, RawTensor>, CheckpointError
     }
 }
 
-/// The tensors of these views, whose storages are found by name.
+/// So many bytes a checkpoint may unfold to: torch stores elements uncompressed, and few of them
+/// belong to several tensors.
+fn budget(file_bytes: usize) -> usize {
+    file_bytes.saturating_mul(4).saturating_add(16 << 20)
+}
+
+/// Takes bytes out of a budget.
+fn spend(left: &mut usize, bytes: usize) -> Result<(), CheckpointError> {
+    *left = left.checked_sub(bytes).ok_or_else(|| {
+        CheckpointError::torch("it unfolds to far more bytes than a file of its size holds")
+    })?;
+    Ok(())
+}
+
+/// The tensors of these views, whose storages are found by name; `left` bytes at most.
 fn gather<'a>(
     views: &[(String, View)],
+    mut left: usize,
     storage: impl Fn(&str) -> Option<&'a [u8]>,
 ) -> Result<BTreeMap<String, RawTensor>, CheckpointError> {
     views
@@ -51,12 +71,20 @@ fn gather<'a>(
                     view.storage
                 ))
             })?;
+            if view.num_bytes().is_none_or(|bytes| bytes > storage.len()) {
+                return Err(CheckpointError::torch(format!(
+                    "{name} of shape {:?} is larger than its storage of {} bytes",
+                    view.shape,
+                    storage.len()
+                )));
+            }
             let data = view.gather(storage).ok_or_else(|| {
                 CheckpointError::torch(format!(
                     "{name} of shape {:?} reaches beyond its storage",
                     view.shape
                 ))
             })?;
+            spend(&mut left, data.len())?;
             Ok((name.clone(), RawTensor { dtype: view.dtype, shape: view.shape.clone(), data }))
         })
         .collect()
@@ -72,7 +100,13 @@ struct View {
 }
 
 impl View {
-    /// The elements in row-major order; `None` where one lies outside the storage.
+    /// Of all its elements; `None` where no number can say it.
+    fn num_bytes(&self) -> Option<usize> {
+        self.shape.iter().try_fold(size_of(self.dtype), |bytes, dim| bytes.checked_mul(*dim))
+    }
+
+    /// The elements in row-major order; `None` where one lies outside the storage. The caller has
+    /// seen that they are no more bytes than the storage.
     fn gather(&self, storage: &[u8]) -> Option<Vec<u8>> {
         let size = size_of(self.dtype);
         let count = self.shape.iter().try_fold(1_usize, |count, dim| count.checked_mul(*dim))?;
@@ -105,78 +139,68 @@ impl View {
     }
 }
 
-fn unpickle(cursor: &mut Cursor<&[u8]>) -> Result<Object, CheckpointError> {
-    let mut stack = Stack::empty();
-    stack
-        .read_loop(cursor)
-        .and_then(|()| stack.finalize())
-        .map_err(|e| CheckpointError::torch(format!("a pickle in it cannot be read: {e}")))
-}
-
-fn tensor_views(state_dict: Object) -> Result<Vec<(String, View)>, CheckpointError> {
-    let entries = state_dict
-        .dict()
-        .map_err(|_| CheckpointError::torch("it holds no dictionary of tensors"))?;
+fn tensor_views(pickle: &Pickle<'_>) -> Result<Vec<(String, View)>, CheckpointError> {
+    let Node::Dict(entries) = pickle.root() else {
+        return Err(CheckpointError::torch("it holds no dictionary of tensors"));
+    };
     let mut views = Vec::new();
     for (name, value) in entries {
-        if let (Object::Unicode(name), value @ Object::Reduce { .. }) = (name, value) {
-            let view = tensor_view(value)
+        if let Some(name) = pickle.text(*name) {
+            let view = tensor_view(pickle, *value)
                 .map_err(|what| CheckpointError::torch(format!("{name}: {what}")))?;
-            views.extend(view.map(|view| (name, view)));
+            views.extend(view.map(|view| (name.to_owned(), view)));
         }
     }
     Ok(views)
 }
 
 /// `None` where the object is no tensor.
-fn tensor_view(object: Object) -> Result<Option<View>, String> {
-    let Object::Reduce { callable, args } = object else { return Ok(None) };
-    let Object::Class { module_name, class_name } = *callable else { return Ok(None) };
-    let mut args = args.tuple().map_err(|_| "unexpected arguments")?.into_iter();
-    match (module_name.as_str(), class_name.as_str()) {
-        ("torch._utils", "_rebuild_parameter") => {
-            return args.next().map_or(Ok(None), tensor_view);
+fn tensor_view(pickle: &Pickle<'_>, object: Id) -> Result<Option<View>, String> {
+    let Node::Call(callable, args) = pickle.get(object) else { return Ok(None) };
+    let args = pickle.tuple(*args).ok_or("unexpected arguments")?;
+    match pickle.get(*callable) {
+        // As deep as values may stand in each other.
+        Node::Class("torch._utils", "_rebuild_parameter") => {
+            return args.first().map_or(Ok(None), |inner| tensor_view(pickle, *inner));
         }
-        ("torch._utils", "_rebuild_tensor_v2") => {}
+        Node::Class("torch._utils", "_rebuild_tensor_v2") => {}
         _ => return Ok(None),
     }
-    let mut next = || args.next().ok_or("too few arguments");
-    let (storage, offset, shape, stride) = (next()?, next()?, next()?, next()?);
-    let mut storage = storage
-        .persistent_load()
-        .and_then(Object::tuple)
-        .map_err(|_| "unexpected storage")?
-        .into_iter()
-        .skip(1); // the word "storage"
-    let class = storage.next().and_then(|class| class.class().ok());
-    let key = storage.next().and_then(|key| key.unicode().ok());
-    let (Some((_, class)), Some(key)) = (class, key) else {
+    let [storage, offset, shape, stride, ..] = *args else {
+        return Err("too few arguments".to_owned());
+    };
+    let place = match pickle.get(storage) {
+        Node::Persistent(place) => pickle.tuple(*place),
+        _ => None,
+    };
+    // The word "storage", its class and name, then device, count and, in very old files, a view
+    // into another storage.
+    let Some([_, class, key, rest @ ..]) = place else {
         return Err("unexpected storage".to_owned());
     };
-    // Then device, count and, in very old files, a view into another storage.
-    if !matches!(storage.nth(2), None | Some(Object::None)) {
+    let (Node::Class(_, class), Some(key)) = (pickle.get(*class), pickle.text(*key)) else {
+        return Err("unexpected storage".to_owned());
+    };
+    if rest.get(2).is_some_and(|view| *pickle.get(*view) != Node::Nothing) {
         return Err("a storage that is a view of another one is not supported".to_owned());
     }
-    let dtype = dtype_of(&class).ok_or_else(|| format!("element type {class} is not supported"))?;
-    let (shape, stride) = (sizes(shape)?, sizes(stride)?);
+    let dtype = dtype_of(class).ok_or_else(|| format!("element type {class} is not supported"))?;
+    let (shape, stride) = (sizes(pickle, shape)?, sizes(pickle, stride)?);
     if shape.len() != stride.len() {
         return Err(format!("shape {shape:?} with strides {stride:?}"));
     }
-    let offset = size(offset)?;
-    Ok(Some(View { storage: key, dtype, offset, shape, stride }))
+    let offset = pickle.size(offset).ok_or("its offset is no number of elements")?;
+    Ok(Some(View { storage: key.to_owned(), dtype, offset, shape, stride }))
 }
 
-fn size(object: Object) -> Result<usize, String> {
-    let number = object.int_or_long().map_err(|other| format!("{other:?} is no number"))?;
-    usize::try_from(number).map_err(|_| format!("{number} is negative"))
-}
-
-fn sizes(object: Object) -> Result<Vec<usize>, String> {
-    object
-        .tuple()
-        .map_err(|other| format!("{other:?} is no tuple"))?
-        .into_iter()
-        .map(size)
+fn sizes(pickle: &Pickle<'_>, tuple: Id) -> Result<Vec<usize>, String> {
+    let sizes = pickle.tuple(tuple).ok_or("its shape is no tuple")?;
+    if sizes.len() > MAX_AXES {
+        return Err(format!("it has {} axes, more than {MAX_AXES}", sizes.len()));
+    }
+    sizes
+        .iter()
+        .map(|size| pickle.size(*size).ok_or_else(|| "its shape has what is no size".to_owned()))
         .collect()
 }
 
@@ -225,6 +249,81 @@ mod tests {
         assert_eq!(view(0, &[0, 9], &[9, 1]).gather(&storage).unwrap(), [0; 0]);
         assert_eq!(view(1, &[3, 2], &[1, 3]).gather(&storage), None);
         assert_eq!(view(0, &[usize::MAX, 2], &[1, 1]).gather(&storage), None);
+    }
+
+    /// A text, a tuple of numbers, a tensor `w` of the storage `0`, as a pickle has them.
+    fn text(text: &str) -> Vec<u8> {
+        [&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()
+    }
+
+    fn numbers(numbers: &[i64]) -> Vec<u8> {
+        let each = numbers.iter().flat_map(|n| [&b"\x8a\x08"[..], &n.to_le_bytes()].concat());
+        [b"(".to_vec(), each.collect(), b"t".to_vec()].concat()
+    }
+
+    fn tensor(shape: &[i64], stride: &[i64]) -> Vec<u8> {
+        let storage = [
+            b"((".to_vec(),
+            text("storage"),
+            b"ctorch\nFloatStorage\n".to_vec(),
+            [text("0"), text("cpu")].concat(),
+            b"K\x01tQ".to_vec(),
+        ];
+        let view = [b"K\0".to_vec(), numbers(shape), numbers(stride), b"\x89)t".to_vec()];
+        let call = b"ctorch._utils\n_rebuild_tensor_v2\n".to_vec();
+        [call, storage.concat(), view.concat(), b"R".to_vec()].concat()
+    }
+
+    /// A state dict of these tensors over one storage.
+    fn checkpoint(tensors: &[(&str, Vec<u8>)], storage: &[u8], deflated: bool) -> Vec<u8> {
+        use std::io::Write;
+        let entries = tensors.iter().flat_map(|(name, tensor)| [text(name), tensor.clone()]);
+        let entries = entries.collect::<Vec<_>>().concat();
+        let pickle = [&b"\x80\x02}("[..], &entries, b"u."].concat();
+        let mut file = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default().compression_method(if deflated {
+            zip::CompressionMethod::Deflated
+        } else {
+            zip::CompressionMethod::Stored
+        });
+        for (name, content) in [("a/data.pkl", pickle.as_slice()), ("a/data/0", storage)] {
+            file.start_file(name, options).unwrap();
+            file.write_all(content).unwrap();
+        }
+        file.finish().unwrap().into_inner()
+    }
+
+    fn refusal(tensors: &[(&str, Vec<u8>)], storage: &[u8], deflated: bool) -> String {
+        read(&checkpoint(tensors, storage, deflated)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_tensor_is_never_larger_than_its_storage() {
+        let two = [1_f32, 2.0].map(f32::to_le_bytes).concat();
+        let whole = checkpoint(&[("w", tensor(&[2], &[1]))], &two, true);
+        assert_eq!(read(&whole).unwrap()["w"].data, two);
+        for count in [3, 1 << 20, 1 << 40, i64::MAX] {
+            let message = refusal(&[("w", tensor(&[count], &[0]))], &two, true);
+            assert!(message.contains("w of shape") && message.contains("8 bytes"), "{message}");
+        }
+        assert!(refusal(&[("w", tensor(&[-1], &[1]))], &two, true).contains("no size"));
+        assert!(refusal(&[("w", tensor(&[1; 33], &[1; 33]))], &two, true).contains("33 axes"));
+    }
+
+    #[test]
+    fn a_small_file_does_not_unfold_to_a_large_one() {
+        let zeros = vec![0_u8; 32 << 20];
+        let bomb = checkpoint(&[("w", tensor(&[1], &[1]))], &zeros, true);
+        assert!(bomb.len() < 1 << 20);
+        let message = read(&bomb).unwrap_err().to_string();
+        assert!(message.contains("a/data/0 is larger"), "{message}");
+        // Many tensors of one storage.
+        let names: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+        let shared: Vec<(&str, Vec<u8>)> =
+            names.iter().map(|name| (name.as_str(), tensor(&[1 << 18], &[1]))).collect();
+        let message = refusal(&shared, &zeros[..1 << 20], false);
+        assert!(message.contains("unfolds to far more bytes"), "{message}");
+        assert_eq!(read(&checkpoint(&shared[..3], &zeros[..1 << 20], false)).unwrap().len(), 3);
     }
 
     #[test]

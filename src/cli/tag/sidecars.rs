@@ -1,0 +1,106 @@
+//! The sidecars of one run: a writer for each tree, and what came of them in words.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::{Console, titles::Found};
+use crate::{
+    base::Digest,
+    tag::{
+        Bundle, TagError, TagSink,
+        format::{TagFormat, Tagged},
+        sidecar::{RunHeader, SidecarReport, SidecarWriter},
+    },
+};
+
+/// Files that are left alone or failed are named up to this many; the rest is counted.
+const MAX_NAMED: usize = 20;
+
+/// Writes the sidecars of titles that may lie in several trees.
+pub(super) struct Sidecars<'a> {
+    writers: Vec<(PathBuf, SidecarWriter<'a>)>,
+    /// `[titles]`: whose it is, and its number there.
+    of_title: Vec<(usize, usize)>,
+}
+
+impl<'a> Sidecars<'a> {
+    /// Writers for the trees that were found; `None` where there are none.
+    pub(super) fn new(
+        format: &'static dyn TagFormat,
+        found: &Found,
+        bundle: &Bundle,
+        began: Timestamp,
+        dry_run: Option<&'a dyn Fn(String)>,
+    ) -> Result<Option<Self>, TagError> {
+        if found.trees.is_empty() {
+            return Ok(None);
+        }
+        let header = RunHeader {
+            began,
+            cinetag: env!("CARGO_PKG_VERSION").to_owned(),
+            model: bundle.model_name(),
+            format: format.name().to_owned(),
+            bundle: Some(super::bundle::asked_for(bundle)),
+        };
+        let several = found.trees.len() > 1;
+        let mut places = vec![Vec::new(); found.trees.len()];
+        let mut of_title = Vec::new();
+        for (idx, nfo) in found.library.nfos.iter().enumerate() {
+            let holds = |tree: &PathBuf| !several || nfo.starts_with(tree);
+            let tree_idx = found.trees.iter().position(holds).unwrap_or(0);
+            let tree = &found.trees[tree_idx];
+            let root = if several { tree } else { &found.root };
+            of_title.push((tree_idx, places[tree_idx].len()));
+            places[tree_idx].push(found.library.place(idx, root, tree, format.extension()));
+        }
+        let mut writers = Vec::new();
+        for (tree, places) in found.trees.iter().zip(places) {
+            let writer = SidecarWriter::new(tree, format, places, header.clone(), dry_run)?;
+            writers.push((tree.clone(), writer));
+        }
+        Ok(Some(Self { writers, of_title }))
+    }
+
+    /// What became of them, by tree.
+    pub(super) fn finish(self) -> Vec<(PathBuf, SidecarReport)> {
+        self.writers.into_iter().map(|(tree, writer)| (tree, writer.finish())).collect()
+    }
+}
+
+impl TagSink for Sidecars<'_> {
+    fn wants(&mut self, idx: usize, inputs: &Digest) -> bool {
+        let (tree, own) = self.of_title[idx];
+        self.writers[tree].1.wants(own, inputs)
+    }
+
+    fn write(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), TagError> {
+        let (tree, own) = self.of_title[idx];
+        self.writers[tree].1.write(own, tagged, inputs)
+    }
+}
+
+pub(super) fn say_sidecars(report: &SidecarReport, tree: &Path, dry_run: bool, console: &Console) {
+    for (files, word) in [(&report.left, "left alone"), (&report.failed, "not written")] {
+        for (path, reason) in files.iter().take(MAX_NAMED) {
+            console.say(format!("{}: {word}: {reason}", path.display()));
+        }
+        if files.len() > MAX_NAMED {
+            console.say(format!("… and {} more {word}", files.len() - MAX_NAMED));
+        }
+    }
+    let would = if dry_run { "would be " } else { "" };
+    console.say(format!(
+        "sidecars: {} {would}new, {} {would}changed, {} as they should be, {} left alone, {} failed",
+        report.num_new,
+        report.num_changed,
+        report.num_unchanged + report.num_same,
+        report.left.len(),
+        report.failed.len(),
+    ));
+    if let Some(run) = &report.run
+        && report.num_new + report.num_changed > 0
+    {
+        console.say(format!("`cinetag tag undo {run} {}` takes it back", tree.display()));
+    }
+}

@@ -1,0 +1,415 @@
+//! The laws of tagging in place and undoing: nothing of anybody's is lost, whatever the tree is
+//! like and whatever happens in between; and nothing that a journal says leads out of it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use rustix::fs::{XattrFlags, getxattr, setxattr};
+
+use super::*;
+use crate::{
+    base::Digest,
+    tag::{
+        TagSink,
+        format::{Tagged, registry},
+        testing::{tags_of, title_of},
+    },
+};
+
+const NFO: &str = "<movie>\n  <title>X</title>\n  <genre>Drama</genre>\n</movie>\n";
+
+/// All of a file that must come back: bytes, owner, rights, time, attribute, names.
+#[derive(Clone, Debug, PartialEq)]
+struct State {
+    bytes: Vec<u8>,
+    owner: (u32, u32, u32),
+    modified: SystemTime,
+    rating: Option<Vec<u8>>,
+    names: u64,
+    is_link: bool,
+}
+
+fn state(path: &Path) -> Option<State> {
+    let (own, behind) = (fs::symlink_metadata(path).ok()?, fs::metadata(path).ok()?);
+    let mut value = [0_u8; 64];
+    let rating = getxattr(path, "user.rating", &mut value[..]).ok();
+    Some(State {
+        bytes: fs::read(path).ok()?,
+        owner: (behind.uid(), behind.gid(), behind.mode()),
+        modified: behind.modified().ok()?,
+        rating: rating.map(|len| value[..len].to_vec()),
+        names: behind.nlink(),
+        is_link: own.is_symlink(),
+    })
+}
+
+/// A film's folder, and what becomes of it between tagging and undoing.
+#[derive(Clone, Debug)]
+struct Film {
+    has_nfo: bool,
+    mode: u32,
+    owner: u32,
+    has_rating: bool,
+    kind: Kind,
+    then: Then,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Plain,
+    HardLinked,
+    LinkedWithin,
+    LinkedOut,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Then {
+    Nothing,
+    Edited,
+    FolderRenamed,
+    Deleted,
+}
+
+fn film() -> impl Strategy<Value = Film> {
+    let kinds = [Kind::Plain, Kind::Plain, Kind::HardLinked, Kind::LinkedWithin, Kind::LinkedOut];
+    let thens = [Then::Nothing, Then::Nothing, Then::Edited, Then::FolderRenamed, Then::Deleted];
+    (
+        any::<bool>(),
+        prop::sample::select(vec![0o644, 0o640, 0o664, 0o600]),
+        prop::sample::select(vec![0_u32, 1234]),
+        any::<bool>(),
+        prop::sample::select(kinds.to_vec()),
+        prop::sample::select(thens.to_vec()),
+    )
+        .prop_map(|(has_nfo, mode, owner, has_rating, kind, then)| Film {
+            has_nfo: has_nfo || kind != Kind::Plain,
+            mode,
+            owner,
+            has_rating,
+            kind,
+            then,
+        })
+}
+
+/// A library on disk; the folder `elsewhere` lies outside of it.
+struct Library {
+    folder: tempfile::TempDir,
+    films: Vec<Film>,
+}
+
+impl Library {
+    fn new(films: &[Film]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let library = Self { folder, films: films.to_vec() };
+        fs::create_dir_all(library.root().join("kept")).unwrap();
+        fs::create_dir(library.elsewhere()).unwrap();
+        for (idx, film) in films.iter().enumerate() {
+            fs::create_dir(library.film(idx)).unwrap();
+            if !film.has_nfo {
+                continue;
+            }
+            let real = library.real(idx);
+            // Each its own, so that one that moved is found by what is in it.
+            fs::write(&real, NFO.replace('X', &format!("Film {idx}"))).unwrap();
+            fs::set_permissions(&real, fs::Permissions::from_mode(film.mode)).unwrap();
+            if film.has_rating {
+                let _ = setxattr(&real, "user.rating", b"seven", XattrFlags::empty());
+            }
+            let _ = chown(&real, Some(film.owner), Some(film.owner));
+            let time =
+                SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000 + idx as u64);
+            fs::File::options().write(true).open(&real).unwrap().set_modified(time).unwrap();
+            match film.kind {
+                Kind::Plain => {}
+                Kind::HardLinked => {
+                    fs::hard_link(&real, library.elsewhere().join(format!("{idx}.twin"))).unwrap();
+                }
+                Kind::LinkedWithin | Kind::LinkedOut => symlink(&real, library.nfo(idx)).unwrap(),
+            }
+        }
+        library
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().join("library")
+    }
+
+    fn elsewhere(&self) -> PathBuf {
+        self.folder.path().join("elsewhere")
+    }
+
+    fn film(&self, idx: usize) -> PathBuf {
+        self.root().join(format!("Film {idx}"))
+    }
+
+    fn nfo(&self, idx: usize) -> PathBuf {
+        self.film(idx).join("movie.nfo")
+    }
+
+    /// Where the bytes are.
+    fn real(&self, idx: usize) -> PathBuf {
+        match self.films[idx].kind {
+            Kind::Plain | Kind::HardLinked => self.nfo(idx),
+            Kind::LinkedWithin => self.root().join(format!("kept/{idx}.nfo")),
+            Kind::LinkedOut => self.elsewhere().join(format!("{idx}.nfo")),
+        }
+    }
+
+    fn tag(&self, genres: &[&str], inputs: &str) -> SidecarReport {
+        tag(&self.root(), self.films.len(), genres, inputs, &BTreeMap::new())
+    }
+}
+
+fn tag(
+    root: &Path,
+    num_films: usize,
+    genres: &[&str],
+    inputs: &str,
+    missing: &BTreeMap<String, String>,
+) -> SidecarReport {
+    let header = RunHeader {
+        began: Timestamp::from_second(1_000_000_000).unwrap(),
+        cinetag: "0".to_owned(),
+        model: "m@1".to_owned(),
+        format: "nfo".to_owned(),
+        bundle: None,
+    };
+    let place = |idx| Place { target: format!("Film {idx}/movie.nfo").into(), origin: None };
+    let places = (0..num_films).map(place).collect();
+    let mut writer = SidecarWriter::new(root, registry::SIDECAR, places, header, None).unwrap();
+    let inputs = Digest::of_bytes(inputs.as_bytes());
+    let (title, mut tags) = (title_of("film"), tags_of(genres));
+    tags.missing.clone_from(missing);
+    for idx in 0..num_films {
+        if writer.wants(idx, &inputs) {
+            writer.write(idx, Tagged { title: &title, tags: &tags }, inputs).unwrap();
+        }
+    }
+    writer.finish()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever the tree is like, undoing brings back bytes, owner, rights, times, attributes and
+    /// links, or the file was changed by a person meanwhile and is untouched.
+    #[test]
+    fn undoing_brings_all_of_it_back(
+        films in prop::collection::vec(film(), 1..5),
+        others in prop::collection::vec(film(), 0..2),
+        twice in any::<bool>(),
+    ) {
+        let (library, other) = (Library::new(&films), Library::new(&others));
+        let before: Vec<Option<State>> = (0..films.len()).map(|i| state(&library.nfo(i))).collect();
+        other.tag(&["War"], "a");
+        let of_other: Vec<Option<State>> = (0..others.len()).map(|i| state(&other.nfo(i))).collect();
+        let mut runs: Vec<String> = library.tag(&["Thriller"], "a").run.into_iter().collect();
+        if twice {
+            runs.extend(library.tag(&["Horror", "War"], "b").run);
+        }
+        for (idx, film) in films.iter().enumerate() {
+            if film.kind == Kind::LinkedOut {
+                prop_assert_eq!(&state(&library.nfo(idx)), &before[idx], "a link out is not followed");
+                continue;
+            }
+            let tagged = state(&library.nfo(idx)).unwrap();
+            if let Some(before) = &before[idx] {
+                prop_assert_ne!(&before.bytes, &tagged.bytes);
+                let kept = State { bytes: tagged.bytes.clone(), modified: tagged.modified, ..before.clone() };
+                prop_assert_eq!(&tagged, &kept, "all but the bytes stays");
+            }
+        }
+        let mut after: Vec<Option<State>> = before.clone();
+        for (idx, film) in films.iter().enumerate() {
+            let is_ours = film.kind != Kind::LinkedOut;
+            match film.then {
+                Then::Edited if is_ours => {
+                    let text = fs::read_to_string(library.nfo(idx)).unwrap();
+                    fs::write(library.nfo(idx), text.replace("<movie>", "<movie><!-- mine -->")).unwrap();
+                    after[idx] = state(&library.nfo(idx));
+                }
+                Then::Deleted if film.kind == Kind::Plain => {
+                    fs::remove_file(library.nfo(idx)).unwrap();
+                    after[idx] = None;
+                }
+                Then::FolderRenamed if film.kind == Kind::Plain => {
+                    fs::rename(library.film(idx), library.root().join(format!("Renamed {idx}"))).unwrap();
+                }
+                _ => {}
+            }
+        }
+        for run in runs.iter().rev() {
+            undo(&library.root(), Path::new(""), run, false).unwrap();
+        }
+        for (idx, film) in films.iter().enumerate() {
+            let is_renamed = film.then == Then::FolderRenamed && film.kind == Kind::Plain;
+            let nfo = if is_renamed {
+                prop_assert!(!library.film(idx).exists(), "no folder is made anew");
+                library.root().join(format!("Renamed {idx}/movie.nfo"))
+            } else {
+                library.nfo(idx)
+            };
+            let found = state(&nfo);
+            // New files of the same tags are alike: which of them moved cannot be told.
+            if is_renamed && !film.has_nfo && found.is_some() {
+                continue;
+            }
+            prop_assert_eq!(&found, &after[idx], "{:?}", film);
+        }
+        for (idx, was) in of_other.iter().enumerate() {
+            prop_assert_eq!(&state(&other.nfo(idx)), was, "another library is not touched");
+        }
+    }
+}
+
+#[test]
+fn a_part_of_a_library_is_undone_alone() {
+    let plain = Film {
+        has_nfo: true,
+        mode: 0o644,
+        owner: 0,
+        has_rating: false,
+        kind: Kind::Plain,
+        then: Then::Nothing,
+    };
+    let library = Library::new(&[plain.clone(), plain]);
+    let run = library.tag(&["Thriller"], "a").run.unwrap();
+    let root = library.root();
+    let tagged = fs::read(library.nfo(1)).unwrap();
+    assert_eq!(undo(&root, Path::new("Film 0"), &run, false).unwrap().restored.len(), 1);
+    assert_eq!(fs::read(library.nfo(1)).unwrap(), tagged);
+    assert_eq!(last_run(&root, Path::new("Film 0")).unwrap(), None);
+    assert_eq!(last_run(&root, Path::new("")).unwrap(), Some(run));
+}
+
+#[test]
+fn a_source_that_fails_for_a_moment_takes_no_tag_away() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("Film 0")).unwrap();
+    let nfo = root.path().join("Film 0/movie.nfo");
+    fs::write(&nfo, NFO).unwrap();
+    let run = |genres: &[&str], inputs, reason: &str| {
+        let missing = BTreeMap::from([("pictures".to_owned(), reason.to_owned())]);
+        tag(root.path(), 1, genres, inputs, &missing)
+    };
+    run(&["Thriller", "War"], "a", "not given");
+    let tagged = fs::read(&nfo).unwrap();
+    for (inputs, reason) in
+        [("b", "truncated: ends in the middle"), ("c", "empty"), ("d", "unreadable: x")]
+    {
+        let report = run(&["War"], inputs, reason);
+        assert_eq!(fs::read(&nfo).unwrap(), tagged, "{reason}");
+        let left = report.left.values().next().unwrap();
+        assert!(left.contains("pictures") && left.contains(reason), "{left}");
+    }
+    // What can be read and says nothing is another matter; so is a genre more.
+    assert_eq!(run(&["War"], "e", "only_black_frames").num_changed, 1);
+    assert_eq!(run(&["War", "Horror"], "f", "truncated").num_changed, 1);
+}
+
+/// A library with a journal that somebody else made: these lines after the header.
+fn hostile(lines: &[String]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join(FOLDER).join("runs");
+    fs::create_dir_all(&runs).unwrap();
+    fs::create_dir(folder.path().join("Film 0")).unwrap();
+    let header = "{\"event\":\"run\",\"began\":\"2020-01-01T00:00:00Z\",\"cinetag\":\"0\",\
+                  \"model\":\"m@1\",\"format\":\"nfo\"}";
+    let text = [&[header.to_owned()], lines].concat().join("\n") + "\n";
+    fs::write(runs.join("20200101-000000.jsonl"), text).unwrap();
+    folder
+}
+
+fn begin(path: &str, before: &str, after: &str) -> Vec<String> {
+    let digest = |text: &str| match text {
+        "" => "null".to_owned(),
+        text => format!("\"{}\"", Digest::of_bytes(text.as_bytes())),
+    };
+    let (before, after, inputs) = (digest(before), digest(after), digest("x"));
+    vec![
+        format!(
+            "{{\"event\":\"begin\",\"path\":\"{path}\",\"before\":{before},\"inputs\":{inputs},\
+             \"after\":{after},\"given\":[]}}"
+        ),
+        format!("{{\"event\":\"done\",\"path\":\"{path}\"}}"),
+    ]
+}
+
+#[test]
+fn a_journal_leads_nowhere_but_to_sidecars_beneath_the_root() {
+    let other = tempfile::tempdir().unwrap();
+    let victim = other.path().join("movie.nfo");
+    fs::write(&victim, "after").unwrap();
+    let out = victim.display().to_string();
+    let name = other.path().file_name().unwrap().to_string_lossy();
+    for path in [out.clone(), format!("../{name}/movie.nfo"), "run.sh".into(), "/dev/zero".into()] {
+        let library = hostile(&begin(&path, "before", "after"));
+        let image = library.path().join(FOLDER).join("before");
+        fs::create_dir(&image).unwrap();
+        fs::write(image.join(Digest::of_bytes(b"before").to_string()), "before").unwrap();
+        for force in [false, true] {
+            let error = undo(library.path(), Path::new(""), "20200101-000000", force).unwrap_err();
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            assert!(cause.contains("line 2"), "{path}: {cause}");
+        }
+        assert!(Memory::read(library.path()).is_err(), "{path}");
+        assert_eq!(fs::read(&victim).unwrap(), b"after");
+    }
+    // A line that was begun and not done is not looked at, either.
+    let library = hostile(&begin("/dev/zero", "before", "after")[..1]);
+    assert!(Memory::read(library.path()).is_err());
+    // Through a folder that is a link.
+    let library = hostile(&begin("out/movie.nfo", "before", "after"));
+    symlink(other.path(), library.path().join("out")).unwrap();
+    let undone = undo(library.path(), Path::new(""), "20200101-000000", true).unwrap();
+    assert_eq!((undone.restored.len(), undone.failed.len()), (0, 1));
+    assert_eq!(fs::read(&victim).unwrap(), b"after");
+}
+
+#[test]
+fn images_and_journals_are_no_links_and_hold_what_they_are_called() {
+    let undone = |library: &tempfile::TempDir| {
+        fs::write(library.path().join("Film 0/movie.nfo"), "after").unwrap();
+        let undone = undo(library.path(), Path::new(""), "20200101-000000", true);
+        assert_eq!(fs::read(library.path().join("Film 0/movie.nfo")).unwrap(), b"after");
+        undone
+    };
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    fs::write(secret.path(), "before").unwrap();
+    let with_image = |make: &dyn Fn(&Path)| {
+        let library = hostile(&begin("Film 0/movie.nfo", "before", "after"));
+        let images = library.path().join(FOLDER).join("before");
+        fs::create_dir(&images).unwrap();
+        make(&images.join(Digest::of_bytes(b"before").to_string()));
+        library
+    };
+    let link = with_image(&|image| symlink(secret.path(), image).unwrap());
+    let other = with_image(&|image| fs::write(image, "other").unwrap());
+    let none = with_image(&|_| {});
+    for library in [&link, &other, &none] {
+        assert_eq!(undone(library).unwrap().failed.len(), 1);
+    }
+    // The program's own folder as a link to another library's.
+    let library = tempfile::tempdir().unwrap();
+    fs::create_dir(library.path().join("Film 0")).unwrap();
+    symlink(link.path().join(FOLDER), library.path().join(FOLDER)).unwrap();
+    assert!(undone(&library).is_err());
+    assert!(Memory::read(library.path()).is_err());
+    // A planted image does not stand for the bytes that are kept.
+    let library = with_image(&|_| {});
+    let nfo = library.path().join("Film 0/movie.nfo");
+    let planted = library.path().join(FOLDER).join("before");
+    symlink(secret.path(), planted.join(Digest::of_bytes(NFO.as_bytes()).to_string())).unwrap();
+    fs::remove_dir_all(library.path().join(FOLDER).join("runs")).unwrap();
+    fs::write(&nfo, NFO).unwrap();
+    let run = tag(library.path(), 1, &["War"], "a", &BTreeMap::new()).run.unwrap();
+    assert_eq!(undo(library.path(), Path::new(""), &run, false).unwrap().restored.len(), 1);
+    assert_eq!(fs::read_to_string(&nfo).unwrap(), NFO);
+}
