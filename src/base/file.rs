@@ -38,7 +38,7 @@ pub enum NotAFile {
 
 impl NotAFile {
     /// What a file's kind is, where it is no regular file.
-    fn of(kind: FileType) -> Option<Self> {
+    pub(super) fn of(kind: FileType) -> Option<Self> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::FileTypeExt;
@@ -99,8 +99,19 @@ impl From<NotAFile> for io::Error {
 /// # Errors
 /// The system's, or [`NotAFile`] where something else stands there.
 pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
-    let path = path.as_ref();
-    let file = match open_any(path) {
+    open_regular(path.as_ref(), true)
+}
+
+/// Opens a regular file for reading that is no link.
+///
+/// # Errors
+/// As [`open`]; a link is an error of the system's.
+pub fn open_itself(path: impl AsRef<Path>) -> io::Result<File> {
+    open_regular(path.as_ref(), false)
+}
+
+fn open_regular(path: &Path, follow: bool) -> io::Result<File> {
+    let file = match open_any(path, follow) {
         Ok(file) => file,
         // Sockets and some devices cannot even be opened; the better word is what they are.
         Err(error) => {
@@ -115,18 +126,19 @@ pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
 }
 
 #[cfg(unix)]
-fn open_any(path: &Path) -> io::Result<File> {
+fn open_any(path: &Path, follow: bool) -> io::Result<File> {
     use rustix::{
         fs::{Mode, OFlags},
         io::retry_on_intr,
     };
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    flags.set(OFlags::NOFOLLOW, !follow);
     let opened = retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?;
     Ok(File::from(opened))
 }
 
 #[cfg(not(unix))]
-fn open_any(path: &Path) -> io::Result<File> {
+fn open_any(path: &Path, _follow: bool) -> io::Result<File> {
     File::open(path)
 }
 
@@ -211,6 +223,7 @@ mod tests {
         assert_eq!(found(&at("link")), NotAFile::Device);
         assert_eq!(found(&at("socket")), NotAFile::Socket);
         assert_eq!(found(folder.path()), NotAFile::Folder);
+        assert!(open_itself(at("fifo")).is_err() && open_itself(at("link")).is_err());
         for name in ["fifo", "link", "socket", "."] {
             assert!(read(at(name)).is_err() && read_to_string(at(name)).is_err());
             assert!(Digest::of_file(&at(name)).is_err());

@@ -13,6 +13,7 @@ pub mod progress;
 pub mod publish;
 pub mod replace;
 pub mod seed;
+pub mod words;
 
 pub use device::DeviceChoice;
 pub use digest::{Digest, DigestBuilder, Fingerprint};

@@ -8,14 +8,14 @@ use std::{
     path::Path,
 };
 
-use super::{Draft, publish_bytes};
+use super::{Draft, file::NotAFile, publish_bytes};
 
 /// Writes `bytes` into the file at `path`, which is no link.
 ///
 /// In one step, by a file of the same owner, rights and attributes that takes its place. Where there
-/// can be none, because the file has other names too (hard links) or its owner may not be
-/// given, the bytes are written over the old ones: whoever keeps a copy of these first can mend
-/// what a crash in between leaves.
+/// may be none, because the file has other names too (hard links), or its owner, attributes or
+/// folder are not the caller's to set, the bytes are written over the old ones, once there is room for
+/// them: whoever keeps a copy of these first can mend what a crash in between leaves.
 ///
 /// A file that is new belongs to whom its folder belongs, where this may be set.
 ///
@@ -27,12 +27,14 @@ pub fn replace_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
         own_like_folder(path);
         return Ok(());
     };
-    if old.nlink() == 1
-        && let Some(twin) = twin(path, &old, bytes)
-    {
-        return twin.publish();
+    if old.nlink() > 1 {
+        return write_over(path, bytes);
     }
-    write_over(path, bytes)
+    match twin(path, &old, bytes) {
+        Ok(twin) => twin.publish(),
+        Err(error) if is_forbidden(&error) => write_over(path, bytes),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes a file or folder belong to whom its folder belongs, where this may be set: what root
@@ -46,25 +48,33 @@ pub fn own_like_folder(path: &Path) {
 
 fn no_link(path: &Path) -> io::Result<Option<Metadata>> {
     match std::fs::symlink_metadata(path) {
-        Ok(found) if found.is_file() => Ok(Some(found)),
-        Ok(_) => Err(io::Error::other("it is no ordinary file")),
+        Ok(found) if found.is_symlink() => Err(io::Error::other("it is a link")),
+        Ok(found) => match NotAFile::of(found.file_type()) {
+            None => Ok(Some(found)),
+            Some(other) => Err(other.into()),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// A file beside the old one that is like it but for its bytes; `None` where it cannot be.
-fn twin(path: &Path, old: &Metadata, bytes: &[u8]) -> Option<Draft> {
-    let draft = Draft::begin(path).ok()?;
-    let mut file = OpenOptions::new().write(true).open(draft.path()).ok()?;
-    file.write_all(bytes).ok()?;
-    let new = file.metadata().ok()?;
+/// Whether a file of the same kind may not be made, or cannot be on this file system.
+fn is_forbidden(error: &io::Error) -> bool {
+    [io::ErrorKind::PermissionDenied, io::ErrorKind::Unsupported].contains(&error.kind())
+}
+
+/// A file beside the old one that is like it but for its bytes.
+fn twin(path: &Path, old: &Metadata, bytes: &[u8]) -> io::Result<Draft> {
+    let draft = Draft::begin(path)?;
+    let mut file = OpenOptions::new().write(true).open(draft.path())?;
+    file.write_all(bytes)?;
+    let new = file.metadata()?;
     if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-        fchown(&file, Some(old.uid()), Some(old.gid())).ok()?;
+        fchown(&file, Some(old.uid()), Some(old.gid()))?;
     }
-    file.set_permissions(std::fs::Permissions::from_mode(old.mode() & 0o7777)).ok()?;
-    copy_attributes(&File::open(path).ok()?, &file).ok()?;
-    Some(draft)
+    file.set_permissions(std::fs::Permissions::from_mode(old.mode() & 0o7777))?;
+    copy_attributes(&File::open(path)?, &file)?;
+    Ok(draft)
 }
 
 /// Copies extended attributes, access lists among them. What the security module sets itself is
@@ -100,9 +110,25 @@ fn copy_attributes(_from: &File, _to: &File) -> io::Result<()> {
 fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let flags = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
     let mut file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
+    make_room(&file, bytes.len() as u64)?;
     file.write_all(bytes)?;
     file.set_len(bytes.len() as u64)?;
     file.sync_all()
+}
+
+/// Has the disk set this many bytes aside, so that it is not found full half-way.
+#[cfg(target_os = "linux")]
+fn make_room(file: &File, num_bytes: u64) -> io::Result<()> {
+    use rustix::{fs::FallocateFlags, io::Errno};
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, num_bytes) {
+        Ok(()) | Err(Errno::NOTSUP | Errno::INVAL) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn make_room(_file: &File, _num_bytes: u64) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]

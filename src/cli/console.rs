@@ -18,7 +18,7 @@ use tracing_subscriber::{
 };
 
 use super::Failure;
-use crate::base::{Interrupt, Progress};
+use crate::base::{Interrupt, Progress, words::steers};
 
 /// Options of every command.
 #[derive(clap::Args)]
@@ -166,12 +166,6 @@ impl Progress for Console {
 /// Words as a terminal may be given them: characters that steer it or turn the direction of
 /// writing are spelt out. Names of films and files are other people's.
 fn visible(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| {
-        let is_layout = c == '\n' || c == '\t';
-        let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}');
-        (c.is_control() && !is_layout) || turns
-    };
     if !text.contains(steers) {
         return text.into();
     }

@@ -7,6 +7,8 @@
 //! through a [`Mixture`] of its own: one genre may stay unexpressed, a wrong one may be mixed
 //! in, and part of everything is drawn from no genre in particular. So every channel says
 //! something, none says all, and some contradict each other.
+//!
+//! One file, though long: chances are drawn in one order, which a library of a seed depends on.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;

@@ -6,6 +6,7 @@
 //! of many by less. Three products at the tiles' pace are four times as fast as one by vectors.
 //! In bf16 the high halves are all there is: `HALVES` is 1 instead of 2, one product of three is
 //! computed, and a product of two numbers is off by 2⁻⁸ at most.
+//! One file, though long: the tiles' configuration, packing and loops share their constants.
 //! source: Henry, Tang, Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence Datatype
 //! For Higher-Precision Computations"; Intel, "Instruction Set Extensions Reference", chapter 3.
 #![allow(unsafe_code)] // tile instructions, raw pointers into slices that the caller checked

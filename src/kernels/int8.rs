@@ -5,6 +5,7 @@
 //! beforehand; each row of the left side is rounded to 8 bits by its greatest number when it comes.
 //! A product of two numbers is off by 2⁻⁷ of the greatest ones at most; sums are exact, so every
 //! processor gives the same result. It is quick where there are instructions for it (VNNI).
+//! One file, though long: the loops for each processor stand beside the one that checks them.
 //! source: Intel, "Instruction Set Extensions Reference", `VPDPBUSD`; the scales as in
 //! `CTranslate2`, "Quantization".
 #![allow(unsafe_code)] // vector intrinsics, raw pointers into slices whose lengths are checked

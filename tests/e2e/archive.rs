@@ -11,7 +11,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{cinetag, run};
+use super::{cinetag, run, weights_are_here};
 
 const GENRES: [&str; 3] = ["Drama", "Comedy", "Western"];
 
@@ -292,4 +292,83 @@ fn an_archive_is_tagged_and_nothing_of_anybody_is_lost() {
         let expected = if touched.contains(&path) { &edited } else { &original };
         assert!(*bytes == expected[path].0, "{}", path.display());
     }
+}
+
+/// A film with a plot that comes with the program's own bundles.
+fn film(root: &Path, name: &str) -> PathBuf {
+    let folder = root.join(name);
+    fs::create_dir_all(&folder).unwrap();
+    let text = "<movie>\n  <title>X</title>\n  <plot>A detective hunts a killer who robs banks. The \
+                police and the mafia are after him, and the murderer waits in prison.</plot>\n</movie>\n";
+    fs::write(folder.join("movie.nfo"), text.replace('X', name)).unwrap();
+    folder
+}
+
+/// What a command says, and its exit code.
+fn said(args: &[&str]) -> (String, Option<i32>) {
+    let output = cinetag(args).output().unwrap();
+    (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
+}
+
+#[test]
+fn a_library_keeps_its_bundle_and_its_tags_and_is_undone_alone() {
+    if !weights_are_here(&["all-minilm-l6-v2", "efficientnet-lite2"]) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let (films, shows) = (scratch.path().join("films"), scratch.path().join("shows"));
+    for root in [&films, &shows] {
+        film(root, "A (1999)");
+        film(root, "B (2001)");
+    }
+    let untagged = bytes(&files(&shows)).into_values().cloned().collect::<Vec<_>>();
+    let store = scratch.path().join("store").display().to_string();
+    let (one, other) = (films.display().to_string(), shows.display().to_string());
+    let tag = |more: &[&str]| said(&[&["tag", "--in-place", "--store", &store], more].concat());
+
+    // Each has a journal of its own; undoing one leaves the other.
+    let (words, code) = tag(&[&one, &other]);
+    assert_eq!(code, Some(0), "{words}");
+    assert!(words.contains("bundle: plots-open"), "{words}");
+    assert!(films.join(".cinetag").is_dir() && shows.join(".cinetag").is_dir());
+    assert!(!scratch.path().join(".cinetag").exists());
+    let tagged = files(&films);
+    assert_eq!(said(&["tag", "undo", "last", &other]).1, Some(0));
+    assert_eq!(bytes(&files(&shows)).into_values().cloned().collect::<Vec<_>>(), untagged);
+    assert_eq!(bytes(&files(&films)), bytes(&tagged));
+
+    // A film with a poster would have another bundle; the library keeps its own.
+    save_poster(&film(&films, "C (2020)").join("poster.png"), 0);
+    let (words, code) = tag(&[&one]);
+    assert_eq!(code, Some(0), "{words}");
+    assert!(words.contains("bundle: plots-open@") && words.contains("was tagged with"), "{words}");
+    for (path, (before, _)) in &tagged {
+        assert_eq!(&fs::read(path).unwrap(), before, "{}", path.display());
+    }
+
+    // Another one is named, and says so; a poster that breaks afterwards takes no genre away.
+    let (words, _) = tag(&[&one, "--bundle", "films-research"]);
+    assert!(words.contains("note: this library was tagged with plots-open@"), "{words}");
+    let nfo = films.join("C (2020)/movie.nfo");
+    let before = fs::read(&nfo).unwrap();
+    let poster = films.join("C (2020)/poster.png");
+    let whole = fs::read(&poster).unwrap();
+    fs::write(&poster, &whole[..whole.len() / 2]).unwrap();
+    let (words, code) = tag(&[&one]);
+    assert_eq!(code, Some(3), "{words}");
+    assert!(words.contains("bundle: films-research@"), "{words}");
+    let genres = |nfo: &[u8]| String::from_utf8_lossy(nfo).matches("<genre>").count();
+    assert!(genres(&fs::read(&nfo).unwrap()) >= genres(&before), "{words}");
+
+    // A bundle that is not the one of the journal any more is not taken unasked.
+    let runs = films.join(".cinetag/runs");
+    let mut journals: Vec<PathBuf> =
+        fs::read_dir(&runs).unwrap().map(|entry| entry.unwrap().path()).collect();
+    journals.sort_by_key(|path| path.file_stem().map(ToOwned::to_owned));
+    let last = journals.last().unwrap();
+    let text = fs::read_to_string(last).unwrap();
+    fs::write(last, text.replacen("films-research@", "films-research@0", 1)).unwrap();
+    let (words, code) = tag(&[&one]);
+    assert_eq!(code, Some(2), "{words}");
+    assert!(words.contains("--bundle films-research --dry-run"), "{words}");
 }

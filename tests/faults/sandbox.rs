@@ -39,17 +39,22 @@ fn a_worker_is_answered_no_call_that_is_not_on_the_list() {
     }
 }
 
+/// A program of the shell's. Another process writes it: one that this process has open for writing
+/// could not be started.
+fn script(program: &Path, text: &str) {
+    let status = Command::new("sh")
+        .args(["-c", "printf %s \"$1\" > \"$2\" && chmod +x \"$2\"", "sh", text])
+        .arg(program)
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
 /// A program that greets as a worker does; the byte tells its sandbox.
 fn greeter(folder: &Path, sandbox: u8) -> PoolSettings {
     let program = folder.join(format!("greeter-{sandbox}.sh"));
     let text = format!("#!/bin/sh\nprintf 'cinetag-decode 4\\{sandbox:03o}\\000'\nexec cat >&2\n");
-    // Another process writes it: one that this process has open for writing could not be started.
-    let status = Command::new("sh")
-        .args(["-c", "printf %s \"$1\" > \"$2\" && chmod +x \"$2\"", "sh", &text])
-        .arg(&program)
-        .status()
-        .unwrap();
-    assert!(status.success());
+    script(&program, &text);
     let program = Some(program);
     PoolSettings { jobs: 1, program, require_sandbox: true, ..PoolSettings::default() }
 }
@@ -77,12 +82,7 @@ fn a_worker_can_raise_no_limit_and_knows_no_variable() {
         told.display(),
         env!("CARGO_BIN_EXE_cinetag")
     );
-    let status = Command::new("sh")
-        .args(["-c", "printf %s \"$1\" > \"$2\" && chmod +x \"$2\"", "sh", &text])
-        .arg(&program)
-        .status()
-        .unwrap();
-    assert!(status.success());
+    script(&program, &text);
     let pool = DecodePool::new(PoolSettings { program: Some(program), ..PoolSettings::default() });
     let pool = pool.unwrap();
     let read = |ending: &str| fs::read_to_string(told.with_extension(ending)).unwrap();

@@ -14,6 +14,8 @@
 //! each is excluded or has too few titles, it stays labelled, with none: that it has none of
 //! the genres that count is known. If one of them is not in a given vocabulary (misspelt,
 //! perhaps) and none is left, what it has is not known, and it is not labelled.
+//!
+//! One file, though long: which problem costs what is one table, and a reader wants it at one glance.
 
 mod titles;
 

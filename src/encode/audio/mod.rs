@@ -9,6 +9,8 @@
 //! `top_db` is taken against each window's own maximum, not the film's: a window then
 //! sounds the same whatever else the film holds, and one window is librosa's clip.
 //! Silence gives finite numbers.
+//!
+//! One file, though long: the settings, the layout of a row and its tests are one thing.
 
 mod analysis;
 mod chroma;

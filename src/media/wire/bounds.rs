@@ -7,6 +7,7 @@
 use std::io;
 
 use super::garbage;
+use crate::base::words::steers;
 use crate::media::{Decoded, Failure, Keyframes, Part, Subtitles};
 
 /// No time of a film lies further from its begin, seconds: 31 years. Damaged containers do state
@@ -29,9 +30,7 @@ const MAX_LANGUAGE: usize = 64;
 pub(in crate::media) fn harmless(words: &str) -> String {
     let harmless = |c: char| match c {
         '\n' | '\t' => ' ',
-        // They turn the direction of what is printed after them.
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c if steers(c) => char::REPLACEMENT_CHARACTER,
         c => c,
     };
     let mut kept: String = words.chars().take(MAX_WORDS).map(harmless).collect();

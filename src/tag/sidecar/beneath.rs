@@ -4,13 +4,16 @@
 //! it stands for, if that lies in the tree. Links are followed as long as they stay there.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Read},
     path::{Component, Path, PathBuf},
 };
 
 use super::journal::FOLDER;
-use crate::{base::own_like_folder, tag::format::registry};
+use crate::{
+    base::{file, own_like_folder},
+    tag::format::registry,
+};
 
 /// Sidecars and journals are texts; what is larger is none.
 const MAX_BYTES: u64 = 256 << 20;
@@ -73,12 +76,17 @@ fn outside() -> io::Error {
     io::Error::other("it is, or lies behind, a link out of the library")
 }
 
-/// The bytes of an ordinary file that is no link; `None` where there is nothing.
+/// The bytes of a file that is no link; `None` where there is nothing.
 ///
 /// # Errors
 /// It is something else, too large, or cannot be read.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let Some(file) = open(path)? else { return Ok(None) };
+    let file = match file::open_itself(path) {
+        Ok(file) => file,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(_) if path.is_symlink() => return Err(io::Error::other("it is a link")),
+        Err(error) => return Err(error),
+    };
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
@@ -87,25 +95,8 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Opens an ordinary file that is no link, without waiting for anybody; `None` where there is
-/// nothing.
-fn open(path: &Path) -> io::Result<Option<File>> {
-    use rustix::{
-        fs::{Mode, OFlags},
-        io::Errno,
-    };
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(handle) => File::from(handle),
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
-        Err(Errno::LOOP) => return Err(io::Error::other("it is a link")),
-        Err(error) => return Err(error.into()),
-    };
-    if file.metadata()?.is_file() {
-        Ok(Some(file))
-    } else {
-        Err(io::Error::other("it is no ordinary file"))
-    }
+fn is_absent(error: &io::Error) -> bool {
+    [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind())
 }
 
 /// All ordinary files beneath `root` whose name has this ending, without following links.

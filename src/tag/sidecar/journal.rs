@@ -210,12 +210,11 @@ pub(super) fn runs(folder: &Path) -> Result<Vec<String>, TagError> {
 
 /// The events of a run. A last line that a crash cut off is passed over.
 pub(super) fn events(folder: &Path, run: &str) -> Result<Vec<Event>, TagError> {
-    let path = own_folder(folder, RUNS, false)?.join(format!("{run}{ENDING}"));
+    let (path, bytes) = run_bytes(folder, run)?;
     let refused = |number: usize, error: String| {
         let line = io::Error::other(format!("line {}: {error}", number + 1));
         TagError::file(&path)(line)
     };
-    let bytes = beneath::read(&path).map_err(TagError::file(&path))?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let mut events = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -236,11 +235,19 @@ pub(super) fn events(folder: &Path, run: &str) -> Result<Vec<Event>, TagError> {
 /// What the last run of a tree was, also one that was undone.
 pub(super) fn last_header(folder: &Path) -> Result<Option<RunHeader>, TagError> {
     let Some(run) = runs(folder)?.pop() else { return Ok(None) };
-    let header = events(folder, &run)?.into_iter().find_map(|event| match event {
-        Event::Run(header) => Some(header),
+    let (_, bytes) = run_bytes(folder, &run)?;
+    let first = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    Ok(match serde_json::from_slice(first) {
+        Ok(Event::Run(header)) => Some(header),
         _ => None,
-    });
-    Ok(header)
+    })
+}
+
+/// The journal of a run, and where it lies.
+fn run_bytes(folder: &Path, run: &str) -> Result<(PathBuf, Vec<u8>), TagError> {
+    let path = own_folder(folder, RUNS, false)?.join(format!("{run}{ENDING}"));
+    let bytes = beneath::read(&path).map_err(TagError::file(&path))?.unwrap_or_default();
+    Ok((path, bytes))
 }
 
 /// A name by the time, later than all names that are there.
