@@ -225,7 +225,10 @@ pub(super) fn events(folder: &Path, run: &str) -> Result<Vec<Event>, TagError> {
         };
         if let Some((path, why)) = event.path().and_then(|path| Some((path, beneath::unfit(path)?)))
         {
-            return Err(refused(number, format!("{}: {why}", path.display())));
+            let path = path.display();
+            let mend =
+                "cinetag did not write this: move `.cinetag` away, and nothing can be undone";
+            return Err(refused(number, format!("{path}: {why}; {mend}")));
         }
         events.push(event);
     }
