@@ -38,13 +38,13 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// An empty temporary file beside `path`; the folder is created where it is missing.
+    /// An empty temporary file beside `path`, in a folder that is there: none is made on the
+    /// way, for that of a disk which is no longer mounted must not come back as an empty one.
     ///
     /// # Errors
-    /// The system's error from creating the folder or the file.
+    /// The system's error from creating the file.
     pub fn begin(path: &Path) -> io::Result<Self> {
         let folder = folder_of(path);
-        fs::create_dir_all(&folder)?;
         let suffix =
             path.extension().map_or_else(String::new, |ext| format!(".{}", ext.to_string_lossy()));
         let temporary = tempfile::Builder::new()

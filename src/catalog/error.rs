@@ -73,6 +73,14 @@ pub enum CatalogError {
     },
 }
 
+impl CatalogError {
+    /// Whether what was given is at fault: not where something cannot be written.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, Self::File { action: "written", .. })
+    }
+}
+
 impl Hinted for CatalogError {
     fn hint(&self) -> Option<String> {
         match self {
@@ -83,6 +91,9 @@ impl Hinted for CatalogError {
                 io::ErrorKind::NotFound => {
                     "check the path; a relative one starts at the folder the command runs in"
                         .to_owned()
+                }
+                io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge => {
+                    "make room on the disk, or write to another one".to_owned()
                 }
                 _ => format!("make sure that it is a file which may be {action}"),
             }),

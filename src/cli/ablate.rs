@@ -37,6 +37,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let pipeline = args.common.read()?;
+    let run = args.common.options();
     let options = AblateOptions {
         without: args.without.clone(),
         heads: args.heads.clone(),
@@ -45,7 +46,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         num_resamples: args.resamples,
         dropped: args.dropped,
     };
-    let done = pipeline::ablate(&pipeline, &options, console, &console.interrupt)?;
+    let done = pipeline::ablate(&pipeline, &options, &run, console, &console.interrupt)?;
     let report = &done.report;
     console.say(format!(
         "{} of {} cells trained now; {} titles, split {}",

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use crate::{
     base::{
-        Hinted, Interrupted,
+        Hinted, Interrupted, OutputError,
         file::{self, NotAFile},
     },
     catalog::CatalogError,
@@ -98,7 +98,7 @@ impl From<ReportError> for Failure {
 
 impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
-        Self::of(&error, USAGE)
+        PipelineError::from(error).into()
     }
 }
 
@@ -116,6 +116,12 @@ impl From<WeightsError> for Failure {
             _ => FAILED,
         };
         Self::of(&error, code)
+    }
+}
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
+        PipelineError::from(error).into()
     }
 }
 

@@ -26,6 +26,9 @@ pub(super) struct Common {
     /// the processor
     #[arg(long)]
     hwaccel: Option<crate::media::Hwaccel>,
+    /// Replace files in the run folder that others made or changed
+    #[arg(long)]
+    overwrite: bool,
     /// End with an error where the system cannot hold decoders in a whole sandbox
     #[arg(long)]
     require_sandbox: bool,
@@ -65,7 +68,7 @@ pub(super) struct KindArgs {
 }
 
 pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
-    let options = RunOptions { force: args.force.clone(), ..RunOptions::default() };
+    let options = RunOptions { force: args.force.clone(), ..args.common.options() };
     let pipeline = args.common.read()?;
     for stage in &args.force {
         if pipeline.stage(stage).is_none() {
@@ -89,7 +92,8 @@ pub(super) fn extract(args: &ExtractArgs, console: &Console) -> Result<u8, Failu
         (true, true) => Retry::All,
         (true, false) => Retry::Reasons(args.reason.iter().cloned().collect::<BTreeSet<_>>()),
     };
-    let options = RunOptions { retry, only: Some("extract".to_owned()), ..RunOptions::default() };
+    let only = Some("extract".to_owned());
+    let options = RunOptions { retry, only, ..args.common.options() };
     go(&args.common.read()?, &options, console)
 }
 
@@ -98,11 +102,20 @@ pub(super) fn kind(args: &KindArgs, kind: &str, console: &Console) -> Result<u8,
     if args.precision.is_some() {
         pipeline.learn.precision = args.precision;
     }
-    let options = RunOptions { only: Some(kind.to_owned()), ..RunOptions::default() };
+    let options = RunOptions { only: Some(kind.to_owned()), ..args.common.options() };
     go(&pipeline, &options, console)
 }
 
 impl Common {
+    /// What every command on a pipeline asks of a run.
+    pub(super) fn options(&self) -> RunOptions {
+        RunOptions {
+            overwrite: self.overwrite,
+            pipeline_file: Some(self.pipeline.clone()),
+            ..RunOptions::default()
+        }
+    }
+
     /// The pipeline as the command line has it.
     pub(super) fn read(&self) -> Result<Pipeline, Failure> {
         let mut pipeline = Pipeline::read(&self.pipeline, &self.set)?;

@@ -19,8 +19,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let pipeline = args.common.read()?;
-    let (found, path) =
-        pipeline::tune(&pipeline, &args.space, args.outer_fold, console, &console.interrupt)?;
+    let run = args.common.options();
+    let (space, fold) = (&args.space, args.outer_fold);
+    let (found, path) = pipeline::tune(&pipeline, space, fold, &run, console, &console.interrupt)?;
     let mut trials: Vec<_> = found.trials.iter().collect();
     trials.sort_by(|a, b| b.budget.total_cmp(&a.budget).then(b.score.total_cmp(&a.score)));
     console.say(format!("{} trials on {} titles; the best:", trials.len(), found.num_inner));

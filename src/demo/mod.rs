@@ -197,7 +197,10 @@ pub fn render(
         let is_due = |(name, _): &&(String, Job<'_>)| todo.contains(name);
         let render = |(name, job): &(String, Job<'_>)| -> Result<(), DemoError> {
             interrupt.check()?;
-            let used = job.render(&out.join(name), interrupt)?;
+            let path = out.join(name);
+            let folder = path.parent().unwrap_or(out);
+            fs::create_dir_all(folder).map_err(io_error(folder))?;
+            let used = job.render(&path, interrupt)?;
             encoders.lock().unwrap_or_else(PoisonError::into_inner).extend(used);
             progress.advance(1);
             Ok(())

@@ -60,6 +60,7 @@ impl Stamp {
                 }
             }
         }
+        fs::create_dir_all(out).map_err(io_error(out))?;
         let mut text = serde_json::to_string_pretty(self).expect("a stamp is plain data");
         text.push('\n');
         publish_bytes(&path, text.as_bytes()).map_err(io_error(&path))?;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Instant};
 use ndarray::Array2;
 
 use super::{
-    Context, Pipeline, PipelineError, RunOptions, StageKind,
+    Context, Lock, Pipeline, PipelineError, RunOptions, StageKind, folder,
     stages::{self, split},
     table::Table,
 };
@@ -68,12 +68,16 @@ pub struct Ablation {
 pub fn ablate(
     pipeline: &Pipeline,
     options: &AblateOptions,
+    run: &RunOptions,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Ablation, PipelineError> {
     // The folds are those of the pipeline, made now if need be.
-    let only_split = RunOptions { only: Some("split".to_owned()), ..RunOptions::default() };
+    let only_split = RunOptions { only: Some("split".to_owned()), ..run.clone() };
     super::run(pipeline, &only_split, progress, interrupt, |_| {})?;
+    let lock = Lock::read(&pipeline.run.folder)?;
+    let mut outputs = folder::outputs(pipeline, run, &lock);
+    let _claim = outputs.claim_folder(&pipeline.run.folder, ablation::FILES, &[])?;
     let context = Context::new(pipeline, &only_split, progress, interrupt);
     let catalog = context.catalog()?;
     let table = Table::read(&context)?;

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use crate::{
-    base::{Hinted, Interrupted},
+    base::{Hinted, Interrupted, OutputError},
     catalog::CatalogError,
     demo::DemoError,
     encode::EncodeError,
@@ -51,6 +51,9 @@ pub enum PipelineError {
         /// Why.
         source: io::Error,
     },
+    /// Something is not written where it was asked for.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The catalog.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -113,10 +116,12 @@ impl PipelineError {
     /// Whether the command line, the pipeline file or the catalog is at fault.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Spec { .. } | Self::Catalog(_) | Self::Encode(EncodeError::Settings { .. })
-        )
+        match self {
+            Self::Output(error) => error.is_usage(),
+            Self::Catalog(error) => error.is_usage(),
+            Self::Spec { .. } | Self::Encode(EncodeError::Settings { .. }) => true,
+            _ => false,
+        }
     }
 }
 
@@ -129,6 +134,7 @@ impl Hinted for PipelineError {
             ),
             Self::Missing { hint, .. } => Some(hint.clone()),
             Self::File { .. } => None,
+            Self::Output(e) => e.hint(),
             Self::Catalog(e) => e.hint(),
             Self::Demo(e) => e.hint(),
             Self::Encode(e) => e.hint(),

@@ -11,11 +11,17 @@ use serde::{Deserialize, Serialize};
 use super::PipelineError;
 use crate::base::{Digest, file, publish_bytes};
 
+/// Its name in the run folder.
+pub(super) const FILE: &str = "lock.json";
+
 /// The stages that were run, by name.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Lock {
     /// Version of the program that wrote it.
     pub cinetag: String,
+    /// Digest of the run folder's copy of the pipeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<Digest>,
     /// The last run of each stage.
     pub stages: BTreeMap<String, LockedStage>,
 }
@@ -79,7 +85,7 @@ impl Lock {
     /// # Errors
     /// It is there but cannot be read.
     pub fn read(folder: &Path) -> Result<Self, PipelineError> {
-        let path = folder.join("lock.json");
+        let path = folder.join(FILE);
         match file::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| PipelineError::Spec {
                 place: path.display().to_string(),
@@ -96,7 +102,7 @@ impl Lock {
     /// # Errors
     /// It cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), PipelineError> {
-        let path = folder.join("lock.json");
+        let path = folder.join(FILE);
         let mut text = serde_json::to_vec_pretty(self).unwrap_or_default();
         text.push(b'\n');
         publish_bytes(&path, &text).map_err(PipelineError::file(path))

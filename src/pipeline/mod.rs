@@ -7,6 +7,7 @@
 mod ablate;
 mod error;
 mod explain;
+mod folder;
 mod lock;
 mod plan;
 mod run;

@@ -1,19 +1,15 @@
 //! Running the stages that are not fresh.
 
-use std::{
-    fs::{self, File},
-    path::Path,
-    time::Instant,
-};
-
-use rustix::fs::{FlockOperation, flock};
+use std::{path::PathBuf, time::Instant};
 
 use super::{
-    Lock, LockedStage, Output, Pipeline, PipelineError, Why, plan,
+    LockedStage, Output, Pipeline, PipelineError, Why,
+    folder::RunFolder,
+    plan,
     stages::{Context, Outcome},
 };
 use crate::{
-    base::{Interrupt, Progress, publish_bytes},
+    base::{Interrupt, Progress},
     extract::Retry,
 };
 
@@ -26,6 +22,10 @@ pub struct RunOptions {
     pub only: Option<String>,
     /// Stages that run although they are fresh.
     pub force: Vec<String>,
+    /// Whether files that others made or changed may be replaced.
+    pub overwrite: bool,
+    /// The file that the pipeline was read from, which is never replaced.
+    pub pipeline_file: Option<PathBuf>,
 }
 
 /// What a run did.
@@ -69,8 +69,9 @@ impl RunSummary {
 /// `on_stage` is told of each stage when it is done or found fresh.
 ///
 /// # Errors
-/// The first stage that fails ends the run; what the stages before it made stays, and is
-/// fresh for the next run.
+/// Something would be replaced that this program did not make as it is: nothing is run then. Else
+/// the first stage that fails ends the run; what the stages before it made stays, and is fresh for
+/// the next run.
 pub fn run(
     pipeline: &Pipeline,
     options: &RunOptions,
@@ -79,22 +80,20 @@ pub fn run(
     mut on_stage: impl FnMut(&StageSummary),
 ) -> Result<RunSummary, PipelineError> {
     let folder = &pipeline.run.folder;
-    fs::create_dir_all(folder).map_err(PipelineError::file(folder))?;
-    let _guard = guard(folder)?;
-    let mut lock = Lock::read(folder)?;
-    let text = pipeline.to_toml();
-    let path = folder.join("pipeline.toml");
-    publish_bytes(&path, text.as_bytes()).map_err(PipelineError::file(path))?;
-
+    let mut run = RunFolder::open(pipeline, options)?;
     let context = Context::new(pipeline, options, progress, interrupt);
+    for stage in wanted(pipeline, options) {
+        context.check(stage, &run.lock, &run.outputs)?;
+    }
+    let RunFolder { lock, outputs: made, .. } = &mut run;
     let mut summary = RunSummary::default();
     for stage in wanted(pipeline, options) {
         interrupt.check()?;
-        let key = plan::key(stage, &context, &lock)?;
+        let key = plan::key(stage, &context, lock)?;
         let why = if options.force.contains(&stage.name) {
             Some(Why::Forced)
         } else {
-            plan::why(stage, &key, &context, &lock)?
+            plan::why(stage, &key, &context, lock)?
         };
         let started = Instant::now();
         let Some(why) = why else {
@@ -111,12 +110,18 @@ pub fn run(
             continue;
         };
         tracing::info!(stage = stage.name, %why, "running");
-        let Outcome { outputs, summary: text, skipped } = context.run(stage, &lock)?;
+        // What it begins to replace is no longer what the lock says: killed before its end, it
+        // would find its own files changed.
+        if lock.stages.remove(&stage.name).is_some() {
+            lock.write(folder)?;
+        }
+        let Outcome { outputs, summary: text, skipped } = context.run(stage, lock)?;
         let seconds = started.elapsed().as_secs_f64();
         let outputs =
             outputs.iter().map(|path| Output::of(folder, path)).collect::<Result<Vec<_>, _>>()?;
+        made.made(outputs.iter().map(|output| (output.sha256, folder.join(&output.path))));
         // A stage may read what it makes itself (the demo library is the catalog).
-        let key = plan::key(stage, &context, &lock)?;
+        let key = plan::key(stage, &context, lock)?;
         env!("CARGO_PKG_VERSION").clone_into(&mut lock.cinetag);
         lock.stages.insert(
             stage.name.clone(),
@@ -154,13 +159,4 @@ fn wanted<'p>(pipeline: &'p Pipeline, options: &RunOptions) -> Vec<&'p super::St
         }
     }
     pipeline.stages.iter().filter(|stage| names.contains(&stage.name.as_str())).collect()
-}
-
-/// Keeps a second run out of the folder for as long as the file is open.
-fn guard(folder: &Path) -> Result<File, PipelineError> {
-    let path = folder.join(".running");
-    let file = File::create(&path).map_err(PipelineError::file(path))?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| PipelineError::Busy { folder: folder.to_owned() })?;
-    Ok(file)
 }

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::Path, path::PathBuf};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Pipeline, PipelineError, RunOptions, ablate, stages::split, table::Table};
+use super::{
+    Context, Lock, Pipeline, PipelineError, RunOptions, ablate, folder, stages::split, table::Table,
+};
 use crate::{
     base::{Interrupt, Progress, file, publish_bytes},
     catalog::split::Folds,
@@ -56,12 +58,17 @@ pub fn tune(
     pipeline: &Pipeline,
     space_file: &Path,
     outer_fold: u32,
+    run: &RunOptions,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<(Tuning, PathBuf), PipelineError> {
     let spec = read(space_file)?;
-    let only_split = RunOptions { only: Some("split".to_owned()), ..RunOptions::default() };
+    let only_split = RunOptions { only: Some("split".to_owned()), ..run.clone() };
     super::run(pipeline, &only_split, progress, interrupt, |_| {})?;
+    let lock = Lock::read(&pipeline.run.folder)?;
+    let mut outputs = folder::outputs(pipeline, run, &lock);
+    outputs.reads(space_file);
+    let _claim = outputs.claim_folder(&pipeline.run.folder, [TRIALS, TUNED], &[])?;
     let context = Context::new(pipeline, &only_split, progress, interrupt);
     let table = Table::read(&context)?;
     let folds = Folds::load(&context.file(split::FILE), context.catalog()?)?;

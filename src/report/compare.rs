@@ -224,6 +224,7 @@ mod tests {
             ..Evidence::default()
         };
         let json = metrics_json(&evidence.assemble().unwrap()).unwrap();
+        std::fs::create_dir_all(folder).unwrap();
         publish_bytes(&folder.join(EVALUATION), json.as_bytes()).unwrap();
         let lines = held_out::lines(&titles);
         publish_bytes(&folder.join(held_out::FILE), lines.as_bytes()).unwrap();

@@ -108,6 +108,12 @@ pub struct SheetMissing {
 }
 
 impl ContactSheet {
+    /// Names of the pages of so many titles.
+    #[must_use]
+    pub fn page_names(num_titles: usize) -> Vec<String> {
+        (1..=num_titles.div_ceil(PAGE).max(1)).map(page_name).collect()
+    }
+
     /// Writes the pages into `folder`; the first is `index.html`.
     ///
     /// # Errors
@@ -116,7 +122,7 @@ impl ContactSheet {
         // A sheet of no titles still has a page.
         let pages: Vec<&[SheetTitle]> =
             if self.titles.is_empty() { vec![&[]] } else { self.titles.chunks(PAGE).collect() };
-        let names: Vec<String> = (1..=pages.len()).map(page_name).collect();
+        let names = Self::page_names(self.titles.len());
         for (idx, titles) in pages.iter().enumerate() {
             let html = self.page(titles, idx, &names)?;
             let path = folder.join(&names[idx]);

@@ -70,6 +70,7 @@ impl FeatureStore {
             // Compared as both read back, since floats may lose a digit as text.
             Ok(found) => compare(&path, &parse(&path, &found)?, &parse(&path, &json)?)?,
             Err(e) if e.kind() == ErrorKind::NotFound => {
+                fs::create_dir_all(&folder).map_err(StoreError::io(&folder))?;
                 publish_bytes(&path, json.as_bytes()).map_err(StoreError::io(&path))?;
             }
             Err(e) => return Err(StoreError::io(path)(e)),

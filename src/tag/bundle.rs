@@ -129,6 +129,54 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// Its files, as far as they lie in its folder.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let model = self.folder.join(MODEL);
+        let of_model = self.config.files.keys().map(|name| model.join(name));
+        [CONFIG, CARD].map(|name| self.folder.join(name)).into_iter().chain(of_model).collect()
+    }
+
+    /// Looks whether a bundle may be put at `folder`: nothing is there, an empty folder, or a bundle
+    /// and nothing else, for all that is there will be gone.
+    ///
+    /// # Errors
+    /// Something else is there.
+    pub fn check_place(folder: &Path) -> Result<(), TagError> {
+        let refuse = |message: String| TagError::Bundle {
+            path: folder.to_owned(),
+            message,
+            hint: Some("give another folder, or move it away".to_owned()),
+        };
+        match fs::symlink_metadata(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Ok(found) if found.is_dir() => {}
+            _ => return Err(refuse("is there and is no folder; it will not be replaced".into())),
+        }
+        let there = files_below(folder)?;
+        if there.is_empty() {
+            return Ok(());
+        }
+        let config = file::read(folder.join(CONFIG)).ok();
+        let config: Option<BundleConfig> =
+            config.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let Some(config) = config else {
+            return Err(refuse("is there and is no bundle; it will not be replaced".into()));
+        };
+        let model = folder.join(MODEL);
+        let own: Vec<PathBuf> = [folder.join(CONFIG), folder.join(CARD)]
+            .into_iter()
+            .chain(config.files.keys().map(|name| model.join(name)))
+            .collect();
+        match there.iter().find(|path| !own.contains(path)) {
+            None => Ok(()),
+            Some(other) => Err(refuse(format!(
+                "{} is not of the bundle; it would be gone with the old one",
+                other.display()
+            ))),
+        }
+    }
+
     /// Writes a bundle to `folder`, replacing the one that is there in one step.
     /// `config.format`, `.cinetag` and `.files` are filled in. Gives the files written.
     ///
@@ -140,21 +188,14 @@ impl Bundle {
         model: &TrainedModel,
         card: &str,
     ) -> Result<Vec<PathBuf>, TagError> {
-        if folder.exists() && !folder.join(CONFIG).exists() {
-            let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-            if !is_empty {
-                return Err(TagError::Bundle {
-                    path: folder.to_owned(),
-                    message: "is there and is no bundle; it will not be replaced".to_owned(),
-                    hint: Some("give another folder, or move it away".to_owned()),
-                });
-            }
-        }
+        Self::check_place(folder)?;
         let parent = match folder.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        fs::create_dir_all(parent).map_err(TagError::file(parent))?;
+        if !parent.is_dir() {
+            fs::create_dir(parent).map_err(TagError::file(parent))?;
+        }
         let draft = tempfile::Builder::new()
             .prefix(".tmp-bundle-")
             .tempdir_in(parent)

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{
@@ -32,6 +32,7 @@ pub trait TagSink {
 pub struct TableSink<'a> {
     writer: Box<dyn TagWriter + 'a>,
     only_open: bool,
+    path: Option<PathBuf>,
 }
 
 impl TableSink<'static> {
@@ -45,7 +46,7 @@ impl TableSink<'static> {
         bundle: &Bundle,
     ) -> Result<Self, TagError> {
         let file = File::create(path).map_err(TagError::file(path))?;
-        Self::new(Box::new(BufWriter::new(file)), format, bundle)
+        Ok(Self::new(Box::new(BufWriter::new(file)), format, bundle)?.named(path))
     }
 }
 
@@ -62,7 +63,13 @@ impl<'a> TableSink<'a> {
         let writer = format
             .table(out, &bundle.model.spec().modalities)
             .ok_or_else(|| TagError::NoTable { format: format.name() })?;
-        Ok(Self { writer, only_open: false })
+        Ok(Self { writer, only_open: false, path: None })
+    }
+
+    /// Under this name its errors tell of it: that which the file will have.
+    #[must_use]
+    pub fn named(self, path: &Path) -> Self {
+        Self { path: Some(path.to_owned()), ..self }
     }
 
     /// Only titles that a person should look at: those without any tag, and those with a doubtful
@@ -76,8 +83,15 @@ impl<'a> TableSink<'a> {
     ///
     /// # Errors
     /// The system's error.
-    pub fn finish(self) -> io::Result<()> {
-        self.writer.finish()
+    pub fn finish(self) -> Result<(), TagError> {
+        self.writer.finish().map_err(failed(self.path.as_deref()))
+    }
+}
+
+fn failed(path: Option<&Path>) -> impl FnOnce(io::Error) -> TagError {
+    move |source| match path {
+        Some(path) => TagError::file(path)(source),
+        None => source.into(),
     }
 }
 
@@ -87,6 +101,6 @@ impl TagSink for TableSink<'_> {
         if self.only_open && is_settled {
             return Ok(());
         }
-        Ok(self.writer.write(tagged)?)
+        self.writer.write(tagged).map_err(failed(self.path.as_deref()))
     }
 }

@@ -6,6 +6,7 @@
 mod media;
 mod mutations;
 mod not_files;
+mod outputs;
 #[cfg(target_os = "linux")]
 mod sandbox;
 mod store;

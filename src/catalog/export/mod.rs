@@ -47,6 +47,10 @@ pub struct Exported {
     pub co_occurrence: Vec<Vec<u64>>,
 }
 
+/// All files of a data set.
+pub const FILES: [&str; 6] =
+    ["titles.jsonl", "titles.csv", "titles.parquet", SPLITS_FILE, CARD_FILE, CO_OCCURRENCE_FILE];
+
 /// Writes the data set. The catalog's own folds are kept where it has them; else labelled
 /// titles are divided into `num_folds`, stratified, groups whole.
 ///
@@ -60,7 +64,9 @@ pub fn export(
     num_folds: u32,
     seed: Seed,
 ) -> Result<Exported, CatalogError> {
-    fs::create_dir_all(out).map_err(written(out))?;
+    if !out.is_dir() {
+        fs::create_dir(out).map_err(written(out))?;
+    }
     let folds = if catalog.titles.iter().any(|title| title.fold.is_some()) {
         Folds::from_catalog(catalog)?
     } else {

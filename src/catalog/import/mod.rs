@@ -45,7 +45,7 @@ pub const PARQUET_FILE: &str = "catalog.parquet";
 /// What was decided.
 pub const DECISIONS_FILE: &str = "decisions.json";
 /// Folder of media that had to be unpacked.
-const MEDIA_FOLDER: &str = "media";
+pub const MEDIA_FOLDER: &str = "media";
 
 /// A source, and where it lies.
 pub struct Origin {
@@ -55,12 +55,15 @@ pub struct Origin {
     pub path: PathBuf,
 }
 
-/// Imports a source with others joined to it into a folder.
+/// Imports a source with others joined to it into a folder, which is made where it is missing; its
+/// parents are not.
 ///
 /// # Errors
 /// A source is not there or not of its form, no title is left, or nothing can be written.
 pub fn import(first: &Origin, others: &[Origin], out: &Path) -> Result<Decisions, CatalogError> {
-    fs::create_dir_all(out).map_err(written(out))?;
+    if !out.is_dir() {
+        fs::create_dir(out).map_err(written(out))?;
+    }
     let mut decisions = Decisions::new(first);
     let indices = index(first, others, out, &mut decisions)?;
 

@@ -76,6 +76,7 @@ impl<'a> Intake<'a> {
     ) -> io::Result<Option<String>> {
         let Some(folder) = &self.media_dir else { return Ok(None) };
         let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
         publish_file(&path, |temporary| {
             io::copy(media, &mut std::fs::File::create(temporary)?).map(|_| ())
         })?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::spec_of;
 use crate::{
-    base::{Seed, publish_bytes},
+    base::{Outputs, Seed, publish_bytes},
     catalog::{self, export},
     cli::{Console, Failure},
     pipeline::Override,
@@ -21,6 +21,9 @@ pub(in crate::cli) struct Args {
     /// Folder for titles.jsonl, titles.csv, titles.parquet, splits.csv and README.md
     #[arg(long)]
     out: PathBuf,
+    /// Replace files in that folder that others made or changed
+    #[arg(long)]
+    overwrite: bool,
     /// Number of folds; the catalog's own are kept where it has them
     #[arg(long, default_value_t = 5)]
     folds: u32,
@@ -31,6 +34,11 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let spec = spec_of(&args.path, &args.set)?;
+    let mut outputs = Outputs::new(args.overwrite);
+    for path in [&args.path, &spec.path] {
+        outputs.reads(path);
+    }
+    let _claim = outputs.claim_folder(&args.out, export::FILES, &[])?;
     let (catalog, problems) = catalog::load(&spec)?;
     let exported =
         export::export(&spec, &catalog, problems, &args.out, args.folds, Seed(args.seed))?;

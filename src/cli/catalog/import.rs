@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use crate::{
+    base::Outputs,
     catalog::{
-        import::{self, CATALOG_FILE, Origin},
+        import::{self, CATALOG_FILE, DECISIONS_FILE, MEDIA_FOLDER, Origin, PARQUET_FILE},
         source,
     },
     cli::{Console, Failure},
@@ -23,6 +24,9 @@ pub(in crate::cli) struct Args {
     /// Folder for catalog.jsonl, catalog.parquet and decisions.json
     #[arg(long)]
     out: PathBuf,
+    /// Replace files in that folder that others made or changed
+    #[arg(long)]
+    overwrite: bool,
     /// Print decisions.json
     #[arg(long)]
     json: bool,
@@ -40,6 +44,10 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         })?;
         others.push(origin(kind, path.into())?);
     }
+    let mut outputs = Outputs::new(args.overwrite);
+    others.iter().chain([&first]).for_each(|origin| outputs.reads(&origin.path));
+    let files = [CATALOG_FILE, PARQUET_FILE, DECISIONS_FILE];
+    let _claim = outputs.claim_folder(&args.out, files, &[MEDIA_FOLDER])?;
     let decisions = import::import(&first, &others, &args.out)?;
     if args.json {
         console.data(serde_json::to_string(&decisions).unwrap_or_default());

@@ -1,6 +1,7 @@
 //! `cinetag tag`: genres for new titles.
 
 mod bundle;
+mod outputs;
 mod review;
 mod sidecars;
 mod titles;
@@ -10,22 +11,24 @@ use std::{io, path::PathBuf};
 
 use jiff::Timestamp;
 
+use outputs::Table;
 use sidecars::{Sidecars, say_sidecars};
 
 use super::{Console, Failure, SKIPPED};
 use crate::{
-    base::{DeviceChoice, Draft},
+    base::{DeviceChoice, output::make_folder},
     encode::{EncoderContext, speech::Hear},
     extract::{ExtractReport, ExtractSettings},
     store::FeatureStore,
     tag::{
-        Bundle, Choice, TableSink, TagError, TagJob, TagSink, TagSummary, TranscriptSink,
+        Choice, TableSink, TagJob, TagSink, TagSummary,
         format::{TagFormat, registry},
         tag_titles,
     },
 };
 
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools)] // they are flags
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -64,6 +67,9 @@ pub(super) struct Args {
     /// Write what is said in the trailers into this folder, a WebVTT file for each title
     #[arg(long, value_name = "DIR")]
     transcripts: Option<PathBuf>,
+    /// Replace files of others, and those that somebody changed since they were written
+    #[arg(long)]
+    overwrite: bool,
     /// When trailers are listened to: when-no-plot, always or never [default: as the bundle says,
     /// which is when-no-plot for those that come along]
     #[arg(long, value_name = "WHEN", value_parser = hear)]
@@ -166,10 +172,14 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
             known,
         )
     })?;
+    let mut claimed = outputs::Claimed::new(args, &found, &bundle)?;
     let context = EncoderContext { device: args.device, weights_dir: None, hear: args.speech };
     let modalities = bundle.open_modalities(&context)?;
     let store = match &args.store {
-        Some(folder) => FeatureStore::open(folder),
+        Some(folder) => {
+            make_folder(folder)?;
+            FeatureStore::open(folder)
+        }
         None => FeatureStore::open(&default_store()?),
     };
     let now = now();
@@ -189,28 +199,25 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         tagged_at: Some(now),
     };
 
-    let mut table = None;
-    if let Some(path) = &args.out {
-        table = Some(Table::begin(path, args.format_of(path), &bundle)?);
-    } else if !args.writes_sidecars() && args.review.is_none() {
+    let mut table =
+        claimed.out.take().map(|claim| Table::begin(claim, args, &bundle)).transpose()?;
+    if table.is_none() && !args.writes_sidecars() && args.review.is_none() {
         let format = args.format.map_or(registry::FORMATS[0], |format| format.0);
         let out = Box::new(io::BufWriter::new(io::stdout()));
-        table = Some(Table { draft: None, sink: TableSink::new(out, format, &bundle)? });
+        table = Some(Table { file: None, sink: TableSink::new(out, format, &bundle)? });
     }
-    let mut untagged = match &args.untagged {
-        Some(path) => Some(Table::begin(path, args.format_of(path), &bundle)?.only_open()),
-        None => None,
-    };
+    let untagged = claimed.untagged.take().map(|claim| Table::begin(claim, args, &bundle));
+    let mut untagged = untagged.transpose()?.map(Table::only_open);
     let tell = |difference: String| console.data(difference);
     let dry_run: Option<&dyn Fn(String)> = if args.dry_run { Some(&tell) } else { None };
     let mut sidecars = Sidecars::new(args.sidecar_format(), &found, &bundle, now, dry_run)?;
-    let mut transcripts = args.transcripts.clone().map(TranscriptSink::new).transpose()?;
     let mut review = args.review.as_deref().map(|folder| review::Review::new(folder, job));
     let mut sinks: Vec<&mut dyn TagSink> = Vec::new();
     sinks.extend(review.as_mut().map(|review| review as &mut dyn TagSink));
     sinks.extend(table.as_mut().map(|table| &mut table.sink as &mut dyn TagSink));
     sinks.extend(untagged.as_mut().map(|table| &mut table.sink as &mut dyn TagSink));
-    sinks.extend(transcripts.as_mut().map(|transcripts| transcripts as &mut dyn TagSink));
+    let transcripts = claimed.transcripts.as_mut();
+    sinks.extend(transcripts.map(|transcripts| transcripts as &mut dyn TagSink));
     sinks.extend(sidecars.as_mut().map(|sidecars| sidecars as &mut dyn TagSink));
     let result = tag_titles(&job, &mut sinks, console, &console.interrupt);
     // Sidecars that were written stay written, whatever ended the run.
@@ -218,6 +225,9 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     for (tree, report) in sidecars.map(Sidecars::finish).unwrap_or_default() {
         say_sidecars(&report, &tree, args.dry_run, console);
         num_failed += report.failed.len();
+    }
+    if let Some(transcripts) = &claimed.transcripts {
+        num_failed += outputs::say_transcripts(transcripts, console);
     }
     let summary = result?;
     if let Some(review) = review {
@@ -228,37 +238,6 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     }
     say(&summary, console);
     Ok(if summary.num_skipped + num_failed > 0 { SKIPPED } else { 0 })
-}
-
-/// A file of tags in the making.
-struct Table {
-    draft: Option<Draft>,
-    sink: TableSink<'static>,
-}
-
-impl Table {
-    fn begin(
-        path: &std::path::Path,
-        format: &'static dyn TagFormat,
-        bundle: &Bundle,
-    ) -> Result<Self, TagError> {
-        let refused = |source| TagError::File { path: path.to_owned(), source };
-        let draft = Draft::begin(path).map_err(refused)?;
-        let sink = TableSink::create(draft.path(), format, bundle)?;
-        Ok(Self { draft: Some(draft), sink })
-    }
-
-    fn only_open(self) -> Self {
-        Self { sink: self.sink.only_open(), ..self }
-    }
-
-    fn finish(self) -> Result<(), TagError> {
-        self.sink.finish()?;
-        if let Some(draft) = self.draft {
-            draft.publish()?;
-        }
-        Ok(())
-    }
 }
 
 /// The moment that is written with the tags; `SOURCE_DATE_EPOCH` sets it, for files that are

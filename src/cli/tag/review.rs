@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
 };
 
-use super::Console;
+use super::{Console, outputs::PICTURES};
 use crate::{
-    base::{Digest, Progress as _},
+    base::{Digest, OutputError, Progress as _},
     catalog::Title,
     encode::SourceKind,
     media::{
@@ -38,8 +39,12 @@ impl<'a> Review<'a> {
         Self { folder: folder.to_owned(), job, pool: None, seen: Vec::new() }
     }
 
-    /// Writes the pages with their pictures.
+    /// Writes the pages with their pictures into the folder, which is there.
     pub(super) fn finish(mut self, console: &Console) -> Result<PathBuf, super::Failure> {
+        let pictures = self.folder.join(PICTURES);
+        if !pictures.is_dir() {
+            fs::create_dir(&pictures).map_err(OutputError::file(&pictures))?;
+        }
         let mut sheet = ContactSheet {
             notes: self.job.bundle.config.notes.clone(),
             modalities: self.job.bundle.model.spec().modalities.clone(),
@@ -105,7 +110,7 @@ impl<'a> Review<'a> {
             for part in pool.decode(&request).parts.into_iter().flatten() {
                 match part {
                     Part::Picture(picture) => {
-                        let file = format!("pictures/{stem}.jpg");
+                        let file = format!("{PICTURES}/{stem}.jpg");
                         write_picture(&self.folder.join(&file), &picture).map_err(save_error)?;
                         pictures.poster = Some(file);
                     }
@@ -116,7 +121,7 @@ impl<'a> Review<'a> {
                             };
                             let Some(frame) = frames.kept.iter().find(near) else { continue };
                             let file =
-                                format!("pictures/{stem}-{:.0}.jpg", 1000.0 * frame.time_secs);
+                                format!("{PICTURES}/{stem}-{:.0}.jpg", 1000.0 * frame.time_secs);
                             let path = self.folder.join(&file);
                             write_picture(&path, &frame.picture).map_err(save_error)?;
                             pictures.of_moment.insert(key(name, moment), file);

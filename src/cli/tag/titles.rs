@@ -8,6 +8,7 @@ use std::{
 
 use super::{Args, Console, Failure};
 use crate::{
+    base::output::make_folder,
     catalog::{self, CatalogSpec, Format, GenreSpec},
     tag::{Library, sidecar},
 };
@@ -15,6 +16,8 @@ use crate::{
 /// The titles, and where sidecars go.
 pub(super) struct Found {
     pub(super) library: Library,
+    /// The catalog that they come from, where they come from one.
+    pub(super) catalog: Option<PathBuf>,
     /// The folder that the titles lie in.
     pub(super) root: PathBuf,
     /// The folders that sidecars are written into, each with a journal of its own: the libraries
@@ -69,14 +72,14 @@ pub(super) fn find(
     };
     let trees = match &args.sidecars {
         Some(tree) => {
-            fs::create_dir_all(tree)?;
+            make_folder(tree)?;
             vec![fs::canonicalize(tree)?]
         }
         None if args.in_place && paths.len() == 1 => vec![root.clone()],
         None if args.in_place => libraries(&paths, &library),
         None => Vec::new(),
     };
-    Ok(Found { library, root, trees })
+    Ok(Found { library, catalog, root, trees })
 }
 
 /// The roots of several libraries: the folders that were named, or those above where these are

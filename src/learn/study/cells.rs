@@ -98,9 +98,14 @@ impl CellStore {
     pub fn put(&self, key: &Digest, scores: Vec<Scores>) -> Result<CellResult, LearnError> {
         let path = self.path(key);
         let cell = CellResult { key: *key, scores };
-        let bytes = serde_json::to_vec(&cell).map_err(std::io::Error::from);
-        bytes.and_then(|bytes| publish_bytes(&path, &bytes)).map_err(|source| {
-            LearnError::File { path, action: "written", source: source.into() }
+        let put = || {
+            std::fs::create_dir_all(&self.folder)?;
+            publish_bytes(&path, &serde_json::to_vec(&cell)?)
+        };
+        put().map_err(|source: std::io::Error| LearnError::File {
+            path,
+            action: "written",
+            source: source.into(),
         })?;
         Ok(cell)
     }

@@ -104,6 +104,8 @@ impl WeightCache {
         let converted = to_safetensors(bytes, None)
             .map_err(|e| WeightsError::Format { path: given.to_owned(), message: e.to_string() })?;
         let converted_digest = Digest::of_bytes(&converted);
+        let folder = self.root.join("converted");
+        std::fs::create_dir_all(&folder).map_err(WeightsError::io(&folder))?;
         publish_bytes(&copy, &converted).map_err(WeightsError::io(&copy))?;
         publish_bytes(&record, converted_digest.to_string().as_bytes())
             .map_err(WeightsError::io(&record))?;

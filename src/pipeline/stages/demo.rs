@@ -1,12 +1,16 @@
 //! `kind = "demo"`: renders the synthetic demo library.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Context, Outcome, Stage};
 use crate::{
+    base::output::make_folder,
     demo,
     pipeline::{Lock, PipelineError},
 };
@@ -27,6 +31,14 @@ impl Stage for Settings {
             ("recipe".to_owned(), json!(demo::recipe_digest())),
             ("seed".to_owned(), json!(context.pipeline.run.seed)),
         ]))
+    }
+
+    fn check(&self, _context: &Context<'_>, _lock: &Lock) -> Result<(), PipelineError> {
+        Ok(make_folder(&self.folder)?)
+    }
+
+    fn rewrites(&self, _context: &Context<'_>, file: &Path) -> bool {
+        std::path::absolute(&self.folder).is_ok_and(|folder| file.starts_with(folder))
     }
 
     fn run(&self, context: &Context<'_>, _lock: &Lock) -> Result<Outcome, PipelineError> {

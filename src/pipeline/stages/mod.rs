@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{Lock, Pipeline, PipelineError, RunOptions, StageKind, StageSpec};
 use crate::{
-    base::{Interrupt, Progress},
+    base::{Interrupt, Outputs, Progress},
     catalog::{self, Catalog},
     encode::EncoderContext,
     learn::heads::FitContext,
@@ -34,6 +34,20 @@ pub trait Stage {
     /// # Errors
     /// An input cannot be read.
     fn inputs(&self, context: &Context<'_>) -> Result<BTreeMap<String, Value>, PipelineError>;
+
+    /// Looks whether it may write where it would, before any stage runs.
+    ///
+    /// # Errors
+    /// Something else is there.
+    fn check(&self, _context: &Context<'_>, _lock: &Lock) -> Result<(), PipelineError> {
+        Ok(())
+    }
+
+    /// Whether it would write over a file that it made in an earlier run: it does not where its
+    /// settings name another place now, or where [`Stage::check`] looks at the file.
+    fn rewrites(&self, _context: &Context<'_>, _file: &Path) -> bool {
+        true
+    }
 
     /// Does it.
     ///
@@ -199,6 +213,22 @@ impl<'a> Context<'a> {
     /// What is wrong with a stage's results beyond its recorded outputs.
     pub(super) fn fault(&self, stage: &StageSpec) -> Result<Option<String>, PipelineError> {
         behind(stage).fault(self)
+    }
+
+    /// Whether a stage may write where it would: nobody changed what it made, and nothing else is
+    /// there.
+    pub(super) fn check(
+        &self,
+        stage: &StageSpec,
+        lock: &Lock,
+        outputs: &Outputs,
+    ) -> Result<(), PipelineError> {
+        let made = lock.stages.get(&stage.name).map_or(&[][..], |done| &done.outputs);
+        made.iter()
+            .map(|output| self.folder().join(&output.path))
+            .filter(|file| behind(stage).rewrites(self, file))
+            .try_for_each(|file| outputs.may_replace(&file))?;
+        behind(stage).check(self, lock)
     }
 
     /// Runs a stage.

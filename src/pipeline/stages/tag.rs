@@ -1,18 +1,21 @@
 //! `kind = "tag"`: tags titles with the bundle of a `train` stage.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Context, Outcome, Stage};
 use crate::{
-    base::publish_file,
+    base::Claim,
     catalog,
     catalog::CatalogSpec,
     encode::EncoderContext,
-    pipeline::{Lock, PipelineError, StageKind},
-    tag::{Bundle, Choice, TableSink, TagError, TagJob, format::registry, tag_titles},
+    pipeline::{Lock, PipelineError, StageKind, folder},
+    tag::{Bundle, Choice, TableSink, TagJob, format::registry, tag_titles},
 };
 
 /// Which titles, and where the tags go.
@@ -41,7 +44,15 @@ impl Stage for Settings {
         Ok(inputs)
     }
 
-    fn run(&self, context: &Context<'_>, _lock: &Lock) -> Result<Outcome, PipelineError> {
+    fn check(&self, context: &Context<'_>, lock: &Lock) -> Result<(), PipelineError> {
+        self.claim(context, lock).map(|_| ())
+    }
+
+    fn rewrites(&self, _context: &Context<'_>, _file: &Path) -> bool {
+        false
+    }
+
+    fn run(&self, context: &Context<'_>, lock: &Lock) -> Result<Outcome, PipelineError> {
         let bundle_folder = context
             .pipeline
             .stages
@@ -83,19 +94,27 @@ impl Stage for Settings {
             // Equal runs give equal files; when they were made is in the lock.
             tagged_at: None,
         };
-        for name in &self.out {
-            let path = context.file(&name.to_string_lossy());
+        for claim in self.claim(context, lock)? {
+            let path = claim.path().to_owned();
             let format = registry::of_path(&path).unwrap_or(registry::FORMATS[0]);
-            publish_file(&path, |temporary| -> Result<(), TagError> {
-                let mut sink = TableSink::create(temporary, format, &bundle)?;
-                let done = tag_titles(&job, &mut [&mut sink], context.progress, context.interrupt)?;
-                sink.finish()?;
-                skipped = done.num_skipped;
-                summary = format!("{} tags for {} titles", done.num_tags, done.num_titles);
-                Ok(())
-            })?;
+            let file = claim.begin().map_err(PipelineError::file(&path))?;
+            let mut sink = TableSink::create(file.path(), format, &bundle)?.named(&path);
+            let done = tag_titles(&job, &mut [&mut sink], context.progress, context.interrupt)?;
+            sink.finish()?;
+            file.publish()?;
+            skipped = done.num_skipped;
+            summary = format!("{} tags for {} titles", done.num_tags, done.num_titles);
             outputs.push(path);
         }
         Ok(Outcome { outputs, summary, skipped })
+    }
+}
+
+impl Settings {
+    fn claim(&self, context: &Context<'_>, lock: &Lock) -> Result<Vec<Claim>, PipelineError> {
+        let mut outputs = folder::outputs(context.pipeline, context.options, lock);
+        self.path.iter().filter(|path| !path.is_dir()).for_each(|path| outputs.reads(path));
+        let files = self.out.iter().map(|name| context.folder().join(name));
+        Ok(files.map(|file| outputs.claim(&file)).collect::<Result<_, _>>()?)
     }
 }

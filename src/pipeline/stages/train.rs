@@ -1,6 +1,9 @@
 //! `kind = "train"`: trains on all labelled titles and writes the bundle.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,6 +42,14 @@ fn bundle() -> PathBuf {
 impl Stage for Settings {
     fn inputs(&self, context: &Context<'_>) -> Result<BTreeMap<String, Value>, PipelineError> {
         context.learn_inputs()
+    }
+
+    fn check(&self, context: &Context<'_>, _lock: &Lock) -> Result<(), PipelineError> {
+        Ok(Bundle::check_place(&context.folder().join(&self.bundle))?)
+    }
+
+    fn rewrites(&self, context: &Context<'_>, file: &Path) -> bool {
+        file.starts_with(context.folder().join(&self.bundle))
     }
 
     fn run(&self, context: &Context<'_>, _lock: &Lock) -> Result<Outcome, PipelineError> {

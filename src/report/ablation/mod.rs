@@ -19,6 +19,17 @@ use crate::eval::{Headline, Interval, PairedDifference, significance::holm};
 pub const HTML_FILE: &str = "ablation.html";
 const MARKDOWN_FILE: &str = "ablation.md";
 const JSON_FILE: &str = "ablation.json";
+/// All files that [`write`] may write.
+pub const FILES: [&str; 8] = [
+    HTML_FILE,
+    MARKDOWN_FILE,
+    JSON_FILE,
+    "ablation-systems.csv",
+    "ablation-tests.csv",
+    "ablation-genres.csv",
+    "ablation-shapley.csv",
+    "ablation-missing.csv",
+];
 
 /// All figures of an ablation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -175,6 +186,7 @@ pub fn write(folder: &Path, report: &AblationReport) -> Result<Vec<PathBuf>, Rep
         written.push(csv::write(folder, &table)?);
     }
     written.push(publish(folder, JSON_FILE, &json)?);
+    debug_assert!(written.iter().all(|path| FILES.iter().any(|name| path.ends_with(name))));
     Ok(written)
 }
 
