@@ -105,13 +105,14 @@ pub(super) fn say_sidecars(report: &SidecarReport, tree: &Path, dry_run: bool, c
             console.say(format!("… and {} more {word}", files.len() - MAX_NAMED));
         }
     }
-    if report.num_not_made > 0 {
-        console.say(format!(
-            "{} films have no NFO file and got none: no id of theirs is known, and Kodi would look \
-             nothing up that has one without (docs/libraries.md)\nhint: put the id into the folder's name, \
-             such as `Heat (1995) [imdbid-tt0113277]`, or --new-nfo always",
-            report.num_not_made
-        ));
+    match (report.num_not_made, report.new_nfo) {
+        (0, _) => {}
+        (num, NewNfo::WithId) => console.say(format!(
+            "no NFO file is made for {num} films: no id of theirs is known, and with a file without \
+             one Kodi would look nothing up (docs/libraries.md)\nhint: put the id into the folder's \
+             name, such as `Heat (1995) [imdbid-tt0113277]`, or give --new-nfo always"
+        )),
+        (num, _) => console.say(format!("no NFO file is made for {num} films that have none")),
     }
     let would = if dry_run { "would be " } else { "" };
     console.say(format!(

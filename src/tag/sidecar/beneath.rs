@@ -74,7 +74,7 @@ pub(super) fn make_folders(root: &Path, path: &Path) -> io::Result<()> {
 
 /// What lies outside of the root.
 #[derive(Debug, thiserror::Error)]
-#[error("it is, or lies behind, a link out of the library")]
+#[error("it is, or lies behind, a link out of the library; tag the folder there to write it")]
 struct Outside;
 
 fn outside() -> io::Error {

@@ -47,7 +47,9 @@ pub struct SidecarReport {
     pub num_unchanged: usize,
     /// Files that say already what they should.
     pub num_same: usize,
-    /// NFO files that were not there and were not made ([`NewNfo`]).
+    /// When NFO files were to be made.
+    pub new_nfo: NewNfo,
+    /// Those that were not made.
     pub num_not_made: usize,
     /// Files that were left alone, by path from the root: why.
     pub left: BTreeMap<PathBuf, String>,
@@ -60,7 +62,6 @@ pub struct SidecarWriter<'a> {
     root: PathBuf,
     format: &'static dyn TagFormat,
     places: Vec<Place>,
-    new_nfo: NewNfo,
     memory: Memory,
     journal: Journal,
     /// Told the differences instead of writing.
@@ -85,7 +86,6 @@ impl<'a> SidecarWriter<'a> {
             root: root.to_owned(),
             format,
             places,
-            new_nfo: NewNfo::default(),
             memory: Memory::read(root)?,
             journal: Journal::new(root, header),
             dry_run,
@@ -95,8 +95,9 @@ impl<'a> SidecarWriter<'a> {
 
     /// Says when NFO files are made where there are none; always, unless this is called.
     #[must_use]
-    pub fn making(self, new_nfo: NewNfo) -> Self {
-        Self { new_nfo, ..self }
+    pub fn making(mut self, new_nfo: NewNfo) -> Self {
+        self.report.new_nfo = new_nfo;
+        self
     }
 
     /// What became of them all.
@@ -143,7 +144,11 @@ impl<'a> SidecarWriter<'a> {
         };
         let is_new = existing.bytes.is_none() && existing.given.is_empty();
         let is_nfo = self.format.name() == registry::SIDECAR.name();
-        if is_new && is_nfo && !tagged.tags.genres.is_empty() && !self.new_nfo.makes(&place.ids) {
+        if is_new
+            && is_nfo
+            && !tagged.tags.genres.is_empty()
+            && !self.report.new_nfo.makes(&place.ids)
+        {
             self.report.num_not_made += 1;
             return Ok(());
         }
