@@ -3,13 +3,14 @@
 use std::fs;
 
 use super::*;
+use crate::catalog::media_kind::has_extension;
 
 fn found(files: &[&str]) -> Vec<String> {
     let root = tempfile::tempdir().unwrap();
     for file in files {
         let path = root.path().join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let is_nfo = file.ends_with(".nfo");
+        let is_nfo = has_extension(&path, &["nfo"]);
         fs::write(path, if is_nfo { "<movie/>" } else { "" }).unwrap();
     }
     let show = |path: &Option<PathBuf>| {

@@ -4,6 +4,7 @@
 //! it stands for, if that lies in the tree. Links are followed as long as they stay there.
 
 use std::{
+    error::Error,
     fs,
     io::{self, Read},
     path::{Component, Path, PathBuf},
@@ -83,7 +84,7 @@ fn outside() -> io::Error {
 
 /// Whether an error of [`resolve`] is that something lies outside of the root.
 pub(super) fn is_outside(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|cause| cause.is::<Outside>())
+    error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Outside>)
 }
 
 /// The bytes of a file that is no link; `None` where there is nothing.
