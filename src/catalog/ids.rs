@@ -21,6 +21,19 @@ pub(super) fn tmdb_id_in(text: &str) -> Option<String> {
     (!digits.is_empty()).then_some(digits)
 }
 
+/// The film's number on TMDB in the name of a file or folder: `[tmdbid-603]`, `[tmdbid=603]`,
+/// `{tmdb-603}`.
+pub(super) fn tmdb_tag_in(name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    lower.match_indices(['[', '{']).find_map(|(at, _)| {
+        let tag = lower[at + 1..].split([']', '}']).next()?;
+        let tag = tag.strip_prefix("tmdbid").or_else(|| tag.strip_prefix("tmdb"))?;
+        let digits = tag.strip_prefix(['-', '='])?;
+        let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        (is_number && digits.len() <= 10).then(|| digits.to_owned())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +49,12 @@ mod tests {
         }
         assert_eq!(tmdb_id_in("https://www.themoviedb.org/movie/11-x").unwrap(), "11");
         assert_eq!(tmdb_id_in("https://www.themoviedb.org/tv/11"), None);
+        for name in ["A (1999) [tmdbid-603]", "A {tmdb-603}", "[x] A [TmdbId=603] - 4K"] {
+            assert_eq!(tmdb_tag_in(name).as_deref(), Some("603"), "{name}");
+        }
+        for name in ["A tmdb-603", "A [tmdb]", "A [tmdbid-]", "A [tmdbid-6x]", "{", "[imdbid-tt1]"]
+        {
+            assert_eq!(tmdb_tag_in(name), None, "{name}");
+        }
     }
 }

@@ -10,6 +10,7 @@ mod decode;
 mod delimited;
 mod error;
 pub mod export;
+mod folders;
 mod genres;
 mod ids;
 pub mod import;

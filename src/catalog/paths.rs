@@ -1,8 +1,8 @@
 //! A catalog of media files, for tagging what no catalog file names.
 //!
 //! in: files and folders; out: one title per trailer, named by its file, and one per picture
-//! that belongs to no trailer. Folders are walked in the order of their names; hidden files
-//! and linked folders are passed over.
+//! that belongs to no trailer. Folders are walked in the order of their names, linked ones, too
+//! ([`folders`]); hidden files are passed over.
 //!
 //! A trailer's poster is the picture of the same name beside it or in a folder `posters`
 //! there or next door; its plot likewise the `.txt` file, in `plots`. `Heat (1995).mp4` is
@@ -18,7 +18,7 @@ use std::{
 };
 
 use super::{
-    Catalog, CatalogError, Problem, ProblemKind, Severity, Title, Vocabulary,
+    Catalog, CatalogError, Problem, ProblemKind, Severity, Title, Vocabulary, folders,
     library::name_and_year,
     media_kind::{IMAGE, VIDEO, has_extension},
     spec::Format,
@@ -27,6 +27,9 @@ use super::{
 use crate::base::{TitleId, file};
 
 const TEXT: [&str; 1] = ["txt"];
+/// What to do about a folder, or a link, that cannot be read.
+pub(super) const READ_HINT: &str =
+    "give yourself the right to read it; of a link, see that what it leads to is there";
 
 /// A title per media file.
 ///
@@ -105,23 +108,20 @@ impl Finder {
     }
 
     fn walk(&mut self, folder: &Path) -> io::Result<()> {
-        let mut entries = Vec::new();
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-                entries.push((entry.path(), entry.file_type()?));
-            }
-        }
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
-        for (path, file_type) in entries {
-            if file_type.is_dir() {
-                if let Err(error) = self.walk(&path) {
-                    self.problems.push(unreadable_folder(path, &error));
-                }
-            } else if let Some(kind) = Kind::of_path(&path).filter(|_| path.is_file()) {
+        let mut files = Vec::new();
+        let unreadable = folders::walk(folder, |listing| {
+            files.extend_from_slice(&listing.files);
+            listing.folders.clone()
+        })?;
+        let first = self.found.len();
+        for path in files {
+            if let Some(kind) = Kind::of_path(&path) {
                 self.add(path, if kind == Kind::Text { Kind::TextInFolder } else { kind });
             }
         }
+        self.found[first..].sort_by(|a, b| a.0.cmp(&b.0));
+        self.problems
+            .extend(unreadable.into_iter().map(|(path, error)| unreadable_folder(path, &error)));
         Ok(())
     }
 
@@ -172,8 +172,8 @@ fn unreadable_folder(path: PathBuf, error: &io::Error) -> Problem {
         column: None,
         field: None,
         value: None,
-        message: format!("the folder cannot be read ({error}); it is passed over"),
-        hint: "give yourself the right to read it".to_owned(),
+        message: format!("it cannot be read ({error}); it is passed over"),
+        hint: READ_HINT.to_owned(),
     }
 }
 

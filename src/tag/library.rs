@@ -5,11 +5,14 @@
 //! poster, trailer and what the NFO says.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-use super::{TagError, sidecar::Place};
+use super::{
+    TagError,
+    sidecar::{FilmIds, Place},
+};
 use crate::{
     base::{TitleId, file},
     catalog::{
@@ -24,8 +27,12 @@ use crate::{
 pub struct Library {
     /// The titles.
     pub titles: Vec<Title>,
-    /// `[titles]`: the sidecar as an NFO file, whether it is there or not.
-    pub nfos: Vec<PathBuf>,
+    /// `[titles]`: the sidecars as NFO files: all that are there, or where one would lie.
+    pub nfos: Vec<Vec<PathBuf>>,
+    /// `[titles]`: what media centres look the film up by.
+    ids: Vec<FilmIds>,
+    /// The folders that films lie in.
+    folders: BTreeSet<PathBuf>,
 }
 
 impl Library {
@@ -54,22 +61,16 @@ impl Library {
             *num_in.entry(&item.folder).or_default() += 1;
         }
         for item in &items {
-            let read = item.nfo.as_deref().map(|path| (path, file::read(path)));
-            let nfo = match read {
-                None => Nfo::default(),
-                Some((path, Ok(bytes))) => nfo::read(&bytes).unwrap_or_else(|error| {
-                    problems.push(format!("{}: {error}", path.display()));
-                    Nfo::default()
-                }),
-                Some((path, Err(error))) => {
-                    problems.push(format!("{}: {error}", path.display()));
-                    Nfo::default()
-                }
-            };
+            let nfo = read_nfo(item, &mut problems);
             if !["", "movie"].contains(&nfo.root.as_str()) {
                 continue; // a show or an episode
             }
-            library.nfos.push(sidecar(item, num_in[item.folder.as_path()] == 1));
+            library.folders.insert(item.folder.clone());
+            library.nfos.push(sidecars(item, num_in[item.folder.as_path()] == 1));
+            library.ids.push(FilmIds {
+                imdb: nfo.ids.get("imdb").or(item.imdb_id.as_ref()).cloned(),
+                tmdb: nfo.ids.get("tmdb").or(item.tmdb_id.as_ref()).cloned(),
+            });
             let relative = item.folder.strip_prefix(root).unwrap_or(&item.folder);
             let mut id = relative.to_path_buf();
             if num_in[item.folder.as_path()] > 1 || id.as_os_str().is_empty() {
@@ -88,19 +89,33 @@ impl Library {
             Some(media) => media.with_extension("nfo"),
             None => folder.join(format!("{}.nfo", file_name(title.id.as_str()))),
         };
-        let nfos = titles.iter().map(nfo).collect();
-        Self { titles, nfos }
+        let nfos: Vec<_> = titles.iter().map(|title| vec![nfo(title)]).collect();
+        let ids = titles.iter().map(FilmIds::of_title).collect();
+        let folder_of = |nfo: &PathBuf| nfo.parent().map(Path::to_owned);
+        let folders = nfos.iter().flatten().filter_map(folder_of).collect();
+        Self { titles, nfos, ids, folders }
     }
 
-    /// A title's sidecar with another ending, in place or in a parallel tree: `root` is the
-    /// library's, `tree` that of the files that are written.
+    /// Whether films lie in this folder itself.
     #[must_use]
-    pub fn place(&self, idx: usize, root: &Path, tree: &Path, extension: &str) -> Place {
-        let sidecar = self.nfos[idx].with_extension(extension);
-        let below = sidecar.strip_prefix(root).ok();
-        let name = || sidecar.file_name().unwrap_or_default().as_ref();
-        let target = below.unwrap_or_else(name).to_owned();
-        Place { target, origin: (tree != root).then_some(sidecar) }
+    pub fn has_films_in(&self, folder: &Path) -> bool {
+        self.folders.contains(folder)
+    }
+
+    /// A title's sidecars with another ending, in place or in a parallel tree: `root` is the
+    /// library's, `tree` that of the files that are written. Only NFO files may be several.
+    #[must_use]
+    pub fn places(&self, idx: usize, root: &Path, tree: &Path, extension: &str) -> Vec<Place> {
+        let num = if extension == "nfo" { self.nfos[idx].len() } else { 1 };
+        let place = |nfo: &PathBuf| {
+            let sidecar = nfo.with_extension(extension);
+            let below = sidecar.strip_prefix(root).ok();
+            let name = || sidecar.file_name().unwrap_or_default().as_ref();
+            let target = below.unwrap_or_else(name).to_owned();
+            let origin = (tree != root).then_some(sidecar);
+            Place { target, origin, ids: self.ids[idx].clone() }
+        };
+        self.nfos[idx].iter().take(num).map(place).collect()
     }
 }
 
@@ -114,16 +129,37 @@ fn is_library(items: &[LibraryItem]) -> bool {
     let has_trailer = |item: &LibraryItem| {
         !item.trailers.is_empty() && (item.film.is_some() || !is_beside_videos(item))
     };
-    items.iter().any(|item| item.nfo.is_some() || has_trailer(item))
+    let is_disc = |item: &LibraryItem| item.film.as_ref().is_some_and(|film| film.is_dir());
+    items.iter().any(|item| !item.nfos.is_empty() || has_trailer(item) || is_disc(item))
 }
 
-/// The NFO file, or the place where both media centres look for one.
-fn sidecar(item: &LibraryItem, is_alone: bool) -> PathBuf {
-    let of_film =
-        || item.film.as_ref().filter(|film| film.is_file()).map(|f| f.with_extension("nfo"));
-    let name = if is_alone { "movie.nfo" } else { &format!("{}.nfo", item.stem) };
-    let own = || item.folder.join(name);
-    item.nfo.clone().or_else(of_film).unwrap_or_else(own)
+/// What the first NFO file says that can be read.
+fn read_nfo(item: &LibraryItem, problems: &mut Vec<String>) -> Nfo {
+    let mut read = |path: &PathBuf| {
+        let nfo = file::read(path).map_err(|error| error.to_string());
+        let nfo = nfo.and_then(|bytes| nfo::read(&bytes).map_err(|error| error.to_string()));
+        nfo.map_err(|error| problems.push(format!("{}: {error}", path.display()))).ok()
+    };
+    item.nfos.iter().find_map(&mut read).unwrap_or_default()
+}
+
+/// All NFO files of a film, since media centres differ in which of them they read; where there is
+/// none, the place where all of them look for one.
+fn sidecars(item: &LibraryItem, is_alone: bool) -> Vec<PathBuf> {
+    if !item.nfos.is_empty() {
+        return item.nfos.clone();
+    }
+    let named = |name: &str| item.folder.join(format!("{name}.nfo"));
+    vec![match &item.film {
+        // Of a Blu-ray, Jellyfin looks for no other, and Kodi takes it where it is the only one.
+        Some(disc) if disc.is_dir() => match disc.file_name() {
+            Some(name) if name.eq_ignore_ascii_case("VIDEO_TS") => disc.join("VIDEO_TS.nfo"),
+            _ => named(&item.folder.file_name().unwrap_or_default().to_string_lossy()),
+        },
+        Some(film) if item.num_versions <= 1 || !is_alone => film.with_extension("nfo"),
+        _ if is_alone => named("movie"),
+        _ => named(&item.stem),
+    }]
 }
 
 /// The title, its metadata under the names that the catalogs' columns have.
@@ -216,14 +252,60 @@ mod tests {
             "b/Alien (1979)/Alien (1979).nfo",
             "d/Broken (2001)/movie.nfo",
         ];
-        assert_eq!(library.nfos, nfos.map(|nfo| root.join(nfo)));
+        assert_eq!(library.nfos, nfos.map(|nfo| vec![root.join(nfo)]));
 
-        let in_place = library.place(0, root, root, "pbcore.xml");
+        let in_place = library.places(0, root, root, "pbcore.xml").remove(0);
         assert_eq!(in_place.target, Path::new("a/Heat (1995)/movie.pbcore.xml"));
         assert_eq!(in_place.origin, None);
-        let beside = library.place(0, root, Path::new("/tmp/other"), "nfo");
+        let beside = library.places(0, root, Path::new("/tmp/other"), "nfo").remove(0);
         assert_eq!(beside.target, Path::new("a/Heat (1995)/movie.nfo"));
-        assert_eq!(beside.origin.as_ref(), Some(&library.nfos[0]));
+        assert_eq!(beside.origin.as_ref(), Some(&library.nfos[0][0]));
+    }
+
+    #[test]
+    fn every_nfo_of_a_film_is_its_own_and_new_ones_lie_where_they_are_looked_for() {
+        let nfo = |name: &str| format!("<movie><title>{name}</title><plot>{name}.</plot></movie>");
+        let folder = library(&[
+            ("A (1999)/A (1999) - 1080p.mkv", ""),
+            ("A (1999)/A (1999) - 1080p.nfo", "<movie><title>broken"),
+            ("A (1999)/A (1999) - 4K.mkv", ""),
+            ("A (1999)/A (1999) - 4K.nfo", &nfo("Four")),
+            ("A (1999)/movie.nfo", &nfo("Movie")),
+            ("A (1999)/poster.jpg", ""),
+            ("B (2000)/VIDEO_TS/VIDEO_TS.nfo", &nfo("Disc")),
+            ("C (2001) [tmdbid-603]/VIDEO_TS/VIDEO_TS.IFO", ""),
+            ("D (2002) [imdbid-tt9900001]/bdmv/index.bdmv", ""),
+            ("E (2003)/E (2003).mkv", ""),
+            ("E (2003)/E (2003) - Uncut.mkv", ""),
+        ]);
+        let root = folder.path();
+        let (library, problems) = Library::read(&[root.to_owned()], root).unwrap();
+        let names: Vec<&str> = library.titles.iter().map(|title| title.name.as_str()).collect();
+        assert_eq!(names, ["Four", "Disc", "C", "D", "E"]);
+        assert_eq!(library.titles[0].id.as_str(), "A (1999)");
+        assert!(library.titles[0].poster.is_some() && library.titles[1].plot.is_some());
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let nfos: Vec<Vec<String>> = (0..names.len())
+            .map(|idx| {
+                let places = library.places(idx, root, root, "nfo");
+                places.iter().map(|place| place.target.display().to_string()).collect()
+            })
+            .collect();
+        let expected = [
+            &["A (1999)/A (1999) - 1080p.nfo", "A (1999)/A (1999) - 4K.nfo", "A (1999)/movie.nfo"]
+                [..],
+            &["B (2000)/VIDEO_TS/VIDEO_TS.nfo"],
+            &["C (2001) [tmdbid-603]/VIDEO_TS/VIDEO_TS.nfo"],
+            &["D (2002) [imdbid-tt9900001]/D (2002) [imdbid-tt9900001].nfo"],
+            &["E (2003)/movie.nfo"],
+        ];
+        assert_eq!(nfos, expected);
+        assert_eq!(library.places(0, root, root, "mmif.json").len(), 1);
+        let ids = |idx: usize| &library.ids[idx];
+        assert_eq!(
+            (ids(2).tmdb.as_deref(), ids(3).imdb.as_deref()),
+            (Some("603"), Some("tt9900001"))
+        );
     }
 
     #[test]
@@ -248,6 +330,6 @@ mod tests {
         let titles = ["tt1", "a/b:c", "..", "Ä?"].map(crate::tag::testing::title_of).to_vec();
         let library = Library::of_titles(titles, Path::new("films"));
         let names = ["tt1.nfo", "a_b_c.nfo", "_.nfo", "Ä_.nfo"];
-        assert_eq!(library.nfos, names.map(|name| Path::new("films").join(name)));
+        assert_eq!(library.nfos, names.map(|name| vec![Path::new("films").join(name)]));
     }
 }

@@ -372,3 +372,83 @@ fn a_library_keeps_its_bundle_and_its_tags_and_is_undone_alone() {
     assert_eq!(code, Some(2), "{words}");
     assert!(words.contains("--bundle films-research --dry-run"), "{words}");
 }
+
+#[test]
+fn films_are_tagged_as_people_keep_them() {
+    use std::os::unix::fs::symlink;
+    if !weights_are_here(&["all-minilm-l6-v2"]) {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let (films, elsewhere) = (scratch.path().join("films"), scratch.path().join("elsewhere"));
+    let store = scratch.path().join("store").display().to_string();
+    let at = films.display().to_string();
+    let put = |name: &str, text: &str| {
+        let path = films.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let plot = "<plot>A detective hunts a killer who robs banks. The police and the mafia are after \
+                him, and the murderer waits in prison.</plot>\n";
+    let nfo = |inside: &str| format!("<movie>\n  {plot}{inside}</movie>\n");
+    // Two versions, two discs, one film twice described, one behind a link.
+    for version in ["One (1999)/One (1999) - 1080p", "One (1999)/One (1999) - 4K"] {
+        put(&format!("{version}.mkv"), "");
+        put(&format!("{version}.nfo"), &nfo(""));
+    }
+    put("Two (2000)/VIDEO_TS/VIDEO_TS.IFO", "");
+    put("Two (2000)/VIDEO_TS/VIDEO_TS.nfo", &nfo("  <lockdata>true</lockdata>\n"));
+    put("Three (2001)/BDMV/index.nfo", &nfo(""));
+    put("Four (2002)/Four (2002).mkv", "");
+    put("Four (2002)/Four (2002).nfo", &nfo(""));
+    put("Four (2002)/movie.nfo", &nfo(""));
+    film(&elsewhere, "Five (2003)");
+    symlink(elsewhere.join("Five (2003)"), films.join("Five (2003)")).unwrap();
+    symlink(&films, films.join("round")).unwrap();
+    let original = files(&elsewhere);
+    let before = files_behind_no_link(&films);
+
+    let asked = ["--store", &store, "--bundle", "plots-open"];
+    let output = cinetag(&[&["tag", &at], &asked[..]].concat()).output().unwrap();
+    let tags = String::from_utf8(output.stdout).unwrap();
+    let mut ids: Vec<String> = tags
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].to_string())
+        .collect();
+    ids.sort();
+    let expected = ["Five (2003)", "Four (2002)", "One (1999)", "Three (2001)", "Two (2000)"];
+    assert_eq!(ids, expected.map(|id| format!("\"{id}\"")));
+
+    let (words, _) = said(&[&["tag", "--in-place", &at], &asked[..]].concat());
+    let is_tagged = |name: &str| fs::read_to_string(films.join(name)).unwrap().contains("<genre>");
+    for name in [
+        "One (1999)/One (1999) - 1080p.nfo",
+        "One (1999)/One (1999) - 4K.nfo",
+        "Three (2001)/BDMV/index.nfo",
+        "Four (2002)/Four (2002).nfo",
+        "Four (2002)/movie.nfo",
+    ] {
+        assert!(is_tagged(name), "{name}: {words}");
+    }
+    assert!(words.contains("VIDEO_TS.nfo: left alone: it is locked"), "{words}");
+    assert!(
+        words.contains("Five (2003)/movie.nfo: left alone: it is, or lies behind, a link"),
+        "{words}"
+    );
+    assert!(words.contains("5 changed, 0 as they should be"), "{words}");
+    assert!(bytes(&files(&elsewhere)) == bytes(&original), "written through a link");
+    let nfos =
+        |after: &Files| after.keys().filter(|p| p.extension().is_some_and(|e| e == "nfo")).count();
+    assert_eq!(nfos(&files_behind_no_link(&films)), nfos(&before), "no second sidecar: {words}");
+    assert_eq!(said(&["tag", "undo", "last", &at]).1, Some(0));
+    assert!(bytes(&files_behind_no_link(&films)) == bytes(&before));
+}
+
+/// As [`files`], without what is behind links.
+fn files_behind_no_link(folder: &Path) -> Files {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let own = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+    own.filter(|entry| entry.file_name() != ".cinetag")
+        .flat_map(|entry| files(&entry.path()))
+        .collect()
+}

@@ -9,12 +9,13 @@ use std::{
 use super::{
     LibraryItem, file_name, name_and_year, stem_of,
     trailers::{self, Place, TrailerStems, is_named_by_folder},
+    versions::Versions,
     without_part,
 };
 use crate::{
     base::file,
     catalog::{
-        ids::imdb_id_in,
+        ids::{imdb_id_in, tmdb_tag_in},
         media_kind::{IMAGE, VIDEO, has_extension},
         trailer_names::{self, is_folder_of_trailers, videos_in},
     },
@@ -34,8 +35,10 @@ const EXTRAS: [&str; 11] = [
     "-other",
     "-extra",
 ];
-/// Folders that are a disc; the folder above is the item.
-pub(super) const DISCS: [&str; 2] = ["VIDEO_TS", "BDMV"];
+/// Folders that are a disc, with the sidecar in them; the folder above is the item.
+const DISCS: [(&str, &str); 2] = [("VIDEO_TS", "VIDEO_TS.nfo"), ("BDMV", "index.nfo")];
+/// The file by which a film's folder is known to be a DVD itself, and its sidecar.
+const LOOSE_DISC: (&str, &str) = ("VIDEO_TS.IFO", "VIDEO_TS.nfo");
 const SUBTITLES: [&str; 2] = ["srt", "vtt"];
 const SCREENPLAYS: [&str; 2] = ["fountain", "txt"];
 /// A folder's own pictures, the best first.
@@ -50,7 +53,7 @@ const MAX_TEXT_BYTES: u64 = 1 << 18;
 pub(super) struct Folder<'a> {
     path: &'a Path,
     files: &'a [PathBuf],
-    disc: Option<&'a PathBuf>,
+    disc: Option<Disc>,
     /// Videos that are neither trailers nor extras.
     films: Vec<&'a PathBuf>,
     /// Trailers, in their order, with the stem of their film; `None` for those that are the
@@ -62,6 +65,41 @@ pub(super) struct Folder<'a> {
     notes: Vec<&'a PathBuf>,
     /// What the files of the films here begin with.
     stems: BTreeSet<String>,
+    /// Which of these are one film's.
+    versions: Versions,
+}
+
+/// A film as it lies on a disc.
+struct Disc {
+    /// The disc's folder, or the file by which it is known.
+    film: PathBuf,
+    /// Its sidecar, where it is there.
+    nfo: Option<PathBuf>,
+}
+
+impl Disc {
+    fn find(files: &[PathBuf], folders: &[PathBuf]) -> Option<Self> {
+        let loose = with_name(files, LOOSE_DISC.0).map(|film| {
+            let nfo = with_name(files, LOOSE_DISC.1).cloned();
+            Self { film: film.clone(), nfo }
+        });
+        loose.or_else(|| {
+            DISCS.iter().find_map(|(name, sidecar)| {
+                let film = with_name(folders, name)?.clone();
+                let nfo = Some(film.join(sidecar)).filter(|nfo| nfo.is_file());
+                Some(Self { film, nfo })
+            })
+        })
+    }
+}
+
+/// Whether a folder of this name is a disc.
+pub(super) fn is_disc(name: &str) -> bool {
+    DISCS.iter().any(|(disc, _)| disc.eq_ignore_ascii_case(name))
+}
+
+fn with_name<'a>(paths: &'a [PathBuf], name: &str) -> Option<&'a PathBuf> {
+    paths.iter().find(|path| file_name(path).eq_ignore_ascii_case(name))
 }
 
 impl<'a> Folder<'a> {
@@ -71,17 +109,9 @@ impl<'a> Folder<'a> {
         folders: &'a [PathBuf],
         is_root: bool,
     ) -> Self {
-        let inside = |name: &str| folders.iter().find(|f| file_name(f).eq_ignore_ascii_case(name));
-        let mut folder = Self {
-            path,
-            files,
-            disc: DISCS.iter().find_map(|name| inside(name)),
-            films: Vec::new(),
-            trailers: Vec::new(),
-            subtitles: Vec::new(),
-            notes: Vec::new(),
-            stems: BTreeSet::new(),
-        };
+        let disc = Disc::find(files, folders);
+        let is_on_disc = |file: &Path| has_extension(file, &["vob"]) && disc.is_some();
+        let may_be_film = |file: &Path| may_be_film(file) && !is_on_disc(file);
         let is_called = |file: &Path| {
             let stem = stem_of(file);
             let named = trailer_names::named(&stem);
@@ -89,19 +119,33 @@ impl<'a> Folder<'a> {
         };
         let (trailers, films): (Vec<_>, Vec<_>) =
             files.iter().filter(|file| may_be_film(file)).partition(|file| is_called(file));
+        let mut folder = Self {
+            path,
+            files,
+            disc,
+            films: Vec::new(),
+            trailers: Vec::new(),
+            subtitles: Vec::new(),
+            notes: Vec::new(),
+            stems: BTreeSet::new(),
+            versions: Versions::default(),
+        };
         for film in films {
             folder.add_film(film);
         }
         folder.add_sidecars();
+        folder.versions = Versions::of(&folder.stems, &file_name(path));
+        folder.stems = folder.versions.titles();
 
         let of_trailers = folders.iter().filter(|f| is_folder_of_trailers(&file_name(f)));
         let descriptions = ["movie.nfo", "tvshow.nfo"];
         let place = Place {
             path,
             stems: &folder.stems,
+            versions: &folder.versions,
             is_described: folder.disc.is_some()
                 || descriptions.iter().any(|nfo| folder.named(nfo).is_some()),
-            is_of_many: is_root || COLLECTED.iter().any(|name| inside(name).is_some()),
+            is_of_many: is_root || COLLECTED.iter().any(|name| with_name(folders, name).is_some()),
         };
         let inside_it = of_trailers.flat_map(|folder| videos_in(folder)).collect();
         let sorted = trailers::sorted(&place, trailers, inside_it);
@@ -128,7 +172,8 @@ impl<'a> Folder<'a> {
         for file in self.files.iter().filter(|file| has_extension(file, &["nfo"])) {
             let stem = stem_of(file);
             let stem = without_part(&stem);
-            if ["movie", "tvshow"].contains(&stem) || self.stems.contains(stem) {
+            let is_of_disc = self.disc.as_ref().is_some_and(|disc| disc.nfo.as_ref() == Some(file));
+            if ["movie", "tvshow"].contains(&stem) || self.stems.contains(stem) || is_of_disc {
                 continue;
             }
             if self.films.is_empty() || is_markup(file) {
@@ -152,14 +197,15 @@ impl<'a> Folder<'a> {
         let mut item = own.map_or_else(LibraryItem::default, |stem| self.one_of_many(stem));
         let folder_name = file_name(self.path);
         self.path.clone_into(&mut item.folder);
-        if item.film.is_none() {
-            item.film = self.disc.cloned();
-        }
         if own.is_none() {
             item.stem.clone_from(&folder_name);
         }
-        let nfo = ["tvshow.nfo", "movie.nfo"].iter().find_map(|name| self.named(name));
-        item.nfo = item.nfo.or(nfo);
+        self.add_disc(&mut item);
+        match self.named("tvshow.nfo") {
+            Some(show) if item.nfos.is_empty() => item.nfos.push(show),
+            Some(_) => {}
+            None => item.nfos.extend(self.named("movie.nfo")),
+        }
         item.trailers = self.trailers.iter().map(|(_, trailer)| trailer.clone()).collect();
         item.poster = item
             .poster
@@ -177,43 +223,72 @@ impl<'a> Folder<'a> {
         }
         item.imdb_id = item.imdb_id.or_else(|| imdb_id_in(&folder_name));
         item.imdb_id = item.imdb_id.or_else(|| self.notes.iter().find_map(|note| imdb_id_of(note)));
-        let is_there = item.film.is_some() || item.nfo.is_some() || !item.trailers.is_empty();
+        item.tmdb_id = item.tmdb_id.or_else(|| tmdb_tag_in(&folder_name));
+        let is_there = item.film.is_some() || !item.nfos.is_empty() || !item.trailers.is_empty();
         is_there.then_some(item)
     }
 
-    /// The item of a stem, with what bears its name.
-    fn one_of_many(&self, stem: &str) -> LibraryItem {
-        let of_film = |file: &&&PathBuf| without_part(&stem_of(file)) == stem;
-        let of_trailer = |of: &&(Option<String>, PathBuf)| of.0.as_deref() == Some(stem);
-        let (name, year) = name_and_year(stem);
-        LibraryItem {
-            folder: self.path.to_owned(),
-            stem: stem.to_owned(),
-            film: self.films.iter().find(of_film).copied().cloned(),
-            nfo: self.by_stem(&["nfo"], |s| s == stem || without_part(s) == stem),
-            poster: self
-                .by_stem(&IMAGE, |s| s.strip_suffix("-poster") == Some(stem))
-                .or_else(|| self.by_stem(&IMAGE, |s| s == stem)),
-            trailers: self.trailers.iter().filter(of_trailer).map(|of| of.1.clone()).collect(),
-            subtitles: self
-                .subtitles
-                .iter()
-                .copied()
-                .filter(|file| {
-                    let rest = file_name(file);
-                    rest.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.'))
-                })
-                .cloned()
-                .collect(),
-            screenplay: self.by_stem(&["fountain"], |s| s == stem),
-            name,
-            year,
-            imdb_id: imdb_id_in(stem),
+    /// The disc is the film where no file is, and its sidecar is the film's.
+    fn add_disc(&self, item: &mut LibraryItem) {
+        let Some(disc) = &self.disc else { return };
+        let at = if item.film.is_none() { 0 } else { item.nfos.len() };
+        item.film.get_or_insert_with(|| disc.film.clone());
+        item.num_versions += 1;
+        if let Some(nfo) = &disc.nfo {
+            item.nfos.insert(at, nfo.clone());
         }
     }
 
+    /// The item of a stem, with what bears its name or that of one of its versions.
+    fn one_of_many(&self, stem: &String) -> LibraryItem {
+        let stems = self.versions.stems_of(stem);
+        let is_one = |other: &str| other == stem || stems.iter().any(|own| own == other);
+        let film_of = |own: &String| {
+            self.films.iter().copied().find(|film| without_part(&stem_of(film)) == own)
+        };
+        let films: Vec<&PathBuf> = stems.iter().filter_map(film_of).collect();
+        let of_trailer = |of: &&(Option<String>, PathBuf)| of.0.as_ref() == Some(stem);
+        let is_subtitle = |file: &&&PathBuf| {
+            let name = file_name(file);
+            let mut own = stems.iter().chain([stem]);
+            own.any(|own| name.strip_prefix(own.as_str()).is_some_and(|rest| rest.starts_with('.')))
+        };
+        let (name, year) = name_and_year(stem);
+        LibraryItem {
+            folder: self.path.to_owned(),
+            stem: stem.clone(),
+            film: films.first().copied().cloned(),
+            num_versions: films.len(),
+            nfos: self.nfos_of(&films, is_one),
+            poster: self
+                .by_stem(&IMAGE, |s| s.strip_suffix("-poster").is_some_and(is_one))
+                .or_else(|| self.by_stem(&IMAGE, is_one)),
+            trailers: self.trailers.iter().filter(of_trailer).map(|of| of.1.clone()).collect(),
+            subtitles: self.subtitles.iter().filter(is_subtitle).copied().cloned().collect(),
+            screenplay: self.by_stem(&["fountain"], is_one),
+            name,
+            year,
+            imdb_id: imdb_id_in(stem),
+            tmdb_id: tmdb_tag_in(stem),
+        }
+    }
+
+    /// Sidecars by their names: those of the films' files first, as media centres look for them.
+    fn nfos_of(&self, films: &[&PathBuf], is_one: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+        let is_own = |file: &&PathBuf| {
+            let stem = stem_of(file);
+            has_extension(file, &["nfo"]) && (is_one(&stem) || is_one(without_part(&stem)))
+        };
+        let mut nfos: Vec<PathBuf> = self.files.iter().filter(is_own).cloned().collect();
+        let stems: Vec<String> = films.iter().map(|film| stem_of(film)).collect();
+        nfos.sort_by_key(|nfo| {
+            stems.iter().position(|stem| *stem == stem_of(nfo)).unwrap_or(stems.len())
+        });
+        nfos
+    }
+
     pub(super) fn named(&self, name: &str) -> Option<PathBuf> {
-        self.files.iter().find(|file| file_name(file).eq_ignore_ascii_case(name)).cloned()
+        with_name(self.files, name).cloned()
     }
 
     fn by_stem(&self, extensions: &[&str], is_meant: impl Fn(&str) -> bool) -> Option<PathBuf> {

@@ -1,42 +1,50 @@
 //! A media library as Kodi, Jellyfin, Emby and Plex keep it.
 //!
 //! in: a folder; out: its films and shows ([`LibraryItem`]), each with the files that belong to
-//! it. Folders are walked in the order of their names.
+//! it. Folders are walked in the order of their names, linked ones, too ([`super::folders`]).
 //!
-//! source: Kodi wiki, "Naming video files/Movies", "Movie artwork"; Jellyfin documentation,
-//! "Movies"; of trailers `trailer_names`. Two forms are known, and may be mixed:
+//! source: Kodi wiki, "Naming video files/Movies", "Movie artwork", "NFO files/Movies"; Jellyfin
+//! documentation, "Movies", "Local .nfo metadata"; of trailers `trailer_names`. Two forms are
+//! known, and may be mixed:
 //! - a folder of its own: `Title (Year)/` with the film, `movie.nfo` or `FILM.nfo`, `poster.jpg`
-//!   or `folder.jpg`, any number of trailers, beside the film or in a folder `trailers`;
+//!   or `folder.jpg`, any number of trailers, beside the film or in a folder `trailers`; the film
+//!   may be a disc (`VIDEO_TS/`, `BDMV/`), whose NFO file lies in it;
 //! - one folder for many: `FILM.mkv`, `FILM.nfo`, `FILM-poster.jpg`, `FILM-trailer.mp4`,
 //!   `trailers/FILM.mp4`.
 //!
 //! A show (`tvshow.nfo`) is one item; its seasons are not walked. Parts of one film (`-cd1`,
-//! `-part2`) are one item, samples and extras are none. Hidden and linked folders are passed
-//! over.
+//! `-part2`) and its [`versions`] are one item, samples and extras are none. Hidden folders are
+//! passed over. docs/libraries.md says all of it to users.
 
 mod folder;
 mod trailers;
+mod versions;
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
-use self::folder::{DISCS, Folder};
-use super::trailer_names;
+use self::folder::{Folder, is_disc};
+use super::{folders, trailer_names};
 
 /// A film or show of a library.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LibraryItem {
     /// The folder that holds it.
     pub folder: PathBuf,
-    /// What its files' names begin with: the film's file name without extension and part; the
-    /// folder's name where there is no film.
+    /// What its files' names begin with: the film's file name without extension, part and, where
+    /// it has several versions, without what tells them apart; the folder's name where there is no
+    /// film.
     pub stem: String,
-    /// The film itself; its first part, where it has several.
+    /// The film itself: its first part, where it has several, of its first version; of a disc the
+    /// folder, or `VIDEO_TS.IFO` where it lies in the film's own.
     pub film: Option<PathBuf>,
-    /// The sidecar that describes it.
-    pub nfo: Option<PathBuf>,
+    /// How many versions of it there are.
+    pub num_versions: usize,
+    /// The sidecars that describe it. The first one is what is read: that of the film's file, of
+    /// its other versions, `movie.nfo`; a disc's own comes first where there is no other film.
+    pub nfos: Vec<PathBuf>,
     /// Its poster.
     pub poster: Option<PathBuf>,
     /// Its trailers: those that bear its name, then the others beside it, then those in a folder
@@ -53,25 +61,36 @@ pub struct LibraryItem {
     /// The IMDb id in the file's or the folder's name (`[imdbid-tt…]`, `{imdb-tt…}`), else in
     /// the text that a release group put beside the film.
     pub imdb_id: Option<String>,
+    /// The number on TMDB in the file's or the folder's name (`[tmdbid-…]`, `{tmdb-…}`).
+    pub tmdb_id: Option<String>,
 }
 
-/// What was found, and the folders that could not be read.
+/// What was found, and the folders and links that could not be read.
 #[derive(Debug, Default)]
 pub struct Library {
     /// In the order of their folders' names.
     pub items: Vec<LibraryItem>,
-    /// Folders that were passed over, with the reason.
+    /// Folders and links that were passed over, with the reason.
     pub unreadable: Vec<(PathBuf, io::Error)>,
 }
 
 /// Finds the items of a library.
 ///
 /// # Errors
-/// The folder itself cannot be read.
+/// The folder itself cannot be read, or Ctrl-C came.
 pub fn find(root: &Path) -> io::Result<Library> {
-    let mut library = Library::default();
-    walk(root, true, &mut library)?;
-    Ok(library)
+    let mut items = Vec::new();
+    let unreadable = folders::walk(root, |listing| {
+        let is_root = listing.folder == root;
+        let here = Folder::new(&listing.folder, &listing.files, &listing.folders, is_root);
+        items.extend(here.items());
+        if here.named("tvshow.nfo").is_some() {
+            return Vec::new();
+        }
+        listing.folders.iter().filter(|inner| !is_part(&file_name(inner))).cloned().collect()
+    })?;
+    items.sort_by(|a: &LibraryItem, b| a.folder.cmp(&b.folder));
+    Ok(Library { items, unreadable })
 }
 
 /// Folders that hold what belongs to an item above them, or to none.
@@ -96,39 +115,11 @@ const INSIDE: [&str; 18] = [
     "theme-music",
 ];
 
-fn walk(folder: &Path, is_root: bool, library: &mut Library) -> io::Result<()> {
-    let (mut files, mut folders) = (Vec::new(), Vec::new());
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            folders.push(entry.path());
-        } else if entry.path().is_file() {
-            files.push(entry.path());
-        }
-    }
-    files.sort();
-    folders.sort();
-    let here = Folder::new(folder, &files, &folders, is_root);
-    library.items.extend(here.items());
-    if here.named("tvshow.nfo").is_some() {
-        return Ok(());
-    }
-    for inner in folders {
-        let name = file_name(&inner);
-        let is_inside = INSIDE.contains(&name.to_lowercase().as_str())
-            || trailer_names::is_folder_of_trailers(&name)
-            || DISCS.contains(&name.as_str());
-        if is_inside {
-            continue;
-        }
-        if let Err(error) = walk(&inner, false, library) {
-            library.unreadable.push((inner, error));
-        }
-    }
-    Ok(())
+/// Whether a folder of this name belongs to what lies above it.
+fn is_part(name: &str) -> bool {
+    INSIDE.contains(&name.to_lowercase().as_str())
+        || trailer_names::is_folder_of_trailers(name)
+        || is_disc(name)
 }
 
 fn file_name(path: &Path) -> String {

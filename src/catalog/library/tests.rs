@@ -1,13 +1,17 @@
 //! Folders made by the tests, and what is found in them.
 
+use std::fs;
+
 use super::*;
+use crate::catalog::media_kind::has_extension;
 
 fn found(files: &[&str]) -> Vec<String> {
     let root = tempfile::tempdir().unwrap();
     for file in files {
         let path = root.path().join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, "").unwrap();
+        let is_nfo = has_extension(&path, &["nfo"]);
+        fs::write(path, if is_nfo { "<movie/>" } else { "" }).unwrap();
     }
     let show = |path: &Option<PathBuf>| {
         path.as_ref().map_or_else(|| "-".to_owned(), |path| file_name(path))
@@ -19,7 +23,8 @@ fn found(files: &[&str]) -> Vec<String> {
         .iter()
         .map(|i| {
             let year = i.year.map_or_else(String::new, |year| format!(" {year}"));
-            let [film, nfo, poster] = [&i.film, &i.nfo, &i.poster].map(show);
+            let nfo = i.nfos.first().cloned();
+            let [film, nfo, poster] = [&i.film, &nfo, &i.poster].map(show);
             let trailers: Vec<_> = i.trailers.iter().map(|path| file_name(path)).collect();
             let trailers = if trailers.is_empty() { "-".to_owned() } else { trailers.join(", ") };
             format!("{}{year}: {film} {nfo} {poster} {trailers} {}", i.name, i.subtitles.len())
@@ -191,8 +196,109 @@ fn a_release_groups_text_is_no_title_and_names_the_films_id() {
     assert_eq!((heat.name.as_str(), heat.year), ("Heat", Some(1995)));
     assert_eq!(heat.imdb_id.as_deref(), Some("tt9900001"));
     assert_eq!(heat.poster, Some(folder.join("poster.jpg")));
-    assert_eq!(heat.nfo, None, "nothing is ever written into it");
+    assert!(heat.nfos.is_empty(), "nothing is ever written into it");
     // A sidecar of another film stays one.
     fs::write(folder.join("Other (2001).nfo"), "\u{feff}\n<movie/>").unwrap();
     assert_eq!(find(root.path()).unwrap().items.len(), 2);
+}
+
+#[test]
+fn versions_of_a_film_are_one_title_with_one_poster() {
+    let items = found(&[
+        "One (1999)/One (1999) - 1080p.mkv",
+        "One (1999)/One (1999) - 1080p.nfo",
+        "One (1999)/One (1999) - 1080p.en.srt",
+        "One (1999)/One (1999) - 4K.mkv",
+        "One (1999)/One (1999) - 4K.nfo",
+        "One (1999)/One (1999) - 4K-trailer.mp4",
+        "One (1999)/poster.jpg",
+        "Two (2004)/Two (2004) {edition-Director's Cut}.mkv",
+        "Two (2004)/Two (2004).mkv",
+        "Two (2004)/folder.jpg",
+        "Two (2004)/movie.nfo",
+        "Uncut/Uncut-cd1.avi",
+        "Uncut/Uncut-cd2.avi",
+        "Uncut/Uncut - Extended-cd1.avi",
+        "Uncut/poster.jpg",
+        "Three (2005) - 1080p.mkv",
+        "Three (2005) - Theatrical Cut.mkv",
+        "Three (2005)-poster.jpg",
+        "Four (2006) - 4K.mkv",
+        "Four (2006).nfo",
+        "Shorts (2004) - The Cat.mkv",
+        "Shorts (2004) - The Dog.mkv",
+    ]);
+    let expected = [
+        "Four 2006: Four (2006) - 4K.mkv Four (2006).nfo - - 0",
+        "Shorts 2004: Shorts (2004) - The Cat.mkv - - - 0",
+        "Shorts 2004: Shorts (2004) - The Dog.mkv - - - 0",
+        "Three 2005: Three (2005) - 1080p.mkv - Three (2005)-poster.jpg - 0",
+        "One 1999: One (1999) - 1080p.mkv One (1999) - 1080p.nfo poster.jpg \
+         One (1999) - 4K-trailer.mp4 1",
+        "Two 2004: Two (2004).mkv movie.nfo folder.jpg - 0",
+        "Uncut: Uncut-cd1.avi - poster.jpg - 0",
+    ];
+    assert_eq!(items, expected);
+}
+
+#[test]
+fn a_discs_sidecar_is_its_films() {
+    let items = found(&[
+        "A (1999)/VIDEO_TS/VIDEO_TS.IFO",
+        "A (1999)/VIDEO_TS/VIDEO_TS.nfo",
+        "A (1999)/poster.jpg",
+        "B (2000)/BDMV/index.bdmv",
+        "B (2000)/BDMV/index.nfo",
+        "B (2000)/BDMV/STREAM/00001.m2ts",
+        "C (2001)/VIDEO_TS.IFO",
+        "C (2001)/VIDEO_TS.nfo",
+        "C (2001)/VTS_01_1.VOB",
+        "D (2002)/video_ts/video_ts.ifo",
+        "E (2003)/VIDEO_TS/VIDEO_TS.nfo",
+        "E (2003)/E (2003).mkv",
+        "E (2003)/E (2003).nfo",
+        "F (2004)/VIDEO_TS/VIDEO_TS.nfo",
+        "F (2004)/movie.nfo",
+    ]);
+    let expected = [
+        "A 1999: VIDEO_TS VIDEO_TS.nfo poster.jpg - 0",
+        "B 2000: BDMV index.nfo - - 0",
+        "C 2001: VIDEO_TS.IFO VIDEO_TS.nfo - - 0",
+        "D 2002: video_ts - - - 0",
+        "E 2003: E (2003).mkv E (2003).nfo - - 0",
+        "F 2004: VIDEO_TS VIDEO_TS.nfo - - 0",
+    ];
+    assert_eq!(items, expected);
+}
+
+#[test]
+fn all_sidecars_of_a_film_are_found_and_the_one_of_its_file_is_first() {
+    let root = tempfile::tempdir().unwrap();
+    for file in ["A (1999).mkv", "A (1999).nfo", "movie.nfo", "VIDEO_TS/VIDEO_TS.nfo"] {
+        let path = root.path().join("A (1999)").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "<movie/>").unwrap();
+    }
+    let library = find(root.path()).unwrap();
+    let [film] = &library.items[..] else { panic!("{:?}", library.items) };
+    let names: Vec<String> = film.nfos.iter().map(|nfo| file_name(nfo)).collect();
+    assert_eq!(names, ["A (1999).nfo", "VIDEO_TS.nfo", "movie.nfo"]);
+    assert_eq!(film.num_versions, 2);
+}
+
+#[test]
+fn linked_films_are_found_and_the_folders_own_path_is_what_counts() {
+    use std::os::unix::fs::symlink;
+    let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for folder in [root.path().join("B (2000)"), other.path().join("C (2001)")] {
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("movie.nfo"), "<movie/>").unwrap();
+    }
+    symlink("B (2000)", root.path().join("A link")).unwrap();
+    symlink(other.path().join("C (2001)"), root.path().join("A (2001)")).unwrap();
+    symlink(root.path(), root.path().join("B (2000)/round")).unwrap();
+    let library = find(root.path()).unwrap();
+    let folders: Vec<String> = library.items.iter().map(|item| file_name(&item.folder)).collect();
+    assert_eq!(folders, ["A (2001)", "B (2000)"], "in the order of their names");
+    assert!(library.unreadable.is_empty());
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{file_name, name_and_year, stem_of, without_part};
+use super::{file_name, name_and_year, stem_of, versions::Versions, without_part};
 use crate::catalog::{import::name_key, trailer_names};
 
 /// What is known of the folder.
@@ -14,6 +14,8 @@ pub(super) struct Place<'a> {
     pub(super) path: &'a Path,
     /// What the files of its films begin with.
     pub(super) stems: &'a BTreeSet<String>,
+    /// The versions of these.
+    pub(super) versions: &'a Versions,
     /// Whether something says that the folder is one film: a disc, `movie.nfo`, `tvshow.nfo`.
     pub(super) is_described: bool,
     /// Whether a folder of trailers in it may be that of many titles which lie elsewhere.
@@ -38,7 +40,7 @@ pub(super) fn sorted<'a>(
     mut beside: Vec<&'a PathBuf>,
     inside: Vec<PathBuf>,
 ) -> Sorted<'a> {
-    let owners = Owners::new(place.stems);
+    let owners = Owners::new(place);
     let one = OneFilm::of(place);
     let is_called_so = |file: &&PathBuf| {
         trailer_names::named(&stem_of(file)).is_some_and(|n| n.film.is_empty() && n.is_sure)
@@ -112,9 +114,12 @@ struct Owners<'s> {
 }
 
 impl<'s> Owners<'s> {
-    fn new(stems: &'s BTreeSet<String>) -> Self {
+    fn new(place: &Place<'s>) -> Self {
         let mut owners = Self { by_stem: HashMap::new(), by_name_and_year: HashMap::new() };
-        for stem in stems {
+        for (version, title) in place.versions.pairs() {
+            owners.by_stem.entry(version.to_lowercase()).or_insert(title);
+        }
+        for stem in place.stems {
             owners.by_stem.entry(stem.to_lowercase()).or_insert(stem);
             if let Some(key) = key_of(stem) {
                 owners.by_name_and_year.entry(key).or_insert(stem);

@@ -1,7 +1,7 @@
 //! A media library as a source: what folders, file names and NFO sidecars say.
 //!
 //! A title's id is the path of its folder in the library, with the film's stem where one folder
-//! holds many: two copies of one film are two titles.
+//! holds many: copies of one film in two folders are two titles, versions in one folder are one.
 
 use std::{
     fs,
@@ -17,6 +17,7 @@ use crate::{
         CatalogError, ProblemKind,
         library::{self, LibraryItem},
         nfo::{self, Nfo},
+        paths::READ_HINT,
         subtitles::{dialogue, screenplay},
     },
 };
@@ -53,15 +54,15 @@ impl Source for MediaLibrary {
             intake.warn(
                 ProblemKind::UnreadableFolder,
                 (&folder, 0),
-                format!("the folder cannot be read ({error}); it is passed over"),
-                "give yourself the right to read it",
+                format!("it cannot be read ({error}); it is passed over"),
+                READ_HINT,
             );
         }
         for (idx, item) in found.items.iter().enumerate() {
             let alone = |other: Option<&LibraryItem>| other.is_none_or(|o| o.folder != item.folder);
             let before = idx.checked_sub(1).and_then(|idx| found.items.get(idx));
             let is_alone = alone(before) && alone(found.items.get(idx + 1));
-            let nfo = item.nfo.as_deref().and_then(|nfo| read_nfo(nfo, intake));
+            let nfo = item.nfos.iter().find_map(|nfo| read_nfo(nfo, intake));
             intake.title(row(path, item, is_alone, nfo.unwrap_or_default()));
         }
         Ok(())
@@ -104,7 +105,7 @@ fn row(root: &Path, item: &LibraryItem, is_alone: bool, nfo: Nfo) -> Row {
         folder if is_alone => folder.to_owned(),
         folder => format!("{folder}/{}", item.stem),
     };
-    let file: Arc<Path> = item.nfo.as_deref().unwrap_or(&item.folder).into();
+    let file: Arc<Path> = item.nfos.first().unwrap_or(&item.folder).as_path().into();
     let number = |number: Option<f64>| number.map(|number| number.to_string());
     let mut ids = nfo.ids;
     Row::at(file, 0)
@@ -119,7 +120,7 @@ fn row(root: &Path, item: &LibraryItem, is_alone: bool, nfo: Nfo) -> Row {
         .list("genres", nfo.genres)
         .maybe("group", nfo.set)
         .maybe("imdb_id", ids.remove("imdb").or_else(|| item.imdb_id.clone()))
-        .maybe("tmdb_id", ids.remove("tmdb"))
+        .maybe("tmdb_id", ids.remove("tmdb").or_else(|| item.tmdb_id.clone()))
         .maybe("runtime_min", number(nfo.runtime_min))
         .maybe("mpaa", nfo.certificate)
         .list("country", nfo.countries)
@@ -130,7 +131,7 @@ fn row(root: &Path, item: &LibraryItem, is_alone: bool, nfo: Nfo) -> Row {
         .list("actors", nfo.actors)
         .list("tags", nfo.tags)
         .maybe("film", item.film.as_ref().map(relative))
-        .maybe("nfo", item.nfo.as_ref().map(relative))
+        .maybe("nfo", item.nfos.first().map(relative))
         .list("subtitles", item.subtitles.iter().map(relative).collect())
         .maybe("dialogue", item.subtitles.iter().find_map(|file| text(file, dialogue)))
         .maybe("screenplay", item.screenplay.as_ref().and_then(|file| text(file, screenplay)))

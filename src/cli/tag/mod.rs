@@ -23,6 +23,7 @@ use crate::{
     tag::{
         Choice, TableSink, TagJob, TagSink, TagSummary,
         format::{TagFormat, registry},
+        sidecar::NewNfo,
         tag_titles,
     },
 };
@@ -57,6 +58,10 @@ pub(super) struct Args {
     /// With sidecars: show what would be changed, and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// When an NFO file is made where there is none: with-id (an id of the film is known, so that
+    /// Kodi still looks it up), always or never [default: with-id; for --sidecars always]
+    #[arg(long, value_name = "WHEN", value_parser = new_nfo)]
+    new_nfo: Option<NewNfo>,
     /// Write a contact sheet (index.html) of what would be tagged, and nothing else
     #[arg(long, value_name = "DIR", conflicts_with_all = ["in_place", "sidecars", "out"])]
     review: Option<PathBuf>,
@@ -122,6 +127,14 @@ fn hear(name: &str) -> Result<Hear, String> {
     })
 }
 
+fn new_nfo(name: &str) -> Result<NewNfo, String> {
+    let known = NewNfo::ALL.iter().find(|(known, _)| *known == name);
+    known.map(|(_, new)| *new).ok_or_else(|| {
+        let names: Vec<&str> = NewNfo::ALL.iter().map(|(name, _)| *name).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
 fn probability(text: &str) -> Result<f32, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
     number.ok_or_else(|| "expected a number from 0 to 1".to_owned())
@@ -136,6 +149,12 @@ impl Args {
     /// Where sidecars are written, if they are: beside the films, or in a tree of their own.
     fn writes_sidecars(&self) -> bool {
         self.in_place || self.sidecars.is_some()
+    }
+
+    /// A tree of its own is looked at by no media centre.
+    fn new_nfo(&self) -> NewNfo {
+        let usual = if self.in_place { NewNfo::WithId } else { NewNfo::Always };
+        self.new_nfo.unwrap_or(usual)
     }
 
     fn sidecar_format(&self) -> &'static dyn TagFormat {
@@ -210,7 +229,8 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let mut untagged = untagged.transpose()?.map(Table::only_open);
     let tell = |difference: String| console.data(difference);
     let dry_run: Option<&dyn Fn(String)> = if args.dry_run { Some(&tell) } else { None };
-    let mut sidecars = Sidecars::new(args.sidecar_format(), &found, &bundle, now, dry_run)?;
+    let making = (args.new_nfo(), dry_run);
+    let mut sidecars = Sidecars::new(args.sidecar_format(), &found, &bundle, now, making)?;
     let mut review = args.review.as_deref().map(|folder| review::Review::new(folder, job));
     let mut sinks: Vec<&mut dyn TagSink> = Vec::new();
     sinks.extend(review.as_mut().map(|review| review as &mut dyn TagSink));

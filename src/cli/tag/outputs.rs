@@ -29,7 +29,8 @@ impl Claimed {
         let titles = &found.library.titles;
         let media = titles.iter().flat_map(|title| title.poster.iter().chain(&title.trailers));
         let named = args.paths.iter().filter(|path| !path.is_dir());
-        let read = named.chain(media).chain(&found.library.nfos).chain(&found.catalog);
+        let read =
+            named.chain(media).chain(found.library.nfos.iter().flatten()).chain(&found.catalog);
         read.for_each(|path| outputs.reads(path));
         bundle.paths().iter().for_each(|path| outputs.reads(path));
 

@@ -1,6 +1,9 @@
 //! The sidecars of one run: a writer for each tree, and what came of them in words.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use jiff::Timestamp;
 
@@ -10,7 +13,7 @@ use crate::{
     tag::{
         Bundle, TagError, TagSink,
         format::{TagFormat, Tagged},
-        sidecar::{RunHeader, SidecarReport, SidecarWriter},
+        sidecar::{NewNfo, RunHeader, SidecarReport, SidecarWriter},
     },
 };
 
@@ -20,8 +23,10 @@ const MAX_NAMED: usize = 20;
 /// Writes the sidecars of titles that may lie in several trees.
 pub(super) struct Sidecars<'a> {
     writers: Vec<(PathBuf, SidecarWriter<'a>)>,
-    /// `[titles]`: whose it is, and its number there.
-    of_title: Vec<(usize, usize)>,
+    /// `[titles]`: by sidecar, whose it is, and its number there.
+    of_title: Vec<Vec<(usize, usize)>>,
+    /// Those that are to be written.
+    wanted: BTreeSet<(usize, usize)>,
 }
 
 impl<'a> Sidecars<'a> {
@@ -31,7 +36,7 @@ impl<'a> Sidecars<'a> {
         found: &Found,
         bundle: &Bundle,
         began: Timestamp,
-        dry_run: Option<&'a dyn Fn(String)>,
+        (new_nfo, dry_run): (NewNfo, Option<&'a dyn Fn(String)>),
     ) -> Result<Option<Self>, TagError> {
         if found.trees.is_empty() {
             return Ok(None);
@@ -46,20 +51,22 @@ impl<'a> Sidecars<'a> {
         let several = found.trees.len() > 1;
         let mut places = vec![Vec::new(); found.trees.len()];
         let mut of_title = Vec::new();
-        for (idx, nfo) in found.library.nfos.iter().enumerate() {
-            let holds = |tree: &PathBuf| !several || nfo.starts_with(tree);
+        for (idx, nfos) in found.library.nfos.iter().enumerate() {
+            let holds = |tree: &PathBuf| !several || nfos.iter().any(|nfo| nfo.starts_with(tree));
             let tree_idx = found.trees.iter().position(holds).unwrap_or(0);
             let tree = &found.trees[tree_idx];
             let root = if several { tree } else { &found.root };
-            of_title.push((tree_idx, places[tree_idx].len()));
-            places[tree_idx].push(found.library.place(idx, root, tree, format.extension()));
+            let own = found.library.places(idx, root, tree, format.extension());
+            let first = places[tree_idx].len();
+            of_title.push((first..first + own.len()).map(|number| (tree_idx, number)).collect());
+            places[tree_idx].extend(own);
         }
         let mut writers = Vec::new();
         for (tree, places) in found.trees.iter().zip(places) {
             let writer = SidecarWriter::new(tree, format, places, header.clone(), dry_run)?;
-            writers.push((tree.clone(), writer));
+            writers.push((tree.clone(), writer.making(new_nfo)));
         }
-        Ok(Some(Self { writers, of_title }))
+        Ok(Some(Self { writers, of_title, wanted: BTreeSet::new() }))
     }
 
     /// What became of them, by tree.
@@ -70,13 +77,22 @@ impl<'a> Sidecars<'a> {
 
 impl TagSink for Sidecars<'_> {
     fn wants(&mut self, idx: usize, inputs: &Digest) -> bool {
-        let (tree, own) = self.of_title[idx];
-        self.writers[tree].1.wants(own, inputs)
+        let before = self.wanted.len();
+        for &(tree, own) in &self.of_title[idx] {
+            if self.writers[tree].1.wants(own, inputs) {
+                self.wanted.insert((tree, own));
+            }
+        }
+        self.wanted.len() > before
     }
 
     fn write(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), TagError> {
-        let (tree, own) = self.of_title[idx];
-        self.writers[tree].1.write(own, tagged, inputs)
+        for &(tree, own) in &self.of_title[idx] {
+            if self.wanted.remove(&(tree, own)) {
+                self.writers[tree].1.write(own, tagged, inputs)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -88,6 +104,15 @@ pub(super) fn say_sidecars(report: &SidecarReport, tree: &Path, dry_run: bool, c
         if files.len() > MAX_NAMED {
             console.say(format!("… and {} more {word}", files.len() - MAX_NAMED));
         }
+    }
+    match (report.num_not_made, report.new_nfo) {
+        (0, _) => {}
+        (num, NewNfo::WithId) => console.say(format!(
+            "no NFO file is made for {num} films: no id of theirs is known, and with a file without \
+             one Kodi would look nothing up (docs/libraries.md)\nhint: put the id into the folder's \
+             name, such as `Heat (1995) [imdbid-tt0113277]`, or give --new-nfo always"
+        )),
+        (num, _) => console.say(format!("no NFO file is made for {num} films that have none")),
     }
     let would = if dry_run { "would be " } else { "" };
     console.say(format!(

@@ -87,8 +87,7 @@ pub(super) fn find(
 fn libraries(paths: &[PathBuf], library: &Library) -> Vec<PathBuf> {
     let root = |path: &PathBuf| {
         let folder = folder_of(path);
-        let is_films = library.nfos.iter().any(|nfo| nfo.parent() == Some(folder));
-        let above = folder.parent().filter(|_| is_films);
+        let above = folder.parent().filter(|_| library.has_films_in(folder));
         tagged_before(above.unwrap_or(folder))
     };
     let mut roots: Vec<PathBuf> = paths.iter().map(root).collect();

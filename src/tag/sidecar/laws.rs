@@ -17,7 +17,7 @@ use super::*;
 use crate::{
     base::Digest,
     tag::{
-        TagSink,
+        self, TagSink,
         format::{Tagged, registry},
         testing::{tags_of, title_of},
     },
@@ -61,12 +61,47 @@ struct Film {
     then: Then,
 }
 
+impl Film {
+    /// Whether the program may write there.
+    fn is_ours(&self) -> bool {
+        ![Kind::LinkedOut, Kind::FolderLinkedOut].contains(&self.kind)
+    }
+
+    /// Whether nothing of it is a link.
+    fn is_itself(&self) -> bool {
+        [Kind::Plain, Kind::Dvd, Kind::BluRay, Kind::Versions].contains(&self.kind)
+    }
+
+    fn is_renamed(&self) -> bool {
+        self.then == Then::FolderRenamed && self.is_itself()
+    }
+
+    /// Its sidecars from its folder.
+    fn names(&self) -> &'static [&'static str] {
+        match self.kind {
+            Kind::Dvd => &["VIDEO_TS/VIDEO_TS.nfo"],
+            Kind::BluRay => &["BDMV/index.nfo"],
+            Kind::Versions => &["film - 4K.nfo", "film.nfo", "movie.nfo"],
+            _ if self.has_nfo => &["movie.nfo"],
+            _ => &["film.nfo"],
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Plain,
     HardLinked,
+    /// The NFO file is a link.
     LinkedWithin,
     LinkedOut,
+    /// The film's folder is a link.
+    FolderLinkedWithin,
+    FolderLinkedOut,
+    Dvd,
+    BluRay,
+    /// Two files of one film with a sidecar each, and `movie.nfo`.
+    Versions,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,7 +113,18 @@ enum Then {
 }
 
 fn film() -> impl Strategy<Value = Film> {
-    let kinds = [Kind::Plain, Kind::Plain, Kind::HardLinked, Kind::LinkedWithin, Kind::LinkedOut];
+    let kinds = [
+        Kind::Plain,
+        Kind::Plain,
+        Kind::HardLinked,
+        Kind::LinkedWithin,
+        Kind::LinkedOut,
+        Kind::FolderLinkedWithin,
+        Kind::FolderLinkedOut,
+        Kind::Dvd,
+        Kind::BluRay,
+        Kind::Versions,
+    ];
     let thens = [Then::Nothing, Then::Nothing, Then::Edited, Then::FolderRenamed, Then::Deleted];
     (
         any::<bool>(),
@@ -88,13 +134,11 @@ fn film() -> impl Strategy<Value = Film> {
         prop::sample::select(kinds.to_vec()),
         prop::sample::select(thens.to_vec()),
     )
-        .prop_map(|(has_nfo, mode, owner, has_rating, kind, then)| Film {
-            has_nfo: has_nfo || kind != Kind::Plain,
-            mode,
-            owner,
-            has_rating,
-            kind,
-            then,
+        .prop_map(|(has_nfo, mode, owner, has_rating, kind, then)| {
+            let may_lack_it =
+                [Kind::Plain, Kind::FolderLinkedWithin, Kind::FolderLinkedOut].contains(&kind);
+            let has_nfo = has_nfo || !may_lack_it;
+            Film { has_nfo, mode, owner, has_rating, kind, then }
         })
 }
 
@@ -108,33 +152,58 @@ impl Library {
     fn new(films: &[Film]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let library = Self { folder, films: films.to_vec() };
-        fs::create_dir_all(library.root().join("kept")).unwrap();
+        fs::create_dir_all(library.root().join(".kept")).unwrap();
         fs::create_dir(library.elsewhere()).unwrap();
         for (idx, film) in films.iter().enumerate() {
-            fs::create_dir(library.film(idx)).unwrap();
-            if !film.has_nfo {
-                continue;
-            }
-            let real = library.real(idx);
-            // Each its own, so that one that moved is found by what is in it.
-            fs::write(&real, NFO.replace('X', &format!("Film {idx}"))).unwrap();
-            fs::set_permissions(&real, fs::Permissions::from_mode(film.mode)).unwrap();
-            if film.has_rating {
-                let _ = setxattr(&real, "user.rating", b"seven", XattrFlags::empty());
-            }
-            let _ = chown(&real, Some(film.owner), Some(film.owner));
-            let time =
-                SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000 + idx as u64);
-            fs::File::options().write(true).open(&real).unwrap().set_modified(time).unwrap();
-            match film.kind {
-                Kind::Plain => {}
-                Kind::HardLinked => {
-                    fs::hard_link(&real, library.elsewhere().join(format!("{idx}.twin"))).unwrap();
+            library.make_folder(idx, film.kind);
+            for (number, name) in film.names().iter().enumerate().filter(|_| film.has_nfo) {
+                let real = library.real(idx, name);
+                // Each its own, so that one that moved is found by what is in it.
+                fs::write(&real, NFO.replace('X', &format!("Film {idx}.{number}"))).unwrap();
+                fs::set_permissions(&real, fs::Permissions::from_mode(film.mode)).unwrap();
+                if film.has_rating {
+                    let _ = setxattr(&real, "user.rating", b"seven", XattrFlags::empty());
                 }
-                Kind::LinkedWithin | Kind::LinkedOut => symlink(&real, library.nfo(idx)).unwrap(),
+                let _ = chown(&real, Some(film.owner), Some(film.owner));
+                let time =
+                    SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000 + idx as u64);
+                fs::File::options().write(true).open(&real).unwrap().set_modified(time).unwrap();
+                match film.kind {
+                    Kind::HardLinked => {
+                        let twin = library.elsewhere().join(format!("{idx}.twin"));
+                        fs::hard_link(&real, twin).unwrap();
+                    }
+                    Kind::LinkedWithin | Kind::LinkedOut => {
+                        symlink(&real, library.film(idx).join(name)).unwrap();
+                    }
+                    _ => {}
+                }
             }
         }
         library
+    }
+
+    /// The film's folder with a film in it.
+    fn make_folder(&self, idx: usize, kind: Kind) {
+        let real = match kind {
+            Kind::FolderLinkedWithin => self.root().join(format!(".kept/Film {idx}")),
+            Kind::FolderLinkedOut => self.elsewhere().join(format!("Film {idx}")),
+            _ => self.film(idx),
+        };
+        let files: &[&str] = match kind {
+            Kind::Dvd => &["VIDEO_TS/VIDEO_TS.IFO", "VIDEO_TS/VTS_01_1.VOB"],
+            Kind::BluRay => &["BDMV/index.bdmv", "BDMV/STREAM/00001.m2ts"],
+            Kind::Versions => &["film.mkv", "film - 4K.mkv"],
+            _ => &["film.mkv"],
+        };
+        for file in files.iter().chain(&["trailer.mp4"]) {
+            let path = real.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        if real != self.film(idx) {
+            symlink(&real, self.film(idx)).unwrap();
+        }
     }
 
     fn root(&self) -> PathBuf {
@@ -149,27 +218,56 @@ impl Library {
         self.root().join(format!("Film {idx}"))
     }
 
+    fn nfos(&self, idx: usize) -> Vec<PathBuf> {
+        self.films[idx].names().iter().map(|name| self.film(idx).join(name)).collect()
+    }
+
     fn nfo(&self, idx: usize) -> PathBuf {
-        self.film(idx).join("movie.nfo")
+        self.nfos(idx).remove(0)
     }
 
     /// Where the bytes are.
-    fn real(&self, idx: usize) -> PathBuf {
+    fn real(&self, idx: usize, name: &str) -> PathBuf {
         match self.films[idx].kind {
-            Kind::Plain | Kind::HardLinked => self.nfo(idx),
-            Kind::LinkedWithin => self.root().join(format!("kept/{idx}.nfo")),
+            Kind::LinkedWithin => self.root().join(format!(".kept/{idx}.nfo")),
             Kind::LinkedOut => self.elsewhere().join(format!("{idx}.nfo")),
+            _ => self.film(idx).join(name),
         }
     }
 
+    /// All sidecars' states, by film and sidecar.
+    fn states(&self) -> Vec<Vec<Option<State>>> {
+        (0..self.films.len()).map(|i| self.nfos(i).iter().map(|nfo| state(nfo)).collect()).collect()
+    }
+
+    /// Tags what is found in it.
     fn tag(&self, genres: &[&str], inputs: &str) -> SidecarReport {
-        tag(&self.root(), self.films.len(), genres, inputs, &BTreeMap::new())
+        let root = self.root();
+        let (found, problems) = tag::Library::read(std::slice::from_ref(&root), &root).unwrap();
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(found.titles.len(), self.films.len(), "each is one film");
+        let idxs = 0..found.titles.len();
+        let places: Vec<Place> =
+            idxs.flat_map(|idx| found.places(idx, &root, &root, "nfo")).collect();
+        tag_places(&root, places, genres, inputs, &BTreeMap::new())
     }
 }
 
 fn tag(
     root: &Path,
     num_films: usize,
+    genres: &[&str],
+    inputs: &str,
+    missing: &BTreeMap<String, String>,
+) -> SidecarReport {
+    let target = |idx| PathBuf::from(format!("Film {idx}/movie.nfo"));
+    let place = |idx| Place { target: target(idx), origin: None, ids: FilmIds::default() };
+    tag_places(root, (0..num_films).map(place).collect(), genres, inputs, missing)
+}
+
+fn tag_places(
+    root: &Path,
+    places: Vec<Place>,
     genres: &[&str],
     inputs: &str,
     missing: &BTreeMap<String, String>,
@@ -181,13 +279,12 @@ fn tag(
         format: "nfo".to_owned(),
         bundle: None,
     };
-    let place = |idx| Place { target: format!("Film {idx}/movie.nfo").into(), origin: None };
-    let places = (0..num_films).map(place).collect();
+    let num_places = places.len();
     let mut writer = SidecarWriter::new(root, registry::SIDECAR, places, header, None).unwrap();
     let inputs = Digest::of_bytes(inputs.as_bytes());
     let (title, mut tags) = (title_of("film"), tags_of(genres));
     tags.missing.clone_from(missing);
-    for idx in 0..num_films {
+    for idx in 0..num_places {
         if writer.wants(idx, &inputs) {
             writer.write(idx, Tagged { title: &title, tags: &tags }, inputs).unwrap();
         }
@@ -196,7 +293,7 @@ fn tag(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// Whatever the tree is like, undoing brings back bytes, owner, rights, times, attributes and
     /// links, or the file was changed by a person meanwhile and is untouched.
@@ -207,39 +304,46 @@ proptest! {
         twice in any::<bool>(),
     ) {
         let (library, other) = (Library::new(&films), Library::new(&others));
-        let before: Vec<Option<State>> = (0..films.len()).map(|i| state(&library.nfo(i))).collect();
+        let before = library.states();
         other.tag(&["War"], "a");
-        let of_other: Vec<Option<State>> = (0..others.len()).map(|i| state(&other.nfo(i))).collect();
-        let mut runs: Vec<String> = library.tag(&["Thriller"], "a").run.into_iter().collect();
+        let of_other = other.states();
+        let report = library.tag(&["Thriller"], "a");
+        let num_out = films.iter().filter(|film| !film.is_ours()).count();
+        prop_assert_eq!((report.left.len(), report.failed.len()), (num_out, 0), "links out are said");
+        let mut runs: Vec<String> = report.run.into_iter().collect();
         if twice {
             runs.extend(library.tag(&["Horror", "War"], "b").run);
         }
+        let tagged = library.states();
         for (idx, film) in films.iter().enumerate() {
-            if film.kind == Kind::LinkedOut {
-                prop_assert_eq!(&state(&library.nfo(idx)), &before[idx], "a link out is not followed");
+            if !film.is_ours() {
+                prop_assert_eq!(&tagged[idx], &before[idx], "a link out is not written through");
                 continue;
             }
-            let tagged = state(&library.nfo(idx)).unwrap();
-            if let Some(before) = &before[idx] {
-                prop_assert_ne!(&before.bytes, &tagged.bytes);
-                let kept = State { bytes: tagged.bytes.clone(), modified: tagged.modified, ..before.clone() };
-                prop_assert_eq!(&tagged, &kept, "all but the bytes stays");
+            for (tagged, before) in tagged[idx].iter().zip(&before[idx]) {
+                let tagged = tagged.as_ref().unwrap();
+                if let Some(before) = before {
+                    prop_assert_ne!(&before.bytes, &tagged.bytes);
+                    let (bytes, modified) = (tagged.bytes.clone(), tagged.modified);
+                    let kept = State { bytes, modified, ..before.clone() };
+                    prop_assert_eq!(tagged, &kept, "all but the bytes stays");
+                }
             }
         }
-        let mut after: Vec<Option<State>> = before.clone();
+        let mut after = before;
         for (idx, film) in films.iter().enumerate() {
-            let is_ours = film.kind != Kind::LinkedOut;
+            let nfo = library.nfo(idx);
             match film.then {
-                Then::Edited if is_ours => {
-                    let text = fs::read_to_string(library.nfo(idx)).unwrap();
-                    fs::write(library.nfo(idx), text.replace("<movie>", "<movie><!-- mine -->")).unwrap();
-                    after[idx] = state(&library.nfo(idx));
+                Then::Edited if film.is_ours() => {
+                    let text = fs::read_to_string(&nfo).unwrap();
+                    fs::write(&nfo, text.replace("<movie>", "<movie><!-- mine -->")).unwrap();
+                    after[idx][0] = state(&nfo);
                 }
-                Then::Deleted if film.kind == Kind::Plain => {
-                    fs::remove_file(library.nfo(idx)).unwrap();
-                    after[idx] = None;
+                Then::Deleted if film.is_itself() => {
+                    fs::remove_file(&nfo).unwrap();
+                    after[idx][0] = None;
                 }
-                Then::FolderRenamed if film.kind == Kind::Plain => {
+                _ if film.is_renamed() => {
                     fs::rename(library.film(idx), library.root().join(format!("Renamed {idx}"))).unwrap();
                 }
                 _ => {}
@@ -249,23 +353,22 @@ proptest! {
             undo(&library.root(), Path::new(""), run, false).unwrap();
         }
         for (idx, film) in films.iter().enumerate() {
-            let is_renamed = film.then == Then::FolderRenamed && film.kind == Kind::Plain;
-            let nfo = if is_renamed {
+            let folder = if film.is_renamed() {
                 prop_assert!(!library.film(idx).exists(), "no folder is made anew");
-                library.root().join(format!("Renamed {idx}/movie.nfo"))
+                library.root().join(format!("Renamed {idx}"))
             } else {
-                library.nfo(idx)
+                library.film(idx)
             };
-            let found = state(&nfo);
-            // New files of the same tags are alike: which of them moved cannot be told.
-            if is_renamed && !film.has_nfo && found.is_some() {
-                continue;
+            for (name, after) in film.names().iter().zip(&after[idx]) {
+                let found = state(&folder.join(name));
+                // New files of the same tags are alike: which of them moved cannot be told.
+                if film.is_renamed() && !film.has_nfo && found.is_some() {
+                    continue;
+                }
+                prop_assert_eq!(&found, after, "{:?} {}", film, name);
             }
-            prop_assert_eq!(&found, &after[idx], "{:?}", film);
         }
-        for (idx, was) in of_other.iter().enumerate() {
-            prop_assert_eq!(&state(&other.nfo(idx)), was, "another library is not touched");
-        }
+        prop_assert_eq!(other.states(), of_other, "another library is not touched");
     }
 }
 

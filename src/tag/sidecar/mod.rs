@@ -9,6 +9,7 @@
 mod beneath;
 mod journal;
 mod memory;
+mod new;
 mod nfo;
 mod undo;
 mod writer;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 
 pub use journal::{FOLDER, RunHeader};
 pub use memory::Memory;
+pub use new::{FilmIds, NewNfo};
 pub(super) use nfo::update as update_nfo;
 pub use undo::{Undone, last_run, undo};
 pub use writer::{Place, SidecarReport, SidecarWriter};
@@ -39,6 +41,8 @@ pub struct Existing<'a> {
     pub removed: &'a [String],
     /// When it was last written.
     pub tagged_at: Option<Timestamp>,
+    /// What the film is looked up by, where that is known: for a file that is made.
+    pub ids: Option<&'a FilmIds>,
 }
 
 /// What becomes of a sidecar.

@@ -10,12 +10,13 @@
 //!
 //! source: <https://kodi.wiki/view/NFO_files/Movies>, Jellyfin's `BaseNfoParser`
 
-use std::{fmt::Write as _, ops::Range};
+use std::ops::Range;
 
 use quick_xml::escape::escape;
 
 use super::{
     Existing, Update,
+    new::without_genres,
     xml_text::{Element, XmlText},
 };
 use crate::tag::{
@@ -82,17 +83,10 @@ fn new_file(tags: &TitleTags, existing: Existing<'_>) -> Update {
     if !existing.given.is_empty() {
         return Update::leave("it was written before and taken away since");
     }
-    let mut text =
-        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<movie>\n".to_owned();
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "  <title>{}</title>", escape(clean(&tags.title)));
-    if let Some(year) = tags.year {
-        let _ = writeln!(text, "  <year>{year}</year>");
-    }
-    text += "</movie>\n";
     if tags.genres.is_empty() {
         return Update::leave("no genre is given, and there is no file to keep");
     }
+    let text = without_genres(tags, existing.ids);
     update(tags, Existing { bytes: Some(text.as_bytes()), ..existing })
 }
 

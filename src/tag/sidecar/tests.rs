@@ -178,6 +178,81 @@ fn what_is_locked_or_not_understood_is_left_alone() {
 }
 
 #[test]
+fn a_new_file_of_a_known_film_lets_media_centres_look_it_up() {
+    let ids = |imdb: Option<&str>, tmdb: Option<&str>| FilmIds {
+        imdb: imdb.map(str::to_owned),
+        tmdb: tmdb.map(str::to_owned),
+    };
+    for (ids, address) in [
+        (ids(None, Some("603")), "https://www.themoviedb.org/movie/603"),
+        (ids(Some("tt9900001"), None), "https://www.imdb.com/title/tt9900001/"),
+        (ids(Some("tt9900001"), Some("603")), "https://www.themoviedb.org/movie/603"),
+    ] {
+        let (bytes, given, _) =
+            write(&["Drama"], Existing { ids: Some(&ids), ..Existing::default() });
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(text.ends_with(&format!("</movie>\n{address}\n")), "{text}");
+        let nfo = read(&bytes);
+        assert_eq!(
+            (nfo.title, nfo.year),
+            (None, None),
+            "a guess would stay where a name is looked up"
+        );
+        assert_eq!(
+            (nfo.ids.get("imdb"), nfo.ids.get("tmdb")),
+            (ids.imdb.as_ref(), ids.tmdb.as_ref())
+        );
+        assert_eq!(nfo.genres, given);
+        assert_eq!(text.matches("default=\"true\"").count(), 1);
+        // The file is changed like any other from then on.
+        let (bytes, ..) = write(&["War"], Existing { given: &given, ..of(&bytes) });
+        assert!(String::from_utf8(bytes).unwrap().ends_with(&format!("</movie>\n{address}\n")));
+    }
+    assert_eq!(NewNfo::ALL.map(|(_, new)| new.makes(&ids(None, None))), [false, true, false]);
+    assert_eq!(
+        NewNfo::ALL.map(|(_, new)| new.makes(&ids(Some("tt9900001"), None))),
+        [true, true, false]
+    );
+    let mut title = title_of("tt9900001");
+    assert_eq!(FilmIds::of_title(&title), ids(Some("tt9900001"), None));
+    title.fields.insert("tmdb_id".into(), "603".into());
+    title.fields.insert("imdb_id".into(), "tt1</x>".into());
+    assert_eq!(FilmIds::of_title(&title), ids(Some("tt9900001"), Some("603")));
+}
+
+#[test]
+fn a_new_file_is_made_only_where_it_was_asked_for() {
+    let tree = Tree::new(None);
+    let run = |new_nfo, imdb: Option<&str>| {
+        let header = RunHeader {
+            began: Timestamp::from_second(1_000_000_000).unwrap(),
+            cinetag: "0".to_owned(),
+            model: "m@1".to_owned(),
+            format: "nfo".to_owned(),
+            bundle: None,
+        };
+        let ids = FilmIds { imdb: imdb.map(str::to_owned), tmdb: None };
+        let places = vec![Place { target: "Film (1995)/movie.nfo".into(), origin: None, ids }];
+        let writer = SidecarWriter::new(tree.root(), registry::SIDECAR, places, header, None);
+        let mut writer = writer.unwrap().making(new_nfo);
+        let inputs = Digest::of_bytes(b"a");
+        if writer.wants(0, &inputs) {
+            let (title, tags) = (title_of("film"), tags_of(&["Drama"]));
+            writer.write(0, Tagged { title: &title, tags: &tags }, inputs).unwrap();
+        }
+        let report = writer.finish();
+        (report.num_new, report.num_changed, report.num_not_made)
+    };
+    assert_eq!(run(NewNfo::WithId, None), (0, 0, 1));
+    assert_eq!(run(NewNfo::Never, Some("tt9900001")), (0, 0, 1));
+    assert!(!tree.nfo().exists() && !tree.root().join(FOLDER).exists());
+    assert_eq!(run(NewNfo::WithId, Some("tt9900001")), (1, 0, 0));
+    fs::write(tree.nfo(), RADARR).unwrap();
+    fs::remove_dir_all(tree.root().join(FOLDER)).unwrap();
+    assert_eq!(run(NewNfo::Never, None), (0, 1, 0), "one that is there is another matter");
+}
+
+#[test]
 fn a_new_file_says_title_and_year() {
     let (bytes, given, _) = write(&["Drama"], Existing::default());
     let nfo = read(&bytes);
@@ -272,7 +347,7 @@ impl Tree {
         };
         let target = PathBuf::from("Film (1995)/movie").with_extension(format.extension());
         let origin = (tree != self.root()).then(|| self.root().join(&target));
-        let places = vec![Place { target, origin }];
+        let places = vec![Place { target, origin, ids: FilmIds::default() }];
         let mut writer = SidecarWriter::new(tree, format, places, header, None).unwrap();
         let inputs = Digest::of_bytes(inputs.as_bytes());
         if writer.wants(0, &inputs) {

@@ -10,7 +10,7 @@ use diffy::DiffOptions;
 use jiff::Timestamp;
 
 use super::{
-    Existing, Memory, RunHeader, Update, beneath,
+    Existing, FilmIds, Memory, NewNfo, RunHeader, Update, beneath,
     journal::{Event, Journal, Known},
     xml_text,
 };
@@ -18,7 +18,7 @@ use crate::{
     base::{Digest, replace_bytes},
     tag::{
         TagError, TagSink,
-        format::{TagFormat, Tagged},
+        format::{TagFormat, Tagged, registry},
     },
 };
 
@@ -30,6 +30,8 @@ pub struct Place {
     /// The file that is read where the target is not there yet: the library's own, where the
     /// tree is a parallel one.
     pub origin: Option<PathBuf>,
+    /// What the film is looked up by.
+    pub ids: FilmIds,
 }
 
 /// What became of the sidecars.
@@ -45,6 +47,10 @@ pub struct SidecarReport {
     pub num_unchanged: usize,
     /// Files that say already what they should.
     pub num_same: usize,
+    /// When NFO files were to be made.
+    pub new_nfo: NewNfo,
+    /// Those that were not made.
+    pub num_not_made: usize,
     /// Files that were left alone, by path from the root: why.
     pub left: BTreeMap<PathBuf, String>,
     /// Files that could not be read or written: why. They are what they were.
@@ -87,6 +93,13 @@ impl<'a> SidecarWriter<'a> {
         })
     }
 
+    /// Says when NFO files are made where there are none; always, unless this is called.
+    #[must_use]
+    pub fn making(mut self, new_nfo: NewNfo) -> Self {
+        self.report.new_nfo = new_nfo;
+        self
+    }
+
     /// What became of them all.
     #[must_use]
     pub fn finish(mut self) -> SidecarReport {
@@ -99,6 +112,10 @@ impl<'a> SidecarWriter<'a> {
         let place = self.places[idx].clone();
         let path = match self.resolve(&place) {
             Ok(path) => path,
+            Err(e) if beneath::is_outside(&e) => {
+                self.report.left.insert(place.target, e.to_string());
+                return Ok(());
+            }
             Err(e) => return self.failed(place.target, &e),
         };
         let current = match path.as_deref().map(beneath::read).transpose() {
@@ -123,7 +140,18 @@ impl<'a> SidecarWriter<'a> {
             given: known.map_or(&[], |known| &known.given),
             removed: known.map_or(&[], |known| &known.removed),
             tagged_at: known.and_then(|known| known.tagged_at),
+            ids: Some(&place.ids),
         };
+        let is_new = existing.bytes.is_none() && existing.given.is_empty();
+        let is_nfo = self.format.name() == registry::SIDECAR.name();
+        if is_new
+            && is_nfo
+            && !tagged.tags.genres.is_empty()
+            && !self.report.new_nfo.makes(&place.ids)
+        {
+            self.report.num_not_made += 1;
+            return Ok(());
+        }
         let (bytes, given, removed) = match self.format.update(tagged, existing)? {
             Update::Write { bytes, given, removed } => (bytes, given, removed),
             Update::Leave { reason } => {

@@ -1,0 +1,117 @@
+//! NFO files where there were none.
+//!
+//! in: a film's ids, as far as they are known; out: a file to put genres into, and whether one is
+//! made at all.
+//!
+//! A media centre that finds an NFO file may look nothing up any more. Kodi takes one without an
+//! address for all that is to be known of the film; one with the address of the film's page behind
+//! the XML (a combination NFO) it looks up, and adds what the file says. Jellyfin and Emby look up
+//! what the file does not say, so a title or a year in it, guessed by the file's name, would stay.
+//! So a new file of a film whose id is known says the ids, the genres and the address, and nothing
+//! else. docs/libraries.md has the sources.
+//!
+//! source: <https://kodi.wiki/view/NFO_files/Combination>, Kodi's `CNfoFile::Create`; Jellyfin's
+//! `MetadataService`, `BaseNfoParser`
+
+use std::fmt::Write as _;
+
+use quick_xml::escape::escape;
+
+use crate::{
+    catalog::Title,
+    tag::{TitleTags, format::clean},
+};
+
+/// What media centres look a film up by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilmIds {
+    /// The id on IMDb (`tt…`).
+    pub imdb: Option<String>,
+    /// The number on TMDB.
+    pub tmdb: Option<String>,
+}
+
+impl FilmIds {
+    /// Those that a catalog states, or that the title's own id is.
+    #[must_use]
+    pub fn of_title(title: &Title) -> Self {
+        let is_imdb = |id: &&str| {
+            let digits = id.strip_prefix("tt").unwrap_or_default();
+            (7..=10).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+        };
+        let is_number = |id: &&str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+        let field = |name: &str| title.fields.get(name).map(|id| id.trim());
+        Self {
+            imdb: [field("imdb_id"), Some(title.id.as_str())]
+                .into_iter()
+                .flatten()
+                .find(is_imdb)
+                .map(str::to_owned),
+            tmdb: field("tmdb_id").filter(is_number).map(str::to_owned),
+        }
+    }
+
+    /// The page that scrapers know the film by.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        let imdb = || self.imdb.as_ref().map(|id| format!("https://www.imdb.com/title/{id}/"));
+        let tmdb = self.tmdb.as_ref().map(|id| format!("https://www.themoviedb.org/movie/{id}"));
+        tmdb.or_else(imdb)
+    }
+}
+
+/// When an NFO file is made where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewNfo {
+    /// Where an id of the film is known, so that media centres go on looking it up.
+    WithId,
+    /// Always.
+    #[default]
+    Always,
+    /// Never.
+    Never,
+}
+
+impl NewNfo {
+    /// All, by name.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("with-id", Self::WithId), ("always", Self::Always), ("never", Self::Never)];
+
+    /// Whether one is made of a film with these ids.
+    pub(super) fn makes(self, ids: &FilmIds) -> bool {
+        match self {
+            Self::WithId => ids.address().is_some(),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// A file without genres.
+pub(super) fn without_genres(tags: &TitleTags, ids: Option<&FilmIds>) -> String {
+    let mut text =
+        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<movie>\n".to_owned();
+    let none = FilmIds::default();
+    let ids = ids.unwrap_or(&none);
+    // Writing to a String cannot fail.
+    let mut is_default = " default=\"true\"";
+    for (site, id) in [("tmdb", &ids.tmdb), ("imdb", &ids.imdb)] {
+        if let Some(id) = id {
+            let id = escape(clean(id)).into_owned();
+            let _ = writeln!(text, "  <uniqueid type=\"{site}\"{is_default}>{id}</uniqueid>");
+            is_default = "";
+        }
+    }
+    let address = ids.address();
+    if address.is_none() {
+        let _ = writeln!(text, "  <title>{}</title>", escape(clean(&tags.title)));
+        if let Some(year) = tags.year {
+            let _ = writeln!(text, "  <year>{year}</year>");
+        }
+    }
+    text += "</movie>\n";
+    if let Some(address) = address {
+        let _ = writeln!(text, "{address}");
+    }
+    text
+}
