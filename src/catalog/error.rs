@@ -73,6 +73,14 @@ pub enum CatalogError {
     },
 }
 
+impl CatalogError {
+    /// Whether what was given is at fault, and not the disk that is written to.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, Self::File { action: "written", .. })
+    }
+}
+
 impl Hinted for CatalogError {
     fn hint(&self) -> Option<String> {
         match self {
