@@ -87,6 +87,14 @@ impl PipelineError {
         move |source| Self::File { path, source }
     }
 
+    /// The same place and hint with other words.
+    pub(super) fn saying(self, words: String) -> Self {
+        match self {
+            Self::Spec { place, hint, .. } => Self::Spec { place, message: words, hint },
+            other => other,
+        }
+    }
+
     /// Whether the user asked to stop, in whatever room.
     #[must_use]
     pub fn is_interrupt(&self) -> bool {
@@ -113,10 +121,13 @@ impl PipelineError {
     /// Whether the command line, the pipeline file or the catalog is at fault.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Spec { .. } | Self::Catalog(_) | Self::Encode(EncodeError::Settings { .. })
-        )
+        match self {
+            Self::Spec { .. }
+            | Self::Encode(EncodeError::Settings { .. })
+            | Self::Tag(TagError::NoSuchRun { .. } | TagError::NoTable { .. }) => true,
+            Self::Catalog(error) | Self::Tag(TagError::Catalog(error)) => error.is_usage(),
+            _ => false,
+        }
     }
 }
 

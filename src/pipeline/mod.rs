@@ -5,12 +5,15 @@
 //! still fresh. The stages are thin: they call the rooms below.
 
 mod ablate;
+mod check;
+mod document;
 mod error;
 mod explain;
 mod lock;
 mod plan;
 mod run;
 mod spec;
+mod stage_spec;
 mod stages;
 mod table;
 mod tune;
@@ -21,6 +24,7 @@ pub use explain::explain;
 pub use lock::{Lock, LockedStage, Output};
 pub use plan::{PlannedStage, Why, plan};
 pub use run::{RunOptions, RunSummary, StageSummary, run};
-pub use spec::{Override, Pipeline, RunSettings, StageKind, StageSpec};
+pub use spec::{Override, Pipeline, RunSettings};
+pub use stage_spec::{StageKind, StageSpec};
 pub use stages::{Context, Stage};
 pub use tune::{Tuning, tune};
