@@ -89,7 +89,7 @@ impl From<TagError> for Failure {
 impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         let code = match error {
-            ReportError::NotComparable { .. } => USAGE,
+            ReportError::NotComparable { .. } | ReportError::File { action: "read", .. } => USAGE,
             _ => FAILED,
         };
         Self::of(&error, code)
@@ -98,7 +98,7 @@ impl From<ReportError> for Failure {
 
 impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
-        Self::of(&error, USAGE)
+        Self::of(&error, if error.is_usage() { USAGE } else { FAILED })
     }
 }
 
