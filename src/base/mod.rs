@@ -9,6 +9,7 @@ pub mod file;
 pub mod id;
 pub mod interrupt;
 pub mod memory;
+pub mod nearest;
 pub mod output;
 pub mod progress;
 pub mod publish;

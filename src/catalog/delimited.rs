@@ -58,7 +58,16 @@ impl<R: BufRead> DelimitedReader<R> {
             num_bytes += line.bytes.len();
             let fault = match parser.feed(line) {
                 Fed::Done => {
-                    return Ok(Some(Ok(Record { line: held[0].number, cells: parser.cells })));
+                    let value = || shown(&String::from_utf8_lossy(held[0].content()));
+                    return Ok(Some(match parser.nul {
+                        None => Ok(Record { line: held[0].number, cells: parser.cells }),
+                        Some(place) => Err(Malformed {
+                            place,
+                            value: value(),
+                            message: "a NUL byte stands here; the row is left out".to_owned(),
+                            hint: "take it out, or write the file anew as UTF-8 text".to_owned(),
+                        }),
+                    }));
                 }
                 Fed::More if num_bytes > MAX_RECORD_BYTES => {
                     Some(format!("is not closed within {MAX_RECORD_BYTES} bytes"))
@@ -114,6 +123,8 @@ struct Parser {
     state: State,
     cell: Vec<u8>,
     undecodable: Option<Place>,
+    /// The first NUL byte.
+    nul: Option<Place>,
     opened: Place,
     cells: Vec<Option<Cell>>,
 }
@@ -126,6 +137,7 @@ impl Parser {
             state: State::Start,
             cell: Vec::new(),
             undecodable: None,
+            nul: None,
             opened: Place { line: 0, column: 0 },
             cells: Vec::new(),
         }
@@ -138,6 +150,9 @@ impl Parser {
         for (byte_idx, &byte) in content.iter().enumerate() {
             if let Some((_, place)) = bad_places.next_if(|(at, _)| *at == byte_idx) {
                 self.undecodable.get_or_insert(*place);
+            }
+            if byte == 0 && self.nul.is_none() {
+                self.nul = Some(Place { line: line.number, column: line.column_of(byte_idx) });
             }
             match self.state {
                 State::Start | State::Plain | State::Quote | State::Closed
@@ -247,6 +262,16 @@ mod tests {
         let places: Vec<_> = cells.iter().map(|c| c.as_ref().unwrap().undecodable).collect();
         let place = |column| Some(Place { line: 2, column });
         assert_eq!(places, [None, place(2), place(6), None]);
+    }
+
+    #[test]
+    fn a_nul_byte_costs_its_own_row_only() {
+        let records = read(b"a,\"x\ny \0\",z\nb,c\n\0,d\ne,f\n");
+        let found: Vec<_> = records
+            .iter()
+            .map(|r| r.as_ref().map(|r| r.line).map_err(|bad| (bad.place.line, bad.place.column)))
+            .collect();
+        assert_eq!(found, [Err((2, 3)), Ok(3), Err((4, 1)), Ok(5)]);
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub enum CatalogError {
 }
 
 impl CatalogError {
-    /// Whether what was given is at fault: not where something cannot be written.
+    /// Whether what was given is at fault, and not the disk that is written to.
     #[must_use]
     pub fn is_usage(&self) -> bool {
         !matches!(self, Self::File { action: "written", .. })

@@ -9,15 +9,49 @@ use std::{
 
 use super::{
     CatalogError, Problem, ProblemKind, Severity, Vocabulary,
+    clean::missing::is_no_genre,
     jsonl::item,
-    problem::nearest,
     row::Content,
     spec::{GenreSpec, Separator, VocabularySpec},
     vocabularies,
 };
-use crate::base::{GenreId, file};
+use crate::base::{
+    GenreId, file,
+    nearest::{mend, nearest},
+};
 
-/// Takes a genre cell apart; names as written, without the empty ones.
+/// Takes a genre cell apart; names as written, without those that say that there is none.
+///
+/// `is_name` knows names that are one, though a `/` stands in them.
+///
+/// # Errors
+/// The cell should be JSON and is not.
+pub(super) fn genres_of(
+    content: Content,
+    separator: Separator,
+    is_name: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, String> {
+    let is_list = match &content {
+        Content::List(_) => true,
+        Content::Text(text) => text.starts_with('['),
+    };
+    let by_slash = separator == Separator::Auto && !is_list;
+    let mut genres = Vec::new();
+    for name in names_of(content, separator)? {
+        let is_none = is_no_genre(&name);
+        let is_several = by_slash && name.contains('/');
+        if !(is_none || is_several) || is_name(&name) {
+            genres.push(name);
+        } else if !is_none {
+            // `N/A` is no two genres.
+            let parts = name.split('/').map(str::trim).filter(|part| !is_no_genre(part));
+            genres.extend(parts.map(str::to_owned));
+        }
+    }
+    Ok(genres)
+}
+
+/// Takes a cell with several names apart; as written, without the empty ones.
 ///
 /// # Errors
 /// The cell should be JSON and is not.
@@ -29,6 +63,7 @@ pub(super) fn names_of(content: Content, separator: Separator) -> Result<Vec<Str
     let separator = match separator {
         Separator::Auto if text.starts_with('[') => Separator::Json,
         Separator::Auto if text.contains('|') => Separator::Bar,
+        Separator::Auto if text.contains(';') => Separator::Semicolon,
         Separator::Auto => Separator::Comma,
         stated => stated,
     };
@@ -39,6 +74,8 @@ pub(super) fn names_of(content: Content, separator: Separator) -> Result<Vec<Str
     match separator {
         Separator::Bar => split('|'),
         Separator::Comma => split(','),
+        Separator::Semicolon => split(';'),
+        Separator::Slash => split('/'),
         Separator::Json | Separator::Auto => {
             let values: Vec<serde_json::Value> =
                 serde_json::from_str(&text).map_err(|_| "is no JSON list".to_owned())?;
@@ -89,6 +126,47 @@ impl GenreCounter {
             }
         }
         idxs
+    }
+
+    /// Names that are another one spelt in another way, or no words; with what is said of them.
+    fn odd(&self) -> Vec<(&Seen, String, String)> {
+        let letters = |name: &str| -> String {
+            let letters = name.chars().filter(|c| c.is_alphanumeric());
+            letters.flat_map(char::to_lowercase).collect()
+        };
+        let mut first: HashMap<String, &Seen> = HashMap::new();
+        let mut odd = Vec::new();
+        for seen in &self.seen {
+            let key = letters(&seen.name);
+            if key.chars().all(|c| c.is_ascii_digit()) {
+                odd.push((
+                    seen,
+                    format!("genre `{}` is no word ({})", seen.name, titles(seen.num_titles)),
+                    "write the genres' names, or leave it out with `catalog.genres.exclude`"
+                        .to_owned(),
+                ));
+                continue;
+            }
+            match first.get(&key) {
+                None => {
+                    first.insert(key, seen);
+                }
+                Some(other) => odd.push((
+                    seen,
+                    format!(
+                        "genres `{}` ({}) and `{}` ({}) look like one, spelt in two ways",
+                        other.name,
+                        titles(other.num_titles),
+                        seen.name,
+                        titles(seen.num_titles)
+                    ),
+                    "write both in one way, or say which genres there are with \
+                     `catalog.genres.vocabulary`"
+                        .to_owned(),
+                )),
+            }
+        }
+        odd
     }
 
     fn support(&self, name: &str) -> usize {
@@ -171,6 +249,18 @@ impl GenreCounter {
                     .to_owned(),
             });
         }
+        if given.is_none() {
+            problems.extend(self.odd().into_iter().map(|(seen, message, hint)| {
+                problem(
+                    Severity::Warning,
+                    ProblemKind::OddGenre,
+                    Some(seen.first_line).filter(|&line| line > 0),
+                    &seen.name,
+                    message,
+                    hint,
+                )
+            }));
+        }
         let vocabulary = Vocabulary::new(kept);
         let mut fates = Vec::with_capacity(self.seen.len());
         for seen in &self.seen {
@@ -211,6 +301,35 @@ fn titles(num_titles: usize) -> String {
 
 fn same(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
+}
+
+impl VocabularySpec {
+    /// Checks the names, of a file only that it is one: it may come later than the declaration.
+    ///
+    /// # Errors
+    /// Names that are none or come twice; what is neither a vocabulary nor looks like a file.
+    pub(super) fn check(&self, folder: &Path) -> Result<(), CatalogError> {
+        let Self::Source(source) = self else { return given_names(self, folder).map(|_| ()) };
+        let name = source.to_string_lossy();
+        let is_path = source.extension().is_some() || source.components().count() > 1;
+        if is_path || vocabularies::shipped(&name).is_some() || folder.join(source).exists() {
+            return Ok(());
+        }
+        Err(CatalogError::Setting {
+            setting: "genres.vocabulary",
+            message: format!("names `{name}`, which is neither a vocabulary nor a file"),
+            hint: mend(&name, vocabularies::names()),
+        })
+    }
+}
+
+/// Names that a declaration knows as genres, whatever stands in them; a file that cannot be read
+/// is told of later.
+pub(super) fn declared(spec: &GenreSpec, folder: &Path) -> Vec<String> {
+    let given = spec.vocabulary.as_ref().map(|vocabulary| given_names(vocabulary, folder));
+    let mut names = given.and_then(Result::ok).unwrap_or_default();
+    names.extend(spec.exclude.iter().cloned());
+    names
 }
 
 /// The names of a declared vocabulary.
@@ -266,6 +385,52 @@ mod tests {
         assert_eq!(names("|Drama||", Separator::Auto).unwrap(), ["Drama"]);
         assert!(names("['Drama']", Separator::Auto).is_err());
         assert!(names("Drama", Separator::Json).is_err());
+    }
+
+    #[test]
+    fn what_says_that_there_is_no_genre_is_none_and_every_usual_sign_divides() {
+        let known = ["Detective/Police"];
+        let genres = |text: &str| {
+            let content = Content::Text(text.to_owned());
+            genres_of(content, Separator::Auto, |name| known.contains(&name)).unwrap()
+        };
+        for none in ["N/A", "nan", "NaN", "None", "null", "NULL", "-", "\\N", "[]", "[\"None\"]"] {
+            assert!(genres(none).is_empty(), "{none}");
+        }
+        for two in
+            ["Drama;Comedy", "Drama/Comedy", "Drama; Comedy;", "Drama / Comedy", "Drama|Comedy"]
+        {
+            assert_eq!(genres(two), ["Drama", "Comedy"], "{two}");
+        }
+        assert_eq!(genres("Drama, N/A, Comedy"), ["Drama", "Comedy"]);
+        assert_eq!(genres("War|Drama/Comedy"), ["War", "Drama", "Comedy"]);
+        assert_eq!(genres("Detective/Police, Drama"), ["Detective/Police", "Drama"], "one name");
+        assert_eq!(genres("[\"Drama/Comedy\"]"), ["Drama/Comedy"], "a list is divided already");
+        let list = Content::List(vec!["Drama/Comedy".into(), "None".into()]);
+        assert_eq!(genres_of(list, Separator::Auto, |_| false).unwrap(), ["Drama/Comedy"]);
+        let stated = Content::Text("Drama/Comedy".into());
+        assert_eq!(genres_of(stated, Separator::Comma, |_| false).unwrap(), ["Drama/Comedy"]);
+        let none_is_one = Content::Text("None".into());
+        assert_eq!(genres_of(none_is_one, Separator::Auto, |_| true).unwrap(), ["None"]);
+    }
+
+    #[test]
+    fn genres_that_are_spelt_in_two_ways_are_told() {
+        let mut counter = GenreCounter::default();
+        for (line, name) in
+            [(2, "Sci-Fi"), (3, "Drama"), (4, "sci fi"), (5, "18"), (6, "Film-Noir")]
+        {
+            counter.count(&[name.to_owned()], line);
+        }
+        let mut problems = Vec::new();
+        let path = Path::new("a.csv");
+        counter.close(&GenreSpec::default(), path, "genres", &mut problems).unwrap();
+        let told: Vec<_> = problems.iter().map(|p| (p.line, p.kind, &*p.message)).collect();
+        let twins =
+            "genres `Sci-Fi` (1 title) and `sci fi` (1 title) look like one, spelt in two ways";
+        let odd = ProblemKind::OddGenre;
+        let number = "genre `18` is no word (1 title)";
+        assert_eq!(told, [(Some(4), odd, twins), (Some(5), odd, number)]);
     }
 
     fn counter() -> GenreCounter {

@@ -37,7 +37,7 @@ mod xml;
 pub use content::digest;
 pub use decode::decode as decode_text;
 pub use error::CatalogError;
-pub use load::load;
+pub use load::{load, load_numbered};
 pub use paths::from_paths;
 pub use problem::{Problem, ProblemKind, Severity};
 use row::Row;

@@ -52,6 +52,8 @@ pub enum ProblemKind {
     UnknownGenre,
     /// A genre with too few titles.
     RareGenre,
+    /// A genre that looks like another one spelt in another way, or like no genre.
+    OddGenre,
     /// A folder that cannot be read.
     UnreadableFolder,
     /// A sidecar that is none.
@@ -73,6 +75,7 @@ impl fmt::Display for ProblemKind {
             Self::MissingFile => "missing file",
             Self::BadGenres => "bad genre cell",
             Self::UnknownGenre => "unknown genre",
+            Self::OddGenre => "odd genre",
             Self::RareGenre => "rare genre",
             Self::UnreadableFolder => "unreadable folder",
             Self::BadSidecar => "bad sidecar",
@@ -128,51 +131,9 @@ pub(super) fn shown(value: &str) -> String {
     text
 }
 
-/// The name among `known` that is most like `name`, where one is like it: at most a third of
-/// its letters differ, letter case aside.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let name: Vec<char> = name.to_lowercase().chars().collect();
-    known
-        .into_iter()
-        .map(|candidate| {
-            let letters: Vec<char> = candidate.to_lowercase().chars().collect();
-            (edit_distance(&name, &letters), candidate)
-        })
-        .min_by_key(|&(distance, _)| distance)
-        .filter(|&(distance, _)| distance * 3 <= name.len())
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein distance.
-fn edit_distance(a: &[char], b: &[char]) -> usize {
-    let mut previous: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut current = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let replaced = previous[j] + usize::from(x != y);
-            current.push(replaced.min(previous[j + 1] + 1).min(current[j] + 1));
-        }
-        previous = current;
-    }
-    previous[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances_are_levenshteins() {
-        let distance = |a: &str, b: &str| {
-            edit_distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>())
-        };
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", "abc"), 0);
-        assert_eq!(nearest("Sci-fy", ["Drama", "Sci-Fi"]), Some("Sci-Fi"));
-        assert_eq!(nearest("Telenovela", ["Drama", "Sci-Fi"]), None);
-        assert_eq!(nearest("x", []), None);
-    }
 
     #[test]
     fn long_and_many_lined_cells_are_shown_short() {

@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::{Title, source::SOURCES, vocabularies::CrosswalkSpec};
+use super::{
+    CatalogError, Title,
+    source::SOURCES,
+    vocabularies::{Crosswalk, CrosswalkSpec},
+};
 
 /// A catalog file and what its columns mean.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +111,43 @@ impl CatalogSpec {
         }
     }
 
+    /// Checks every value, as far as that can be without the catalog's file.
+    ///
+    /// # Errors
+    /// The first that is wrong, with what was expected and the name that was probably meant.
+    pub fn check(&self) -> Result<(), CatalogError> {
+        self.cells_between()?;
+        let refuse = |setting: &'static str, message: &str, hint: &str| {
+            let (message, hint) = (message.to_owned(), hint.to_owned());
+            Err(CatalogError::Setting { setting, message, hint })
+        };
+        if self.columns.id.as_deref() == Some("") {
+            let hint = "name the column whose cells are unique";
+            return refuse("columns.id", "must name a column, got an empty name", hint);
+        }
+        if self.metadata.iter().any(str::is_empty) {
+            let hint = "name columns, or take the empty name out";
+            return refuse("metadata", "names a column with an empty name", hint);
+        }
+        if let Some(CrosswalkSpec::Shipped { from, to }) = &self.genres.crosswalk {
+            Crosswalk::between(from, to)?;
+        }
+        self.genres.vocabulary.as_ref().map_or(Ok(()), |vocabulary| vocabulary.check(self.folder()))
+    }
+
+    /// The character between cells, where it is stated; it must be one byte and no quote.
+    pub(super) fn cells_between(&self) -> Result<Option<u8>, CatalogError> {
+        match self.delimiter {
+            None => Ok(None),
+            Some(c) if c.is_ascii() && !matches!(c, '"' | '\n' | '\r' | '\0') => Ok(Some(c as u8)),
+            Some(c) => Err(CatalogError::Setting {
+                setting: "delimiter",
+                message: format!("must be one ASCII character other than a quote, got {c:?}"),
+                hint: "common ones are \",\", \";\" and \"\\t\"".to_owned(),
+            }),
+        }
+    }
+
     /// The folder from which relative paths are taken: the catalog's own, or a source's.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -153,9 +194,10 @@ impl<'de> Deserialize<'de> for Format {
         let known: Vec<Self> =
             [Self::Auto, Self::Csv, Self::Tsv, Self::Jsonl].into_iter().chain(sources).collect();
         known.iter().copied().find(|&format| <&str>::from(format) == name).ok_or_else(|| {
-            let names: Vec<&str> = known.into_iter().map(Into::into).collect();
+            let quoted = |format| format!("`{}`", <&str>::from(format));
+            let names: Vec<String> = known.into_iter().map(quoted).collect();
             let names = names.join(", ");
-            D::Error::custom(format!("there is no catalog format `{name}`; there are {names}"))
+            D::Error::custom(format!("unknown catalog format `{name}`, expected one of {names}"))
         })
     }
 }
@@ -168,6 +210,7 @@ impl Format {
             "csv" => Some(Self::Csv),
             "tsv" | "tab" => Some(Self::Tsv),
             "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "parquet" => Some(Self::Source("parquet")),
             _ => None,
         }
     }
@@ -309,7 +352,8 @@ impl Default for GenreSpec {
 /// What stands between the genres of a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Separator {
-    /// JSON where the cell begins with `[`, else `|` where there is one, else `,`.
+    /// JSON where the cell begins with `[`, else `|` where there is one, else `;`, else `,`; and
+    /// `/`, but in names that a vocabulary has with it.
     #[default]
     #[serde(rename = "auto")]
     Auto,
@@ -319,6 +363,12 @@ pub enum Separator {
     /// `Drama, Comedy`
     #[serde(rename = ",")]
     Comma,
+    /// `Drama; Comedy`
+    #[serde(rename = ";")]
+    Semicolon,
+    /// `Drama/Comedy`
+    #[serde(rename = "/")]
+    Slash,
     /// `["Drama", "Comedy"]`, or objects with a `name`.
     #[serde(rename = "json")]
     Json,
@@ -380,6 +430,7 @@ mod tests {
     fn formats_go_by_extension() {
         assert_eq!(Format::of_path(Path::new("a/B.CSV")), Some(Format::Csv));
         assert_eq!(Format::of_path(Path::new("a.ndjson")), Some(Format::Jsonl));
+        assert_eq!(Format::of_path(Path::new("a.parquet")), Some(Format::Source("parquet")));
         assert_eq!(Format::of_path(Path::new("a.csv.gz")), None);
         assert_eq!(Format::of_path(Path::new("csv")), None);
     }

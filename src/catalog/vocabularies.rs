@@ -11,8 +11,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{CatalogError, problem::nearest};
-use crate::base::file;
+use super::CatalogError;
+use crate::base::{file, nearest::mend};
 
 macro_rules! shipped {
     ($($name:literal),+) => {
@@ -36,6 +36,13 @@ const HUB: &str = "imdb";
 /// Names of the vocabularies that the program ships.
 pub fn names() -> impl Iterator<Item = &'static str> {
     VOCABULARIES.iter().map(|(name, _)| *name)
+}
+
+/// Whether one of the vocabularies has a genre of this name, letter case aside.
+#[must_use]
+pub fn has(name: &str) -> bool {
+    let texts = VOCABULARIES.iter().map(|(_, text)| *text);
+    texts.flat_map(str::lines).any(|line| line.trim().eq_ignore_ascii_case(name))
 }
 
 /// The genres of a shipped vocabulary in its order.
@@ -83,7 +90,10 @@ struct Pair {
 
 /// Declares a crosswalk: `genres.crosswalk` of a catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected { from = \"VOCABULARY\", to = \"VOCABULARY\" } or the path of a table"
+)]
 pub enum CrosswalkSpec {
     /// Between two shipped vocabularies.
     Shipped {
@@ -134,10 +144,7 @@ impl Crosswalk {
     pub fn between(from: &str, to: &str) -> Result<Self, CatalogError> {
         for name in [from, to] {
             if !names().any(|known| known == name) {
-                let hint = nearest(name, names()).map_or_else(
-                    || format!("there are {}", all_names()),
-                    |n| format!("write `{n}`"),
-                );
+                let hint = mend(name, names());
                 let message = format!("names `{name}`, which is no vocabulary");
                 return Err(CatalogError::Setting { setting: "genres.crosswalk", message, hint });
             }
@@ -175,6 +182,11 @@ impl Crosswalk {
             hint: "a row is `Genre = [\"Name\", …]` or `Genre = { to = [], loss = \"why\" }`"
                 .to_owned(),
         })
+    }
+
+    /// Whether it has a row for a genre; letter case aside.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.rows.contains_key(&name.to_lowercase())
     }
 
     fn of_table(table: Table) -> Self {
@@ -229,10 +241,6 @@ impl Translated {
         }));
         self
     }
-}
-
-fn all_names() -> String {
-    names().collect::<Vec<_>>().join(", ")
 }
 
 /// The tables of a vocabulary; `None` for the one through which all go.

@@ -1,24 +1,32 @@
-//! Where words go: progress bars, log lines, results and errors.
+//! Where words go: progress, log lines, results and errors.
 
-#![allow(clippy::print_stdout, clippy::print_stderr)] // this is where printing is done
+#![allow(clippy::print_stdout)] // this is where printing is done
 
 use std::{
-    borrow::Cow,
     io::{self, IsTerminal, Write},
     process,
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
-use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Map, json};
 use tracing_subscriber::{
     EnvFilter,
     fmt::{MakeWriter, format::FmtSpan},
 };
 
-use super::Failure;
-use crate::base::{Interrupt, Progress, words::steers};
+use super::{
+    Failure,
+    lines::{Level, Lines, LogFormat, visible},
+};
+use crate::base::{Interrupt, Progress};
+
+/// Progress for machines is told this often.
+const JSON_PROGRESS: Duration = Duration::from_secs(5);
 
 /// Options of every command.
 #[derive(clap::Args)]
@@ -34,23 +42,25 @@ pub(super) struct Args {
     log_format: LogFormat,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// For people
-    #[default]
-    Text,
-    /// For machines: one JSON object a line, one for each title that is extracted
-    Json,
-}
-
 /// Prints, draws bars, hears Ctrl-C.
 pub(super) struct Console {
-    bars: MultiProgress,
+    lines: Lines,
     /// The work under way, innermost last.
-    open: Mutex<Vec<ProgressBar>>,
+    open: Mutex<Vec<Work>>,
     /// Raised by Ctrl-C.
     pub(super) interrupt: Interrupt,
     quiet: bool,
+    /// Whether an error was told.
+    has_told: AtomicBool,
+}
+
+/// A piece of work.
+struct Work {
+    what: String,
+    total: Option<u64>,
+    bar: ProgressBar,
+    /// When a machine was told of it.
+    told: Instant,
 }
 
 impl Console {
@@ -82,16 +92,30 @@ impl Console {
             LogFormat::Json => subscriber.json().try_init(),
         };
         let interrupt = Interrupt::of_process().clone();
+        let lines = Lines { bars, format: args.log_format };
         let raised = interrupt.clone();
-        let above = bars.clone();
+        let told = lines.clone();
         let _ = ctrlc::set_handler(move || {
             if raised.is_raised() {
                 process::exit(130);
             }
             raised.raise();
-            let _ = above.println("finishing what is in hand; Ctrl-C again stops at once");
+            let text = "finishing what is in hand; Ctrl-C again stops at once";
+            told.write(Level::Warning, text);
         });
-        Self { bars, open: Mutex::new(Vec::new()), interrupt, quiet: args.quiet }
+        if args.log_format == LogFormat::Json {
+            let lines = lines.clone();
+            std::panic::set_hook(Box::new(move |panic| {
+                lines.write(Level::Error, &format!("a bug of cinetag's: {panic}"));
+            }));
+        }
+        Self {
+            lines,
+            open: Mutex::new(Vec::new()),
+            interrupt,
+            quiet: args.quiet,
+            has_told: AtomicBool::new(false),
+        }
     }
 
     #[allow(clippy::unused_self)] // printing is what a console is for
@@ -108,24 +132,55 @@ impl Console {
         }
     }
 
-    /// A line of words on standard error.
+    /// Words; not for who asked for quiet.
     pub(super) fn say(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            self.bars.suspend(|| eprintln!("{}", visible(text.as_ref())));
+            self.lines.write(Level::Info, text.as_ref());
         }
     }
 
-    /// The error with its causes and its mend.
+    /// A result is not what might be expected; not for who asked for quiet.
+    pub(super) fn warn(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            self.lines.write(Level::Warning, text.as_ref());
+        }
+    }
+
+    /// Something was not done: always told.
+    pub(super) fn lost(&self, text: impl AsRef<str>) {
+        self.has_told.store(true, Ordering::Relaxed);
+        self.lines.write(Level::Error, text.as_ref());
+    }
+
+    /// The error with its causes and its mend: always told.
     pub(super) fn failure(&self, failure: &Failure) {
-        self.bars.suspend(|| {
-            for (idx, message) in failure.messages.iter().enumerate() {
-                let word = if idx == 0 { "error" } else { "because" };
-                eprintln!("{word}: {}", visible(message));
-            }
-            if let Some(hint) = &failure.hint {
-                eprintln!("hint: {}", visible(hint));
-            }
-        });
+        self.has_told.store(true, Ordering::Relaxed);
+        self.lines.failure(failure);
+    }
+
+    /// Sees to it that an exit code which is none of success does not stand alone.
+    pub(super) fn explain(&self, code: u8) {
+        if code == super::SKIPPED && !self.has_told.load(Ordering::Relaxed) {
+            self.lost("done, but not for every title: some were skipped (exit code 3)");
+        }
+    }
+
+    fn works(&self) -> std::sync::MutexGuard<'_, Vec<Work>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far a piece of work is, for machines.
+    fn tell(&self, work: &mut Work, state: &str) {
+        if self.lines.format == LogFormat::Json && !self.quiet {
+            work.told = Instant::now();
+            let fields = [
+                ("state", json!(state)),
+                ("done", json!(work.bar.position())),
+                ("total", json!(work.total)),
+            ];
+            let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
+            self.lines.event(Level::Info, &work.what, Map::from_iter(fields));
+        }
     }
 }
 
@@ -138,39 +193,43 @@ impl Progress for Console {
             None => ProgressBar::new_spinner()
                 .with_style(style("{prefix:<18} {spinner} {human_pos} {elapsed}  {wide_msg}")),
         };
-        let bar = if self.quiet { ProgressBar::hidden() } else { self.bars.add(bar) };
+        let is_drawn = !self.quiet && self.lines.format == LogFormat::Text;
+        let bar = if is_drawn {
+            let bar = self.lines.bars.add(bar);
+            bar.enable_steady_tick(Duration::from_millis(500));
+            bar
+        } else {
+            bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+            bar
+        };
         bar.set_prefix(what.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(500));
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).push(bar);
+        let mut work = Work { what: what.to_owned(), total, bar, told: Instant::now() };
+        self.tell(&mut work, "begins");
+        self.works().push(work);
     }
 
     fn advance(&self, num_items: u64) {
-        if let Some(bar) = self.open.lock().unwrap_or_else(PoisonError::into_inner).last() {
-            bar.inc(num_items);
+        if let Some(work) = self.works().last_mut() {
+            work.bar.inc(num_items);
+            if work.told.elapsed() >= JSON_PROGRESS {
+                self.tell(work, "goes on");
+            }
         }
     }
 
     fn note(&self, text: &str) {
-        if let Some(bar) = self.open.lock().unwrap_or_else(PoisonError::into_inner).last() {
-            bar.set_message(visible(text).into_owned());
+        if let Some(work) = self.works().last() {
+            work.bar.set_message(visible(text).into_owned());
         }
     }
 
     fn end(&self) {
-        if let Some(bar) = self.open.lock().unwrap_or_else(PoisonError::into_inner).pop() {
-            bar.finish_and_clear();
+        let ended = self.works().pop();
+        if let Some(mut work) = ended {
+            self.tell(&mut work, "ends");
+            work.bar.finish_and_clear();
         }
     }
-}
-
-/// Words as a terminal may be given them: characters that steer it or turn the direction of
-/// writing are spelt out. Names of films and files are other people's.
-fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(steers) {
-        return text.into();
-    }
-    let spelt = |c: char| if steers(c) { c.escape_unicode().to_string() } else { c.to_string() };
-    text.chars().map(spelt).collect::<String>().into()
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -209,18 +268,5 @@ impl Drop for Line<'_> {
     fn drop(&mut self) {
         // A log line that cannot be written is no reason to stop.
         let _ = self.bars.suspend(|| io::stderr().lock().write_all(&self.text));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_steers_a_terminal_is_spelt_out() {
-        assert_eq!(visible("Am\u{e9}lie\n\t\u{5d0}"), "Am\u{e9}lie\n\t\u{5d0}");
-        assert_eq!(visible("\x1b]0;x\x07\r"), "\\u{1b}]0;x\\u{7}\\u{d}");
-        assert_eq!(visible("a\u{202e}fdp.\u{2066}"), "a\\u{202e}fdp.\\u{2066}");
-        assert_eq!(visible("\u{9b}31m"), "\\u{9b}31m");
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         line("", format!("{:<20} {status}", entry.model.id));
     }
     for mend in &mends {
-        console.say(format!("hint: {mend}"));
+        console.lost(format!("hint: {mend}"));
     }
     Ok(u8::from(!mends.is_empty()))
 }

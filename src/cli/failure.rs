@@ -89,7 +89,7 @@ impl From<TagError> for Failure {
 impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         let code = match error {
-            ReportError::NotComparable { .. } => USAGE,
+            ReportError::NotComparable { .. } | ReportError::File { action: "read", .. } => USAGE,
             _ => FAILED,
         };
         Self::of(&error, code)

@@ -12,12 +12,14 @@ mod decode_worker;
 mod doctor;
 mod explain;
 mod failure;
+mod lines;
 mod modalities;
 mod models;
 mod run;
 mod store;
 mod tag;
 mod tune;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -78,7 +80,10 @@ enum Command {
 
 /// Runs the command line and gives the process' exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::refuse(&error),
+    };
     if let Command::DecodeWorker(args) = &cli.command {
         return decode_worker::run(args);
     }
@@ -101,7 +106,10 @@ pub fn main() -> ExitCode {
         Command::DecodeWorker(_) => Ok(0),
     };
     match result {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => {
+            console.explain(code);
+            ExitCode::from(code)
+        }
         Err(failure) => {
             console.failure(&failure);
             ExitCode::from(failure.code)

@@ -116,6 +116,10 @@ fn pull(args: &PullArgs, console: &Console) -> Result<u8, Failure> {
     } else {
         args.models.clone()
     };
+    // A name that is none is told before anything is fetched.
+    for model in &models {
+        cache.status(model)?;
+    }
     for model in models {
         let pulled = cache.pull(&model, &options, console, &console.interrupt)?;
         let state = if pulled.was_ready { "is here" } else { "pulled" };
@@ -133,6 +137,9 @@ fn verify(args: &VerifyArgs, console: &Console) -> Result<u8, Failure> {
     } else {
         args.models.clone()
     };
+    for model in &models {
+        cache.status(model)?;
+    }
     for model in models {
         match cache.verify(&model) {
             Ok(files) => console.data(format!("{model:<20} sound    {}", files.digest)),

@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{Console, Failure, SKIPPED};
 use crate::{
+    base::nearest,
     extract::Retry,
+    media::ReasonCode,
     pipeline::{self, Lock, Override, Pipeline, RunOptions},
 };
 
@@ -63,8 +65,13 @@ pub(super) struct KindArgs {
     #[command(flatten)]
     common: Common,
     /// Choose thresholds that reach this precision out of fold instead of the best F1
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = precision)]
     precision: Option<f64>,
+}
+
+fn precision(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.01..=0.999).contains(share));
+    share.ok_or_else(|| "expected a share from 0.01 to 0.999, such as 0.9".to_owned())
 }
 
 pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
@@ -75,7 +82,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
             let names: Vec<_> = pipeline.stages.iter().map(|s| s.name.as_str()).collect();
             return Err(Failure::usage(
                 format!("--force {stage}: the pipeline has no such stage"),
-                format!("it has {}", names.join(", ")),
+                nearest::mend(stage, names),
             ));
         }
     }
@@ -87,6 +94,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
 }
 
 pub(super) fn extract(args: &ExtractArgs, console: &Console) -> Result<u8, Failure> {
+    args.reason.iter().try_for_each(|code| known_reason(code))?;
     let retry = match (args.retry_failed, args.reason.is_empty()) {
         (false, _) => Retry::No,
         (true, true) => Retry::All,
@@ -95,6 +103,18 @@ pub(super) fn extract(args: &ExtractArgs, console: &Console) -> Result<u8, Failu
     let only = Some("extract".to_owned());
     let options = RunOptions { retry, only, ..args.common.options() };
     go(&args.common.read()?, &options, console)
+}
+
+/// Checks a reason code that a title may have failed for.
+pub(super) fn known_reason(code: &str) -> Result<(), Failure> {
+    serde_json::from_value::<ReasonCode>(code.into()).map(|_| ()).map_err(|error| {
+        let words = error.to_string();
+        let known: Vec<&str> = words.split('`').skip(3).step_by(2).collect();
+        Failure::usage(
+            format!("--reason {code}: there is no such reason code"),
+            nearest::mend(code, known),
+        )
+    })
 }
 
 pub(super) fn kind(args: &KindArgs, kind: &str, console: &Console) -> Result<u8, Failure> {
@@ -160,6 +180,18 @@ fn go(pipeline: &Pipeline, options: &RunOptions, console: &Console) -> Result<u8
     let report = pipeline.run.folder.join("report.html");
     if report.exists() {
         console.data(report.display().to_string());
+    }
+    let num_titles = summary.num_skipped() - summary.rows_left_out;
+    for (num, what) in [
+        (
+            summary.rows_left_out,
+            "rows of the catalog were left out: `cinetag catalog check` lists them",
+        ),
+        (num_titles, "times a title has no features: `cinetag store failures` says why"),
+    ] {
+        if num > 0 {
+            console.lost(format!("{num} {what}"));
+        }
     }
     Ok(if summary.num_skipped() > 0 { SKIPPED } else { 0 })
 }

@@ -138,6 +138,9 @@ fn verify(args: &VerifyArgs, console: &Console) -> Result<u8, Failure> {
 }
 
 fn failures(args: &FailuresArgs, console: &Console) -> Result<u8, Failure> {
+    if let Some(code) = &args.reason {
+        super::run::known_reason(code)?;
+    }
     for encoder in encoders(&args.common.store, console)? {
         let index = encoder.index()?;
         for failure in index.failures() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{settings, speech::Hear};
 use crate::{
-    base::{DeviceChoice, Hinted},
+    base::{DeviceChoice, Hinted, nearest},
     catalog::{Record, RecordSchema, Title},
     media::{Content, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want},
     nn::{SentenceBert, WeightCache, WeightsError, weights::ModelStatus},
@@ -155,7 +155,10 @@ pub enum EncodeError {
 impl Hinted for EncodeError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Settings { .. } => Some("`cinetag modalities` lists every setting".to_owned()),
+            Self::Settings { message, .. } => Some(nearest::meant(message).map_or_else(
+                || "`cinetag modalities` lists every setting".to_owned(),
+                |near| format!("did you mean `{near}`? `cinetag modalities` lists every setting"),
+            )),
             Self::Load { hint, .. } => hint.clone(),
         }
     }
@@ -198,6 +201,11 @@ pub trait Modality: Sync {
     /// Where the title's content for this modality is, with these settings; none where the catalog
     /// has none. Features of several sources stand one after another.
     fn sources(&self, title: &Title, settings: &Value) -> Vec<SourceKind>;
+    /// Checks settings, as far as that can be without weights or a device.
+    ///
+    /// # Errors
+    /// A setting that is unknown, of another type or out of range.
+    fn check(&self, settings: &Value) -> Result<(), EncodeError>;
     /// How features come about.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     modality::{EncodeError, EncoderContext, Features},
-    zero_shot::ZeroShot,
+    zero_shot::{self, ZeroShot},
 };
 use crate::{
     base::{Digest, Hinted},
@@ -41,6 +41,16 @@ pub(super) struct ImageSettings<'a> {
     pub(super) zero_shot: &'a [String],
     /// The sentences that these stand in.
     pub(super) prompts: &'a [String],
+}
+
+impl ImageSettings<'_> {
+    /// Checks what can be checked without weights.
+    ///
+    /// # Errors
+    /// Genres in words or prompts that are none.
+    pub(super) fn check(&self, modality: &str) -> Result<(), EncodeError> {
+        zero_shot::check(modality, self.zero_shot, self.prompts)
+    }
 }
 
 impl ImageNetwork {

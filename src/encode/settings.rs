@@ -22,12 +22,24 @@ where
     };
     for (key, value) in given {
         let Some(slot) = known.get_mut(key) else {
-            let names: Vec<_> = known.keys().map(String::as_str).collect();
-            return Err(refuse(format!("unknown setting `{key}`; it has {}", names.join(", "))));
+            let names: Vec<_> = known.keys().map(|name| format!("`{name}`")).collect();
+            let names = names.join(", ");
+            return Err(refuse(format!("unknown setting `{key}`, expected one of {names}")));
         };
         *slot = value.clone();
     }
-    serde_json::from_value(merged).map_err(|e| refuse(e.to_string()))
+    serde_json::from_value(merged).map_err(|error| {
+        // Which one it is: the first that fits no defaults.
+        let is_at_fault = |(key, value): &(&String, &Value)| {
+            let mut alone = defaults::<T>();
+            alone[key.as_str()] = (*value).clone();
+            serde_json::from_value::<T>(alone).is_err()
+        };
+        match given.iter().find(is_at_fault) {
+            Some((key, _)) => refuse(format!("`{key}`: {error}")),
+            None => refuse(error.to_string()),
+        }
+    })
 }
 
 /// The default settings as a table.
@@ -86,7 +98,8 @@ mod tests {
         assert_eq!(read(json!({"hop": 256})).unwrap().hop, 256);
         assert_eq!(read(json!({})).unwrap(), Example::default());
         let message = read(json!({"hopp": 1})).unwrap_err().to_string();
-        assert!(message.contains("`hopp`") && message.contains("hop, name"), "{message}");
-        assert!(read(json!({"hop": "wide"})).is_err());
+        assert!(message.contains("`hopp`") && message.contains("`hop`, `name`"), "{message}");
+        let message = read(json!({"hop": "wide"})).unwrap_err().to_string();
+        assert!(message.contains("`hop`: invalid type"), "{message}");
     }
 }

@@ -12,6 +12,30 @@ use crate::nn::{ModelFiles, NnError, clip_text::ClipText, unit_length::to_unit_l
 /// Where a prompt has its label.
 const PLACE: &str = "{}";
 
+/// Checks the labels of a pipeline and the prompts that they stand in.
+///
+/// # Errors
+/// A label or prompt that is none.
+pub(super) fn check(
+    modality: &str,
+    labels: &[String],
+    prompts: &[String],
+) -> Result<(), EncodeError> {
+    if labels.is_empty() {
+        return Ok(());
+    }
+    let distinct = |idx: usize| !labels[..idx].contains(&labels[idx]);
+    for (idx, label) in labels.iter().enumerate() {
+        expect(modality, !label.trim().is_empty() && distinct(idx), || {
+            format!("`zero_shot` must name each genre once, got {label:?}")
+        })?;
+    }
+    let is_prompt = |prompt: &String| prompt.matches(PLACE).count() == 1;
+    expect(modality, !prompts.is_empty() && prompts.iter().all(is_prompt), || {
+        format!("`prompts` must be texts with one {PLACE} for the genre, got {prompts:?}")
+    })
+}
+
 /// Labels as directions among the image embeddings.
 pub(super) struct ZeroShot {
     /// `[labels]` of `[dim]`, as long as the model's scale.
@@ -29,19 +53,10 @@ impl ZeroShot {
         prompts: &[String],
         files: &ModelFiles,
     ) -> Result<Option<Self>, EncodeError> {
+        check(modality, labels, prompts)?;
         if labels.is_empty() {
             return Ok(None);
         }
-        let distinct = |idx: usize| !labels[..idx].contains(&labels[idx]);
-        for (idx, label) in labels.iter().enumerate() {
-            expect(modality, !label.trim().is_empty() && distinct(idx), || {
-                format!("`zero_shot` must name each genre once, got {label:?}")
-            })?;
-        }
-        let is_prompt = |prompt: &String| prompt.matches(PLACE).count() == 1;
-        expect(modality, !prompts.is_empty() && prompts.iter().all(is_prompt), || {
-            format!("`prompts` must be texts with one {PLACE} for the genre, got {prompts:?}")
-        })?;
         let tower = ClipText::load(files).map_err(|e| load(modality, e))?;
         let direction = |label: &String| {
             let mut sum: Vec<f32> = Vec::new();

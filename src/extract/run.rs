@@ -242,10 +242,7 @@ impl<'a> Collector<'a> {
                     self.rows[encoder_idx].push(row);
                 }
                 Outcome::Failed(row) => {
-                    tracing::warn!(
-                        encoder = report.name, title = %row.title, source = row.source,
-                        code = row.code, detail = row.detail, "no features"
-                    );
+                    tell_failure(&report.name, &row);
                     *report.failed.entry(row.code.clone()).or_default() += 1;
                     self.hard_failures[encoder_idx] += usize::from(!is_ordinary(&row.code));
                     self.failures[encoder_idx].push(row);
@@ -266,10 +263,7 @@ impl<'a> Collector<'a> {
                 report.computed -= published.refused.len();
                 self.hard_failures[encoder_idx] += published.refused.len();
                 for row in published.refused {
-                    tracing::warn!(
-                        encoder = report.name, title = %row.title, source = row.source,
-                        code = row.code, detail = row.detail, "no features"
-                    );
+                    tell_failure(&report.name, &row);
                     *report.failed.entry(row.code).or_default() += 1;
                 }
             }
@@ -306,5 +300,15 @@ impl<'a> Collector<'a> {
         self.report.wall_secs = self.started.elapsed().as_secs_f64();
         self.report.peak_memory.process_bytes = memory::peak_bytes().unwrap_or(0);
         self.report
+    }
+}
+
+/// What costs a title is an error, what is ordinary in a library (a silent film) a warning.
+fn tell_failure(encoder: &str, row: &FailureRow) {
+    let FailureRow { title, source, code, detail, .. } = row;
+    if is_ordinary(code) {
+        tracing::warn!(encoder, %title, source, code, detail, "no features");
+    } else {
+        tracing::error!(encoder, %title, source, code, detail, "no features");
     }
 }

@@ -42,6 +42,33 @@ impl Default for ExtractSettings {
 }
 
 impl ExtractSettings {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// The first that is out of range, with what was expected.
+    pub fn check(&self) -> Result<(), String> {
+        let refuse = |name: &str, range: &str, got: &dyn std::fmt::Display| {
+            Err(format!("`extract.{name}` must be {range}, got {got}"))
+        };
+        if self.shard_titles == 0 {
+            return refuse("shard_titles", "at least 1", &self.shard_titles);
+        }
+        if !(0.0..=1.0).contains(&self.max_failed_frac) {
+            return refuse("max_failed_frac", "between 0 and 1", &self.max_failed_frac);
+        }
+        let Limits { memory_bytes, cpu_secs, max_pixels, max_streams, .. } = self.limits;
+        let limits = [
+            ("memory_bytes", memory_bytes),
+            ("cpu_secs", cpu_secs),
+            ("max_pixels", max_pixels),
+            ("max_streams", max_streams as u64),
+        ];
+        match limits.into_iter().find(|(_, limit)| *limit == 0) {
+            Some((name, zero)) => refuse(&format!("limits.{name}"), "at least 1", &zero),
+            None => Ok(()),
+        }
+    }
+
     /// `jobs`, with 0 made the number of cores.
     #[must_use]
     pub fn num_jobs(&self) -> usize {

@@ -30,6 +30,10 @@ impl Modality for Numbers {
     fn sources(&self, title: &Title, _settings: &Value) -> Vec<SourceKind> {
         title.plot.clone().map(SourceKind::Text).into_iter().collect()
     }
+    fn check(&self, _settings: &Value) -> Result<(), EncodeError> {
+        Ok(())
+    }
+
     fn open(&self, _: &Value, _: &EncoderContext) -> Result<Opened, EncodeError> {
         Ok(Opened::Encoder(Box::new(encoder())))
     }

@@ -10,7 +10,7 @@ use super::{
     table::Table,
 };
 use crate::{
-    base::{Interrupt, Progress},
+    base::{Hinted, Interrupt, Progress, nearest},
     catalog::split::Folds,
     learn::{
         LearnConfig, heads,
@@ -72,6 +72,7 @@ pub fn ablate(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Ablation, PipelineError> {
+    check(pipeline, options)?;
     // The folds are those of the pipeline, made now if need be.
     let only_split = RunOptions { only: Some("split".to_owned()), ..run.clone() };
     super::run(pipeline, &only_split, progress, interrupt, |_| {})?;
@@ -81,15 +82,7 @@ pub fn ablate(
     let context = Context::new(pipeline, &only_split, progress, interrupt);
     let catalog = context.catalog()?;
     let table = Table::read(&context)?;
-    let path = context.file(split::FILE);
-    if !path.exists() {
-        return Err(PipelineError::Missing {
-            stage: "ablate".to_owned(),
-            message: format!("{} is not there", path.display()),
-            hint: "the pipeline needs a stage of kind \"split\"".to_owned(),
-        });
-    }
-    let folds = Folds::load(&path, catalog)?;
+    let folds = Folds::load(&context.file(split::FILE), catalog)?;
     let study = Design::new(&table, &pipeline.learn, options)?;
 
     let started = Instant::now();
@@ -142,6 +135,34 @@ pub fn ablate(
     Ok(Ablation { report, files, num_computed, num_cells })
 }
 
+/// Checks what is asked for, before anything is computed.
+fn check(pipeline: &Pipeline, options: &AblateOptions) -> Result<(), PipelineError> {
+    let there: Vec<&str> = pipeline.modality.keys().map(String::as_str).collect();
+    if let Some(name) = options.without.iter().find(|name| !there.contains(&name.as_str())) {
+        return Err(usage(
+            format!("--without {name}: the pipeline has no such modality"),
+            nearest::mend(name, there),
+        ));
+    }
+    for head in &options.heads {
+        let learn = LearnConfig { head: head.clone(), ..pipeline.learn.clone() };
+        if let Err(error) = learn.validate() {
+            return Err(PipelineError::Spec {
+                place: format!("--heads {head}"),
+                message: error.to_string(),
+                hint: error.hint(),
+            });
+        }
+    }
+    if !pipeline.stages.iter().any(|stage| matches!(stage.kind, StageKind::Split(_))) {
+        return Err(usage(
+            "the pipeline divides its titles into no folds".to_owned(),
+            "add a stage of kind \"split\"".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// Variants with their names.
 struct Design {
     /// The reference first; the one fed zeros last, where there is one.
@@ -165,8 +186,8 @@ impl Design {
             for name in &options.without {
                 let Some(m) = names.iter().position(|known| known == name) else {
                     return Err(usage(
-                        format!("--without {name}: the pipeline has no such modality"),
-                        format!("it has {}", names.join(", ")),
+                        format!("--without {name}: it gives the head nothing to see"),
+                        format!("the head sees {}", names.join(", ")),
                     ));
                 };
                 subsets.push(all.iter().copied().filter(|&other| other != m).collect());

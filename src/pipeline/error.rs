@@ -90,6 +90,14 @@ impl PipelineError {
         move |source| Self::File { path, source }
     }
 
+    /// The same place and hint with other words.
+    pub(super) fn saying(self, words: String) -> Self {
+        match self {
+            Self::Spec { place, hint, .. } => Self::Spec { place, message: words, hint },
+            other => other,
+        }
+    }
+
     /// Whether the user asked to stop, in whatever room.
     #[must_use]
     pub fn is_interrupt(&self) -> bool {
@@ -118,8 +126,10 @@ impl PipelineError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Output(error) => error.is_usage(),
-            Self::Catalog(error) => error.is_usage(),
-            Self::Spec { .. } | Self::Encode(EncodeError::Settings { .. }) => true,
+            Self::Spec { .. }
+            | Self::Encode(EncodeError::Settings { .. })
+            | Self::Tag(TagError::NoSuchRun { .. } | TagError::NoTable { .. }) => true,
+            Self::Catalog(error) | Self::Tag(TagError::Catalog(error)) => error.is_usage(),
             _ => false,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Context, Pipeline, PipelineError, RunOptions, StageKind};
 use crate::{
-    base::{Interrupt, Progress},
+    base::{Interrupt, Progress, nearest},
     catalog::Title,
     encode::EncoderContext,
     tag::{Bundle, Explanation, explain as explain_title},
@@ -57,10 +57,17 @@ fn find<'t>(titles: &'t [Title], wanted: &str) -> Result<&'t Title, PipelineErro
         titles.iter().filter(|title| title.name.to_lowercase() == name).collect();
     match of_name[..] {
         [title] => Ok(title),
-        [] => Err(refuse(
-            format!("there is no title {wanted:?} in the catalog"),
-            "give its id or its full name as the catalog has it".to_owned(),
-        )),
+        [] => {
+            let known = titles.iter().flat_map(|title| [title.name.as_str(), title.id.as_str()]);
+            let near = nearest::nearest(wanted, known);
+            Err(refuse(
+                format!("there is no title {wanted:?} in the catalog"),
+                near.map_or_else(
+                    || "give its id or its full name as the catalog has it".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                ),
+            ))
+        }
         _ => {
             let ids: Vec<&str> = of_name.iter().map(|title| title.id.as_str()).collect();
             Err(refuse(

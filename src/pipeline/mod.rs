@@ -5,6 +5,8 @@
 //! still fresh. The stages are thin: they call the rooms below.
 
 mod ablate;
+mod check;
+mod document;
 mod error;
 mod explain;
 mod folder;
@@ -12,6 +14,7 @@ mod lock;
 mod plan;
 mod run;
 mod spec;
+mod stage_spec;
 mod stages;
 mod table;
 mod tune;
@@ -22,6 +25,7 @@ pub use explain::explain;
 pub use lock::{Lock, LockedStage, Output};
 pub use plan::{PlannedStage, Why, plan};
 pub use run::{RunOptions, RunSummary, StageSummary, run};
-pub use spec::{Override, Pipeline, RunSettings, StageKind, StageSpec};
+pub use spec::{Override, Pipeline, RunSettings};
+pub use stage_spec::{StageKind, StageSpec};
 pub use stages::{Context, Stage};
 pub use tune::{Tuning, tune};

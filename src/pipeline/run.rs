@@ -33,6 +33,8 @@ pub struct RunOptions {
 pub struct RunSummary {
     /// In the pipeline's order; those passed over by `only` are not in it.
     pub stages: Vec<StageSummary>,
+    /// Rows of the catalog that could not be used.
+    pub rows_left_out: usize,
 }
 
 /// What one stage did.
@@ -57,10 +59,10 @@ impl RunSummary {
         self.stages.iter().all(|stage| stage.why.is_none())
     }
 
-    /// Titles skipped, over all stages.
+    /// Titles skipped, over all stages, and rows that could not be used.
     #[must_use]
     pub fn num_skipped(&self) -> usize {
-        self.stages.iter().map(|stage| stage.skipped).sum()
+        self.rows_left_out + self.stages.iter().map(|stage| stage.skipped).sum::<usize>()
     }
 }
 
@@ -145,6 +147,7 @@ pub fn run(
         on_stage(&done);
         summary.stages.push(done);
     }
+    summary.rows_left_out = context.rows_left_out();
     Ok(summary)
 }
 

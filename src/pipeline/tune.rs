@@ -6,10 +6,14 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Context, Lock, Pipeline, PipelineError, RunOptions, ablate, folder, stages::split, table::Table,
+    Context, Lock, Pipeline, PipelineError, RunOptions, StageKind, ablate,
+    document::{self, Document},
+    folder,
+    stages::split,
+    table::Table,
 };
 use crate::{
-    base::{Interrupt, Progress, file, publish_bytes},
+    base::{Hinted, Interrupt, Progress, nearest, publish_bytes},
     catalog::split::Folds,
     eval::Headline,
     learn::{
@@ -62,7 +66,8 @@ pub fn tune(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<(Tuning, PathBuf), PipelineError> {
-    let spec = read(space_file)?;
+    let spec = read(space_file, pipeline)?;
+    check_outer_fold(pipeline, outer_fold)?;
     let only_split = RunOptions { only: Some("split".to_owned()), ..run.clone() };
     super::run(pipeline, &only_split, progress, interrupt, |_| {})?;
     let lock = Lock::read(&pipeline.run.folder)?;
@@ -72,13 +77,7 @@ pub fn tune(
     let context = Context::new(pipeline, &only_split, progress, interrupt);
     let table = Table::read(&context)?;
     let folds = Folds::load(&context.file(split::FILE), context.catalog()?)?;
-    if outer_fold >= folds.num_folds || folds.num_folds < 3 {
-        return Err(refuse(
-            space_file,
-            format!("fold {outer_fold} cannot be held out of {} folds", folds.num_folds),
-            "tuning needs three folds or more, and one of them",
-        ));
-    }
+    can_be_held_out(outer_fold, folds.num_folds)?;
     let inner: Vec<Option<u32>> =
         folds.fold_of.iter().map(|fold| fold.filter(|&fold| fold != outer_fold)).collect();
     let store = CellStore::new(&context.file(ablate::CELLS));
@@ -102,7 +101,8 @@ pub fn tune(
         Ok(scored.map(|scored| objective(&table.data, &found.titles, scored)).collect())
     })?;
     let Some(best) = best(&trials).cloned() else {
-        return Err(refuse(space_file, "no trial has a score".to_owned(), "look at the catalog"));
+        let place = space_file.display().to_string();
+        return Err(refuse(&place, "no trial has a score".to_owned(), "look at the catalog"));
     };
     let outer = |learn: &LearnConfig| -> Result<Headline<f64>, PipelineError> {
         let (train, test) = (folds.rows_outside(outer_fold), folds.rows_in(outer_fold));
@@ -152,16 +152,50 @@ fn objective(data: &Dataset, titles: &[usize], scored: &Scored) -> f64 {
     f64::midpoint(figures.macro_f1, figures.map)
 }
 
-fn read(path: &Path) -> Result<SearchSpec, PipelineError> {
-    let text = file::read_to_string(path).map_err(|e| {
-        refuse(path, format!("cannot be read: {e}"), "give a TOML file with a [space] table")
+/// Reads a space and checks it against the settings that it changes.
+fn read(path: &Path, pipeline: &Pipeline) -> Result<SearchSpec, PipelineError> {
+    let text = document::text_of(path, "give a TOML file with a [space] table")?;
+    let document = Document::parse(path, &text, &[])?;
+    let spec: SearchSpec = document.typed()?;
+    spec.check(&pipeline.learn).map_err(|(name, error)| {
+        let path: Vec<&str> = std::iter::once("space").chain(name).collect();
+        let message = error.to_string();
+        let meant = nearest::meant(&message).map(|near| format!("did you mean `{near}`?"));
+        document.refuse(&path, message.clone(), meant.or_else(|| error.hint()))
     })?;
-    toml::from_str(&text).map_err(|e| {
-        let hint = "[space] holds settings of [learn]: NAME = { low = 1, high = 9 } or a list";
-        refuse(path, e.message().trim().to_owned(), hint)
-    })
+    Ok(spec)
 }
 
-fn refuse(path: &Path, message: String, hint: &str) -> PipelineError {
-    PipelineError::Spec { place: path.display().to_string(), message, hint: Some(hint.to_owned()) }
+/// As far as the pipeline says how many folds there will be.
+fn check_outer_fold(pipeline: &Pipeline, outer_fold: u32) -> Result<(), PipelineError> {
+    let split = pipeline.stages.iter().find_map(|stage| match &stage.kind {
+        StageKind::Split(split) => Some(split),
+        _ => None,
+    });
+    match split {
+        None => Err(refuse(
+            "tune",
+            "the pipeline divides its titles into no folds".to_owned(),
+            "add a stage of kind \"split\"",
+        )),
+        Some(split) if split.by == split::By::Stratified => {
+            can_be_held_out(outer_fold, split.folds)
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn can_be_held_out(outer_fold: u32, num_folds: u32) -> Result<(), PipelineError> {
+    if outer_fold < num_folds && num_folds >= 3 {
+        return Ok(());
+    }
+    Err(refuse(
+        &format!("--outer-fold {outer_fold}"),
+        format!("fold {outer_fold} cannot be held out of {num_folds} folds"),
+        "tuning needs three folds or more, and one of them, counted from 0",
+    ))
+}
+
+fn refuse(place: &str, message: String, hint: &str) -> PipelineError {
+    PipelineError::Spec { place: place.to_owned(), message, hint: Some(hint.to_owned()) }
 }

@@ -28,6 +28,29 @@ pub(super) fn placeholder(text: &str) -> Option<&'static str> {
     plain.is_empty().then_some("nothing is left without markup")
 }
 
+/// What tables and programs write where a title has no genre, in lower case: pandas, R, SQL,
+/// `MovieLens`, IMDb.
+const NO_GENRES: [&str; 12] = [
+    "n/a",
+    "na",
+    "<na>",
+    "nan",
+    "none",
+    "null",
+    "\\n",
+    "-",
+    "--",
+    "\u{2013}",
+    "\u{2014}",
+    "(no genres listed)",
+];
+
+/// Whether a genre's name says that there is none.
+pub(in crate::catalog) fn is_no_genre(name: &str) -> bool {
+    let name = name.trim();
+    name.is_empty() || NO_GENRES.iter().any(|none| none.eq_ignore_ascii_case(name))
+}
+
 /// Why a column's file is not there; `None` where it is, or where the column names none.
 pub(super) fn no_file(column: &str, cell: &Cell) -> Option<&'static str> {
     let paths = match &cell.content {

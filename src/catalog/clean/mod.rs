@@ -6,7 +6,7 @@
 //! so that cleaning twice changes nothing.
 
 mod html;
-mod missing;
+pub(super) mod missing;
 mod mojibake;
 
 use std::{borrow::Cow, collections::BTreeMap};
@@ -25,6 +25,8 @@ const TEXTS: [&str; 7] =
 const EXPECTED: [&str; 6] = ["title", "year", "plot", "poster", "trailer", "genres"];
 /// A text with fewer words is too short to tell its language.
 const MIN_WORDS: usize = 8;
+/// The column with genres.
+const GENRES: &str = "genres";
 /// The column that says the plot's language, in ISO 639-3.
 const LANGUAGE: &str = "plot_language";
 
@@ -54,6 +56,9 @@ impl Cleaner {
     pub(super) fn clean(&mut self, mut row: Row) -> Row {
         let mut why_missing: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, cell) in &mut row.cells {
+            if **name == *GENRES && without_no_genres(cell) {
+                why_missing.insert(GENRES, "a placeholder stands there");
+            }
             let Some(column) = TEXTS.iter().find(|text| **text == &**name) else { continue };
             let Content::Text(text) = &mut cell.content else { continue };
             let without_html = html::text_of(text);
@@ -77,8 +82,10 @@ impl Cleaner {
                 text.clear();
             }
         }
-        row.cells
-            .retain(|(_, cell)| !matches!(&cell.content, Content::Text(text) if text.is_empty()));
+        row.cells.retain(|(_, cell)| match &cell.content {
+            Content::Text(text) => !text.is_empty(),
+            Content::List(values) => !values.is_empty(),
+        });
         for (name, cell) in &row.cells {
             if let (Some(column), Some(reason)) =
                 (EXPECTED.iter().find(|e| **e == &**name), missing::no_file(name, cell))
@@ -112,6 +119,22 @@ impl Cleaner {
 
     pub(super) fn finish(self) -> Cleaning {
         self.done
+    }
+}
+
+/// Takes out of a genre cell what says that there is none; whether nothing is left.
+fn without_no_genres(cell: &mut Cell) -> bool {
+    match &mut cell.content {
+        Content::Text(text) => {
+            if missing::is_no_genre(text) {
+                text.clear();
+            }
+            text.is_empty()
+        }
+        Content::List(names) => {
+            names.retain(|name| !missing::is_no_genre(name));
+            names.is_empty()
+        }
     }
 }
 
@@ -154,12 +177,14 @@ mod tests {
         assert_eq!(plot, "A man walks into the café of his brother and never leaves it again.");
         assert_eq!(once.get(LANGUAGE).unwrap().clone().into_text(), "eng");
         assert_eq!(Cleaner::default().clean(once.clone()), once, "twice is once");
-        let empty = cleaner.clean(Row::at(file, 0).text("id", "b").text("plot", "Add a Plot"));
-        assert_eq!(empty.get("plot"), None);
+        let empty = Row::at(file, 0).text("id", "b").text("plot", "Add a Plot");
+        let empty = cleaner.clean(empty.text("genres", "(no genres listed)"));
+        assert_eq!((empty.get("plot"), empty.get("genres")), (None, None));
         let done = cleaner.finish();
         assert_eq!((done.html["title"], done.html["plot"], done.encoding["plot"]), (1, 1, 1));
         assert_eq!(done.languages["eng"], 1);
         assert_eq!(done.missing["plot"]["a placeholder stands there"], 1);
+        assert_eq!(done.missing["genres"]["a placeholder stands there"], 1);
         assert_eq!(done.missing["poster"]["there is no such file"], 1);
         assert_eq!(done.missing["year"]["the sources state none"], 2);
         assert!(!done.missing.contains_key("id"));

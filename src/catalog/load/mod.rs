@@ -5,7 +5,7 @@
 //!
 //! The file is read as a stream; what is kept is the titles. What costs a row (error): no id,
 //! an id that stood before, bytes in the id that are not UTF-8, a row that cannot be taken
-//! apart. What costs a cell (warning): a year or fold that is none, a genre cell that cannot
+//! apart or holds a NUL byte. What costs a cell (warning): a year or fold that is none, a genre cell that cannot
 //! be taken apart, a genre outside the vocabulary; bytes that are not UTF-8 become U+FFFD and
 //! the cell is kept. A file that is named but not there is kept in the title, so that
 //! extraction records why its features are missing.
@@ -31,16 +31,16 @@ use serde_json::Value;
 use super::{
     Catalog, CatalogError, CatalogSpec, Problem, ProblemKind, Severity, Title,
     delimited::DelimitedReader,
-    genres::{Fate, GenreCounter},
+    genres::{self, Fate, GenreCounter},
     jsonl::{self, JsonlReader},
     leaks::GenreWords,
-    problem::{nearest, shown},
+    problem::shown,
     row::{Malformed, Row},
     source::{self, Intake, Source},
     spec::{Column, Format, ResolvedColumns},
     vocabularies::Crosswalk,
 };
-use crate::base::{TitleId, file};
+use crate::base::{TitleId, file, nearest::nearest};
 
 /// Reads a catalog.
 ///
@@ -49,6 +49,36 @@ use crate::base::{TitleId, file};
 /// declaration names, or holds no title; a setting is out of range.
 pub fn load(spec: &CatalogSpec) -> Result<(Catalog, Vec<Problem>), CatalogError> {
     read(Loader::new(spec)?)
+}
+
+/// Reads a catalog; where no column of ids was declared and none is there, titles are numbered by
+/// their rows, from 1, and a note says so. For what is looked at once: numbers name other titles
+/// as soon as a row is added above them.
+///
+/// # Errors
+/// As [`load`], but for the id column.
+pub fn load_numbered(spec: &CatalogSpec) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+    let (path, column) = match load(spec) {
+        Err(CatalogError::NoColumn { path, setting, column, .. })
+            if setting == "columns.id" && spec.columns.id.is_none() =>
+        {
+            (path, column)
+        }
+        other => return other,
+    };
+    let (catalog, mut problems) = read(Loader { numbers_rows: true, ..Loader::new(spec)? })?;
+    problems.push(Problem {
+        severity: Severity::Note,
+        kind: ProblemKind::EmptyId,
+        file: path,
+        line: None,
+        column: None,
+        field: Some(column.clone()),
+        value: None,
+        message: format!("there is no column `{column}`: titles are numbered by their rows"),
+        hint: "--id-column NAME takes another column for it".to_owned(),
+    });
+    Ok((catalog, problems))
 }
 
 /// A catalog from the rows that are being written into its file, as [`load`] will read them, but
@@ -103,7 +133,9 @@ fn read(mut loader: Loader) -> Result<(Catalog, Vec<Problem>), CatalogError> {
     let file = file::open(&spec.path).map_err(|e| unreadable(&spec.path, e))?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let head = reader.fill_buf().map_err(|e| unreadable(&spec.path, e))?;
-    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || head.contains(&0) {
+    let num_nul = head.iter().filter(|&&byte| byte == 0).count();
+    let is_wide = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
+    if is_wide || num_nul > head.len() / MAX_NUL {
         return Err(CatalogError::Format {
             path: spec.path.clone(),
             message: "this is not UTF-8 text (UTF-16, or no text at all)".to_owned(),
@@ -133,17 +165,13 @@ fn format_of(spec: &CatalogSpec) -> Result<Format, CatalogError> {
 }
 
 fn delimiter_of(spec: &CatalogSpec, format: Format) -> Result<u8, CatalogError> {
-    match spec.delimiter {
-        None if format == Format::Tsv => Ok(b'\t'),
-        None => Ok(b','),
-        Some(c) if c.is_ascii() && !matches!(c, '"' | '\n' | '\r' | '\0') => Ok(c as u8),
-        Some(c) => Err(CatalogError::Setting {
-            setting: "delimiter",
-            message: format!("must be one ASCII character other than a quote, got {c:?}"),
-            hint: "common ones are \",\", \";\" and \"\\t\"".to_owned(),
-        }),
-    }
+    let usual = if format == Format::Tsv { b'\t' } else { b',' };
+    Ok(spec.cells_between()?.unwrap_or(usual))
 }
+
+/// In a text that others wrote a NUL byte is a slip that costs its row; where one byte in so many
+/// is one, the file is no text.
+const MAX_NUL: usize = 10;
 
 struct Loader<'a> {
     spec: &'a CatalogSpec,
@@ -153,12 +181,17 @@ struct Loader<'a> {
     kept: Vec<&'a str>,
     /// Whether columns without a role are kept at all.
     keeps_fields: bool,
+    /// Whether titles without an id are numbered by their rows.
+    numbers_rows: bool,
+    /// Rows that were looked at.
+    num_rows: u64,
     /// The file of the row that is looked at, where it is not the catalog itself.
     file: Option<Arc<Path>>,
     titles: Vec<Title>,
     /// Per title: indices of the genres it states.
     stated: Vec<Vec<usize>>,
     genres: GenreCounter,
+    declared_genres: Vec<String>,
     crosswalk: Option<Crosswalk>,
     /// Titles that lost something in the crosswalk, by what it was.
     losses: BTreeMap<String, usize>,
@@ -183,10 +216,13 @@ impl<'a> Loader<'a> {
             id_column,
             kept: spec.metadata.iter().collect(),
             keeps_fields: true,
+            numbers_rows: false,
+            num_rows: 0,
             file: None,
             titles: Vec::new(),
             stated: Vec::new(),
             genres: GenreCounter::default(),
+            declared_genres: genres::declared(&spec.genres, spec.folder()),
             crosswalk,
             losses: BTreeMap::new(),
             line_of_id: HashMap::new(),
@@ -240,6 +276,7 @@ impl<'a> Loader<'a> {
                     self.row(Row { file: None, line: record.line, cells });
                 }
                 Ok(record) => {
+                    self.num_rows += 1;
                     let first = record.cells.iter().flatten().next().cloned();
                     self.problems.push(Problem {
                         severity: Severity::Error,
@@ -322,7 +359,9 @@ impl<'a> Loader<'a> {
         let named = self
             .columns
             .iter()
-            .filter(|(_, column)| column.declared || **column == self.id_column)
+            .filter(|(_, column)| {
+                column.declared || (**column == self.id_column && !self.numbers_rows)
+            })
             .map(|(role, column)| (format!("columns.{role}"), column.name.as_str()));
         let metadata = self
             .spec
@@ -371,6 +410,7 @@ impl<'a> Loader<'a> {
     }
 
     fn malformed(&mut self, malformed: Malformed) {
+        self.num_rows += 1;
         self.problems.push(Problem {
             severity: Severity::Error,
             kind: ProblemKind::MalformedRow,
@@ -478,5 +518,71 @@ impl<'a> Loader<'a> {
         // By line; what belongs to no line comes last.
         self.problems.sort_by_key(|p| (p.line.unwrap_or(u64::MAX), p.column));
         Ok((Catalog { titles: self.titles, vocabulary }, self.problems))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::catalog::GenreSpec;
+
+    #[test]
+    fn a_table_without_ids_is_numbered_by_its_rows_where_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("a.csv", "title,plot\nA,One.\n\nB\nC,Three.\n"),
+            ("a.jsonl", "{\"title\": \"A\"}\n{\n{\"title\": \"C\"}\n"),
+        ] {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            let spec = CatalogSpec::new(&path);
+            assert!(matches!(load(&spec), Err(CatalogError::NoColumn { .. })), "{name}");
+            let (catalog, problems) = load_numbered(&spec).unwrap();
+            let found: Vec<_> =
+                catalog.titles.iter().map(|t| (t.id.as_str(), t.name.as_str())).collect();
+            assert_eq!(found, [("1", "A"), ("3", "C")], "{name}: a broken row counts");
+            let note = problems.iter().find(|p| p.severity == Severity::Note).unwrap();
+            assert!(note.message.contains("numbered") && note.hint.contains("--id-column"));
+        }
+        // A column that was named must be there.
+        let mut spec = CatalogSpec::new(folder.path().join("a.csv"));
+        spec.columns.id = Some("key".to_owned());
+        assert!(load_numbered(&spec).is_err());
+    }
+
+    #[test]
+    fn a_nul_byte_costs_a_row_and_many_are_no_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        fs::write(&path, "id,plot\na,\"at\0 night, in a city that never sleeps\"\nb,Two.\n")
+            .unwrap();
+        let (catalog, problems) = load(&CatalogSpec::new(&path)).unwrap();
+        assert_eq!(catalog.titles.len(), 1);
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!((problem.severity, problem.line), (Severity::Error, Some(2)));
+        let wide: Vec<u8> = "id,plot\na,One.\n".bytes().flat_map(|byte| [byte, 0]).collect();
+        fs::write(&path, wide).unwrap();
+        assert!(matches!(load(&CatalogSpec::new(&path)), Err(CatalogError::Format { .. })));
+    }
+
+    #[test]
+    fn a_name_of_ones_own_vocabulary_may_hold_a_slash() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        fs::write(&path, "id,genres\na,War/Drama\nb,Crime/Law; N/A\nc,N/A\n").unwrap();
+        fs::write(folder.path().join("own.txt"), "War\nDrama\nCrime/Law\n").unwrap();
+        let mut spec = CatalogSpec::new(&path);
+        let genres = |spec: &CatalogSpec| {
+            let (catalog, _) = load(spec).unwrap();
+            let labelled: Vec<_> = catalog.titles.iter().map(|title| title.labelled).collect();
+            assert_eq!(labelled, [true, true, false]);
+            catalog.vocabulary.names().to_vec()
+        };
+        assert_eq!(genres(&spec), ["Crime", "Drama", "Law", "War"]);
+        spec.genres.vocabulary =
+            toml::from_str::<GenreSpec>("vocabulary = \"own.txt\"").unwrap().vocabulary;
+        assert_eq!(genres(&spec), ["War", "Drama", "Crime/Law"]);
     }
 }

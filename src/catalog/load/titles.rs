@@ -10,11 +10,12 @@ use crate::{
     base::TitleId,
     catalog::{
         Problem, ProblemKind, Severity, Title,
-        genres::names_of,
+        genres::{genres_of, names_of},
         problem::shown,
         row::{Cell, Content, Row},
         spec::Separator,
         trailer_names::videos_in,
+        vocabularies,
     },
 };
 
@@ -46,10 +47,17 @@ impl Loader<'_> {
     /// Adds the title of a row, or says why there is none.
     pub(super) fn row(&mut self, row: Row) {
         let line = row.line;
+        self.num_rows += 1;
         self.file.clone_from(&row.file);
         self.report_undecodable(&row);
         let id_column = self.id_column.name.clone();
         let Some(cell) = row.get(&id_column) else {
+            if self.numbers_rows {
+                let id = TitleId::new(&self.num_rows.to_string());
+                let title = self.title(id, &row);
+                self.titles.push(title);
+                return;
+            }
             self.problem(
                 (Severity::Error, ProblemKind::EmptyId),
                 line,
@@ -162,7 +170,8 @@ impl Loader<'_> {
 
     fn stated_genres(&mut self, cell: Cell, field: &str, line: u64) -> Vec<usize> {
         let value = cell.clone().into_text();
-        match names_of(cell.content, self.spec.genres.separator) {
+        let is_name = |name: &str| self.has_name(name);
+        match genres_of(cell.content, self.spec.genres.separator, is_name) {
             Ok(names) => {
                 let names = self.in_target(names);
                 self.genres.count(&names, line)
@@ -181,6 +190,14 @@ impl Loader<'_> {
                 Vec::new()
             }
         }
+    }
+
+    /// Whether a vocabulary has a genre of this name.
+    fn has_name(&self, name: &str) -> bool {
+        let is_same = |known: &String| known.trim().to_lowercase() == name.to_lowercase();
+        self.declared_genres.iter().any(is_same)
+            || self.crosswalk.as_ref().is_some_and(|crosswalk| crosswalk.knows(name))
+            || (name.contains('/') && vocabularies::has(name))
     }
 
     /// Genres in the vocabulary that the crosswalk leads to; names that it does not know stay as

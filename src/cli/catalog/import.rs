@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    base::Outputs,
+    base::{Outputs, nearest},
     catalog::{
         import::{self, CATALOG_FILE, DECISIONS_FILE, MEDIA_FOLDER, Origin, PARQUET_FILE},
         source,
@@ -64,10 +64,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
 fn origin(kind: &str, path: PathBuf) -> Result<Origin, Failure> {
     let source = source::find(kind).ok_or_else(|| {
         let names: Vec<_> = source::SOURCES.iter().map(|source| source.name()).collect();
-        Failure::usage(
-            format!("there is no kind of source {kind:?}"),
-            format!("there are {}", names.join(", ")),
-        )
+        Failure::usage(format!("there is no kind of source {kind:?}"), nearest::mend(kind, names))
     })?;
     Ok(Origin { source, path })
 }

@@ -10,9 +10,12 @@ use super::{
     Args, Console, Failure,
     titles::{self, Found},
 };
-use crate::tag::{
-    Bundle, SHIPPED, ShippedBundle,
-    sidecar::{self, RunHeader},
+use crate::{
+    base::nearest,
+    tag::{
+        Bundle, SHIPPED, ShippedBundle,
+        sidecar::{self, RunHeader},
+    },
 };
 
 /// The bundle, and the titles.
@@ -43,6 +46,15 @@ pub(super) fn asked_for(bundle: &Bundle) -> PathBuf {
 }
 
 fn open(path: &Path, args: &Args) -> Result<Bundle, Failure> {
+    let name = path.to_string_lossy();
+    if !path.exists() && ShippedBundle::find(&name).is_none() {
+        let mut hint = nearest::mend(&name, ShippedBundle::names());
+        hint.push_str("; else give a folder: `cinetag train PIPELINE` writes one");
+        return Err(Failure::usage(
+            format!("--bundle {name}: neither a folder nor a bundle that comes along"),
+            hint,
+        ));
+    }
     let shipped = path.to_str().filter(|_| !path.exists()).and_then(ShippedBundle::find);
     Ok(match shipped {
         Some(shipped) => shipped.load(args.device)?,

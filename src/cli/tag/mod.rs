@@ -4,6 +4,7 @@ mod bundle;
 mod outputs;
 mod review;
 mod sidecars;
+mod table;
 mod titles;
 mod undo;
 
@@ -16,7 +17,7 @@ use sidecars::{Sidecars, say_sidecars};
 
 use super::{Console, Failure, SKIPPED};
 use crate::{
-    base::{DeviceChoice, output::make_folder},
+    base::{DeviceChoice, nearest, output::make_folder},
     encode::{EncoderContext, speech::Hear},
     extract::{ExtractReport, ExtractSettings},
     store::FeatureStore,
@@ -38,6 +39,10 @@ pub(super) struct Args {
     /// catalog (.csv, .tsv, .jsonl); - reads a list of paths from standard input
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// The column of the catalog that holds the titles' ids [default: id, else as the bundle's
+    /// training named it; where there is none, titles are numbered by their rows]
+    #[arg(long, value_name = "NAME")]
+    id_column: Option<String>,
     /// The bundle: a folder, or the name of one that the program brings along (films-research,
     /// plots-open) [default: the first of these that fits what the titles have]
     #[arg(long, value_name = "DIR")]
@@ -115,24 +120,21 @@ enum Command {
 struct Format(&'static dyn TagFormat);
 
 fn format(name: &str) -> Result<Format, String> {
-    let known = || format!("expected one of {}", registry::names().join(", "));
-    registry::find(name).map(Format).ok_or_else(known)
+    registry::find(name).map(Format).ok_or_else(|| nearest::mend(name, registry::names()))
 }
 
 fn hear(name: &str) -> Result<Hear, String> {
     let known = Hear::ALL.iter().find(|(known, _)| *known == name);
-    known.map(|(_, hear)| *hear).ok_or_else(|| {
-        let names: Vec<&str> = Hear::ALL.iter().map(|(name, _)| *name).collect();
-        format!("expected one of {}", names.join(", "))
-    })
+    known
+        .map(|(_, hear)| *hear)
+        .ok_or_else(|| nearest::mend(name, Hear::ALL.iter().map(|(name, _)| *name)))
 }
 
 fn new_nfo(name: &str) -> Result<NewNfo, String> {
     let known = NewNfo::ALL.iter().find(|(known, _)| *known == name);
-    known.map(|(_, new)| *new).ok_or_else(|| {
-        let names: Vec<&str> = NewNfo::ALL.iter().map(|(name, _)| *name).collect();
-        format!("expected one of {}", names.join(", "))
-    })
+    known
+        .map(|(_, new)| *new)
+        .ok_or_else(|| nearest::mend(name, NewNfo::ALL.iter().map(|(name, _)| *name)))
 }
 
 fn probability(text: &str) -> Result<f32, String> {
@@ -257,7 +259,11 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         table.finish()?;
     }
     say(&summary, console);
-    Ok(if summary.num_skipped + num_failed > 0 { SKIPPED } else { 0 })
+    if summary.num_skipped > 0 {
+        let num = summary.num_skipped;
+        console.lost(format!("{num} times something of a title could not be read; it was skipped"));
+    }
+    Ok(if summary.num_skipped + num_failed + found.rows_left_out > 0 { SKIPPED } else { 0 })
 }
 
 /// The moment that is written with the tags; `SOURCE_DATE_EPOCH` sets it, for files that are

@@ -97,12 +97,16 @@ impl TagSink for Sidecars<'_> {
 }
 
 pub(super) fn say_sidecars(report: &SidecarReport, tree: &Path, dry_run: bool, console: &Console) {
-    for (files, word) in [(&report.left, "left alone"), (&report.failed, "not written")] {
+    let say: &dyn Fn(String) = &|text| console.say(text);
+    let lost: &dyn Fn(String) = &|text| console.lost(text);
+    for (files, word, tell) in
+        [(&report.left, "left alone", say), (&report.failed, "not written", lost)]
+    {
         for (path, reason) in files.iter().take(MAX_NAMED) {
-            console.say(format!("{}: {word}: {reason}", path.display()));
+            tell(format!("{}: {word}: {reason}", path.display()));
         }
         if files.len() > MAX_NAMED {
-            console.say(format!("… and {} more {word}", files.len() - MAX_NAMED));
+            tell(format!("… and {} more {word}", files.len() - MAX_NAMED));
         }
     }
     match (report.num_not_made, report.new_nfo) {

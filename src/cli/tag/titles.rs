@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Args, Console, Failure};
+use super::{Args, Console, Failure, table};
 use crate::{
     base::output::make_folder,
-    catalog::{self, CatalogSpec, Format, GenreSpec},
+    catalog::{self, CatalogSpec, Format},
     tag::{Library, sidecar},
 };
 
@@ -23,6 +23,8 @@ pub(super) struct Found {
     /// The folders that sidecars are written into, each with a journal of its own: the libraries
     /// themselves, or a tree; none where none are.
     pub(super) trees: Vec<PathBuf>,
+    /// Rows of the catalog that could not be used.
+    pub(super) rows_left_out: usize,
 }
 
 /// The titles to tag.
@@ -59,6 +61,7 @@ pub(super) fn find(
         None => common_folder(&paths),
     };
     let root = if args.in_place && paths.len() == 1 { tagged_before(&root) } else { root };
+    let mut rows_left_out = 0;
     let library = match &catalog {
         Some(catalog) if paths.len() > 1 => {
             return Err(Failure::usage(
@@ -67,7 +70,11 @@ pub(super) fn find(
             ));
         }
         Some(_) if args.writes_nfo_in_place() => return Err(no_library()),
-        Some(catalog) => Library::of_titles(of_catalog(catalog, trained, console)?, &root),
+        Some(catalog) => {
+            let (titles, problems) = table::titles(catalog, trained, args.id_column.as_deref())?;
+            rows_left_out = table::tell(&problems, console);
+            Library::of_titles(titles, &root)
+        }
         None => of_paths(args, &paths, &root, console)?,
     };
     let trees = match &args.sidecars {
@@ -79,7 +86,7 @@ pub(super) fn find(
         None if args.in_place => libraries(&paths, &library),
         None => Vec::new(),
     };
-    Ok(Found { library, catalog, root, trees })
+    Ok(Found { library, catalog, root, trees, rows_left_out })
 }
 
 /// The roots of several libraries: the folders that were named, or those above where these are
@@ -146,7 +153,7 @@ fn of_paths(
         let (library, problems) = Library::read(&folders, root)?;
         if !library.titles.is_empty() {
             for problem in &problems {
-                console.say(problem);
+                console.warn(problem);
             }
             return Ok(library);
         }
@@ -155,9 +162,7 @@ fn of_paths(
         return Err(no_library());
     }
     let (found, problems) = catalog::from_paths(paths)?;
-    for problem in &problems {
-        console.say(problem.to_string());
-    }
+    table::tell(&problems, console);
     Ok(Library::of_titles(found.titles, root))
 }
 
@@ -170,46 +175,14 @@ fn no_library() -> Failure {
     )
 }
 
-fn of_catalog(
-    path: &Path,
-    trained: &[CatalogSpec],
-    console: &Console,
-) -> Result<Vec<catalog::Title>, Failure> {
-    let (catalog, problems) = load(path, trained)?;
-    for problem in &problems {
-        console.say(problem.to_string());
-    }
-    Ok(catalog.titles)
-}
-
-/// The training catalog's column names where they fit, else the default ones. Which genres a
-/// title has by its catalog is not looked at.
-fn load(
-    path: &Path,
-    trained: &[CatalogSpec],
-) -> Result<(catalog::Catalog, Vec<catalog::Problem>), catalog::CatalogError> {
-    let genres = GenreSpec::default();
-    for trained in trained {
-        let as_trained =
-            CatalogSpec { path: path.to_owned(), genres: genres.clone(), ..trained.clone() };
-        let named = CatalogSpec { metadata: trained.metadata.clone(), ..CatalogSpec::new(path) };
-        for spec in [as_trained, named] {
-            if let Ok(loaded) = catalog::load(&spec) {
-                return Ok(loaded);
-            }
-        }
-    }
-    catalog::load(&CatalogSpec::new(path))
-}
-
 /// The one catalog that lies in a folder and whose titles have posters or trailers that are
 /// there. Any other table (such as tags that were written there) is none.
 fn catalog_inside(folder: &Path, trained: &[CatalogSpec]) -> Option<PathBuf> {
     let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
     let mut fitting = entries.filter(|path| {
         path.is_file()
-            && Format::of_path(path).is_some()
-            && load(path, trained).is_ok_and(|(catalog, _)| {
+            && Format::of_path(path).is_some_and(|format| !matches!(format, Format::Source(_)))
+            && table::load(path, trained).is_ok_and(|(catalog, _)| {
                 let mut titles = catalog.titles.iter();
                 titles.any(|title| {
                     title.poster.iter().chain(&title.trailers).any(|file| file.is_file())

@@ -44,16 +44,16 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         console.say(format!("{}: is now {}", path.display(), place.display()));
     }
     for path in &undone.gone {
-        console.say(format!("{}: moved out of the library, or deleted", path.display()));
+        console.lost(format!("{}: moved out of the library, or deleted", path.display()));
     }
     for (path, reason) in &undone.failed {
-        console.say(format!("{}: not restored: {reason}", path.display()));
+        console.lost(format!("{}: not restored: {reason}", path.display()));
     }
     for path in &undone.changed_since {
-        console.say(format!("{}: changed since, left as it is", path.display()));
+        console.lost(format!("{}: changed since, left as it is", path.display()));
     }
     if !undone.changed_since.is_empty() {
-        console.say("hint: look at them, then --force restores them too");
+        console.lost("hint: look at them, then --force restores them too");
     }
     let all = undone.gone.is_empty() && undone.failed.is_empty();
     Ok(if all && undone.changed_since.is_empty() { 0 } else { SKIPPED })

@@ -224,6 +224,12 @@ impl Modality for Audio {
         title.trailers.iter().cloned().map(SourceKind::File).collect()
     }
 
+    fn check(&self, given: &Value) -> Result<(), EncodeError> {
+        let mut settings: Settings = settings::read(NAME, given)?;
+        settings.extra.sort_unstable();
+        settings.check()
+    }
+
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
         let encoder = AudioEncoder::new(settings::read(NAME, given)?, context)?;
         Ok(Opened::Encoder(Box::new(encoder)))

@@ -97,6 +97,16 @@ impl Default for Settings {
 }
 
 impl Settings {
+    fn check(&self) -> Result<(), EncodeError> {
+        settings::expect(NAME, (1..=4096).contains(&self.max_frames), || {
+            format!("`max_frames` must be between 1 and 4096, got {}", self.max_frames)
+        })?;
+        settings::expect(NAME, (0.04..=3600.0).contains(&self.every_secs), || {
+            format!("`every_secs` must be between 0.04 and 3600 s, got {}", self.every_secs)
+        })?;
+        self.image().check(NAME)
+    }
+
     fn image(&self) -> ImageSettings<'_> {
         ImageSettings {
             model: &self.model,
@@ -124,14 +134,13 @@ impl Modality for Frames {
         title.trailers.iter().cloned().map(SourceKind::File).collect()
     }
 
+    fn check(&self, given: &Value) -> Result<(), EncodeError> {
+        settings::read::<Settings>(NAME, given)?.check()
+    }
+
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
         let settings: Settings = settings::read(NAME, given)?;
-        settings::expect(NAME, (1..=4096).contains(&settings.max_frames), || {
-            format!("`max_frames` must be between 1 and 4096, got {}", settings.max_frames)
-        })?;
-        settings::expect(NAME, (0.04..=3600.0).contains(&settings.every_secs), || {
-            format!("`every_secs` must be between 0.04 and 3600 s, got {}", settings.every_secs)
-        })?;
+        settings.check()?;
         let network = ImageNetwork::open(NAME, settings.image(), context)?;
         let shots = match (settings.sampling, settings.detector) {
             (Sampling::Shots, Detector::TransNetV2) => Some(ShotNetwork::open(NAME, context)?),

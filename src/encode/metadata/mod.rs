@@ -90,6 +90,10 @@ impl Modality for Metadata {
         source.into_iter().collect()
     }
 
+    fn check(&self, given: &Value) -> Result<(), EncodeError> {
+        settings::read::<Settings>(NAME, given)?.check()
+    }
+
     fn open(&self, given: &Value, _context: &EncoderContext) -> Result<Opened, EncodeError> {
         let settings: Settings = settings::read(NAME, given)?;
         settings.check()?;

@@ -84,6 +84,10 @@ impl Modality for Plot {
         plot.cloned().map(SourceKind::Text).collect()
     }
 
+    fn check(&self, given: &Value) -> Result<(), EncodeError> {
+        settings::read::<Settings>(NAME, given)?.check()
+    }
+
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
         let settings: Settings = settings::read(NAME, given)?;
         settings.check()?;

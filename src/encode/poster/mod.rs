@@ -82,6 +82,10 @@ impl Modality for Poster {
         title.poster.iter().cloned().map(SourceKind::File).collect()
     }
 
+    fn check(&self, given: &Value) -> Result<(), EncodeError> {
+        settings::read::<Settings>(NAME, given)?.image().check(NAME)
+    }
+
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
         let settings: Settings = settings::read(NAME, given)?;
         let network = ImageNetwork::open(NAME, settings.image(), context)?;

@@ -133,6 +133,10 @@ impl Modality for Speech {
         sources(title, settings.hear)
     }
 
+    fn check(&self, given: &Value) -> Result<(), EncodeError> {
+        settings::read::<Settings>(NAME, given)?.check()
+    }
+
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
         let settings: Settings = settings::read(NAME, given)?;
         settings.check()?;

@@ -22,7 +22,7 @@ use self::{
 use std::path::Path;
 
 use crate::{
-    base::{DeviceChoice, Interrupt, Progress, Seed},
+    base::{DeviceChoice, Interrupt, Progress, Seed, nearest},
     learn::{LearnError, config::LearnConfig, dataset::Dataset},
 };
 
@@ -128,7 +128,7 @@ pub fn find(name: &str) -> Result<&'static HeadKind, LearnError> {
         let names: Vec<&str> = registry().iter().map(|kind| kind.name).collect();
         LearnError::Data {
             message: format!("unknown head {name:?} in `learn.head`"),
-            hint: Some(format!("heads are: {}", names.join(", "))),
+            hint: Some(nearest::mend(name, names)),
         }
     })
 }

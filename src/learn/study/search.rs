@@ -60,7 +60,7 @@ pub enum Method {
 
 /// Values that a setting may take.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected { low = 1, high = 9 } or a list of values")]
 pub enum Values {
     /// One of these.
     Choices(Vec<Value>),
@@ -176,6 +176,30 @@ pub fn applied(
 }
 
 impl SearchSpec {
+    /// Checks every setting of the search against those that it changes.
+    ///
+    /// # Errors
+    /// Nothing to search; the first setting whose values are none for `base`, by its name.
+    pub fn check(&self, base: &LearnConfig) -> Result<(), (Option<&str>, LearnError)> {
+        if self.space.is_empty() || self.trials == 0 {
+            return Err((None, refuse("there is nothing to search".to_owned())));
+        }
+        for (name, values) in &self.space {
+            if let Some(refusal) = values.refusal() {
+                return Err((Some(name), refuse(format!("`space.{name}` {refusal}"))));
+            }
+            let ends = match values {
+                Values::Choices(choices) => choices.clone(),
+                Values::Range(_) => vec![values.at(0.0), values.at(1.0)],
+            };
+            for end in ends {
+                applied(base, &BTreeMap::from([(name.clone(), end)]))
+                    .map_err(|error| (Some(name.as_str()), error))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Searches. `score` is given settings with their budgets and scores them in order; the same
     /// seed and the same scores give the same trials.
     ///
@@ -189,10 +213,10 @@ impl SearchSpec {
         if self.space.is_empty() || self.trials == 0 {
             return Err(refuse("there is nothing to search".to_owned()));
         }
-        for (name, values) in &self.space {
-            if let Some(refusal) = values.refusal() {
-                return Err(refuse(format!("`space.{name}` {refusal}")));
-            }
+        if let Some((name, refusal)) =
+            self.space.iter().find_map(|(name, values)| Some((name, values.refusal()?)))
+        {
+            return Err(refuse(format!("`space.{name}` {refusal}")));
         }
         match self.method {
             Method::Random => {

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use super::manifest::{Model, Wheel};
-use crate::base::{Digest, Hinted, Interrupted};
+use crate::base::{Digest, Hinted, Interrupted, nearest};
 
 /// Weights cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -123,11 +123,14 @@ pub(super) fn by_hand(model: &Model) -> String {
 impl Hinted for WeightsError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Unknown { .. } => Some(
-                "`cinetag models list` shows them; a path to your own model.safetensors or its \
-                 folder works too"
-                    .to_owned(),
-            ),
+            Self::Unknown { id, known } => {
+                let meant = nearest::nearest(id, known.iter().map(String::as_str));
+                let meant = meant.map_or_else(String::new, |id| format!("did you mean `{id}`? "));
+                Some(format!(
+                    "{meant}`cinetag models list` shows them; a path to your own \
+                     model.safetensors or its folder works too"
+                ))
+            }
             Self::Absent { id, .. } | Self::Damaged { id, .. } => {
                 Some(format!("run `cinetag models pull {id}`"))
             }

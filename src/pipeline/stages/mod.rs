@@ -9,7 +9,7 @@ pub mod tag;
 pub mod train;
 
 use std::{
-    cell::OnceCell,
+    cell::{Cell, OnceCell},
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{Lock, Pipeline, PipelineError, RunOptions, StageKind, StageSpec};
 use crate::{
     base::{Interrupt, Outputs, Progress},
-    catalog::{self, Catalog},
+    catalog::{self, Catalog, CatalogSpec, Problem, Severity},
     encode::EncoderContext,
     learn::heads::FitContext,
     store::FeatureStore,
@@ -87,6 +87,7 @@ pub struct Context<'a> {
     pub interrupt: &'a Interrupt,
     catalog: OnceCell<Catalog>,
     modalities: OnceCell<OpenModalities>,
+    rows_left_out: Cell<usize>,
 }
 
 /// Problems of a catalog that are logged one by one.
@@ -108,7 +109,14 @@ impl<'a> Context<'a> {
             interrupt,
             catalog: OnceCell::new(),
             modalities: OnceCell::new(),
+            rows_left_out: Cell::new(0),
         }
+    }
+
+    /// Rows of the catalogs read so far that could not be used.
+    #[must_use]
+    pub fn rows_left_out(&self) -> usize {
+        self.rows_left_out.get()
     }
 
     /// The run folder.
@@ -131,9 +139,22 @@ impl<'a> Context<'a> {
         if let Some(catalog) = self.catalog.get() {
             return Ok(catalog);
         }
-        let (catalog, problems) = catalog::load(&self.pipeline.catalog)?;
+        let catalog = self.load(&self.pipeline.catalog)?;
+        Ok(self.catalog.get_or_init(|| catalog))
+    }
+
+    /// Reads a catalog. The first of its problems are logged: what costs a row as an error, though
+    /// it ends no run.
+    fn load(&self, spec: &CatalogSpec) -> Result<Catalog, PipelineError> {
+        let (catalog, problems) = catalog::load(spec)?;
+        let costs_row = |problem: &&Problem| problem.severity == Severity::Error;
+        let num_rows = problems.iter().filter(costs_row).count();
+        self.rows_left_out.set(self.rows_left_out.get() + num_rows);
         for problem in problems.iter().take(SHOWN_PROBLEMS) {
-            tracing::warn!("{problem}");
+            match problem.severity {
+                Severity::Error => tracing::error!("{problem}"),
+                Severity::Warning | Severity::Note => tracing::warn!("{problem}"),
+            }
         }
         if problems.len() > SHOWN_PROBLEMS {
             tracing::warn!(
@@ -141,7 +162,7 @@ impl<'a> Context<'a> {
                 problems.len() - SHOWN_PROBLEMS
             );
         }
-        Ok(self.catalog.get_or_init(|| catalog))
+        Ok(catalog)
     }
 
     /// The modalities of the pipeline, opened.

@@ -75,18 +75,6 @@ impl Stage for Settings {
 
     fn run(&self, context: &Context<'_>, _lock: &Lock) -> Result<Outcome, PipelineError> {
         let catalog = context.catalog()?;
-        if self.by == By::Catalog && self.repeats != 1 {
-            return Err(PipelineError::Spec {
-                place: "split".to_owned(),
-                message: format!(
-                    "`repeats` must be 1 for the catalog's own folds, got {}",
-                    self.repeats
-                ),
-                hint: Some(
-                    "set `by = \"stratified\"` to divide the titles several times".to_owned(),
-                ),
-            });
-        }
         let seed = context.pipeline.run.seed;
         let mut outcome = Outcome::default();
         let mut lines = Vec::new();

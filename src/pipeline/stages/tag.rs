@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use super::{Context, Outcome, Stage};
 use crate::{
     base::Claim,
-    catalog,
     catalog::CatalogSpec,
     encode::EncoderContext,
     pipeline::{Lock, PipelineError, StageKind, folder},
@@ -75,7 +74,7 @@ impl Stage for Settings {
         })?;
         let titles = if let Some(path) = &self.path {
             let spec = CatalogSpec { path: path.clone(), ..context.pipeline.catalog.clone() };
-            catalog::load(&spec)?.0.titles
+            context.load(&spec)?.titles
         } else {
             let all = &context.catalog()?.titles;
             let open: Vec<_> = all.iter().filter(|title| !title.labelled).cloned().collect();
