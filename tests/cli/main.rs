@@ -187,6 +187,8 @@ fn wrong_use_is_told_with_its_mend() {
         &["tag", "nowhere", "--bundle", "nowhere"],
         &["tag", "odd.csv", "--precision", "nine"],
         &["tag", "odd.csv", "--precision", "0.99"],
+        &["tag", "odd.csv", "--new-nfo", "always"],
+        &["tag", "odd.csv", "--in-place", "--new-nfo", "sometimes"],
         &["catalog", "export", "odd.csv", "--out", "data-set"],
         &["models", "pull", "gpt-9"],
         &["models", "verify", "all-minilm-l6-v2"],

@@ -163,8 +163,12 @@ impl Args {
         self.format.map_or(registry::SIDECAR, |format| format.0)
     }
 
+    fn writes_nfo(&self) -> bool {
+        self.writes_sidecars() && self.sidecar_format().name() == registry::SIDECAR.name()
+    }
+
     fn writes_nfo_in_place(&self) -> bool {
-        self.in_place && self.sidecar_format().name() == registry::SIDECAR.name()
+        self.in_place && self.writes_nfo()
     }
 
     fn format_of(&self, path: &std::path::Path) -> &'static dyn TagFormat {
@@ -180,6 +184,12 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     if args.dry_run && !args.writes_sidecars() {
         return Err(Failure::usage(
             "--dry-run shows what would become of sidecars, and none are asked for",
+            "add --in-place, or --sidecars DIR",
+        ));
+    }
+    if args.new_nfo.is_some() && !args.writes_nfo() {
+        return Err(Failure::usage(
+            "--new-nfo says when NFO files are made, and none are asked for",
             "add --in-place, or --sidecars DIR",
         ));
     }
