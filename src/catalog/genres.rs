@@ -130,15 +130,11 @@ impl GenreCounter {
 
     /// Names that are another one spelt in another way, or no words; with what is said of them.
     fn odd(&self) -> Vec<(&Seen, String, String)> {
-        let letters = |name: &str| -> String {
-            let letters = name.chars().filter(|c| c.is_alphanumeric());
-            letters.flat_map(char::to_lowercase).collect()
-        };
-        let mut first: HashMap<String, &Seen> = HashMap::new();
+        let mut words: Vec<(&Seen, Vec<String>)> = Vec::new();
         let mut odd = Vec::new();
         for seen in &self.seen {
-            let key = letters(&seen.name);
-            if key.chars().all(|c| c.is_ascii_digit()) {
+            let own = words_of(&seen.name);
+            if own.iter().all(|word| word.chars().all(|c| c.is_ascii_digit())) {
                 odd.push((
                     seen,
                     format!("genre `{}` is no word ({})", seen.name, titles(seen.num_titles)),
@@ -147,11 +143,9 @@ impl GenreCounter {
                 ));
                 continue;
             }
-            match first.get(&key) {
-                None => {
-                    first.insert(key, seen);
-                }
-                Some(other) => odd.push((
+            match words.iter().find(|(_, other)| are_twins(other, &own)) {
+                None => words.push((seen, own)),
+                Some((other, _)) => odd.push((
                     seen,
                     format!(
                         "genres `{}` ({}) and `{}` ({}) look like one, spelt in two ways",
@@ -299,6 +293,27 @@ fn titles(num_titles: usize) -> String {
     if num_titles == 1 { "1 title".to_owned() } else { format!("{num_titles} titles") }
 }
 
+fn words_of(name: &str) -> Vec<String> {
+    let lower = name.to_lowercase();
+    let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
+}
+
+/// Whether two names are one but for signs between their letters (`Sci-Fi`, `SciFi`), words cut
+/// short (`Science Fiction`), or initials (`SF`). One word cut short is another (`Music`,
+/// `Musical`).
+fn are_twins(a: &[String], b: &[String]) -> bool {
+    let is_cut =
+        |(a, b): (&String, &String)| a.starts_with(b.as_str()) || b.starts_with(a.as_str());
+    let initials =
+        |words: &[String]| words.iter().filter_map(|w| w.chars().next()).collect::<String>();
+    let are_initials = |short: &[String], long: &[String]| {
+        short.len() == 1 && long.len() > 1 && short[0] == initials(long)
+    };
+    let are_cut = a.len() > 1 && a.len() == b.len() && a.iter().zip(b).all(is_cut);
+    a.concat() == b.concat() || are_cut || are_initials(a, b) || are_initials(b, a)
+}
+
 fn same(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
 }
@@ -431,6 +446,28 @@ mod tests {
         let odd = ProblemKind::OddGenre;
         let number = "genre `18` is no word (1 title)";
         assert_eq!(told, [(Some(4), odd, twins), (Some(5), odd, number)]);
+    }
+
+    #[test]
+    fn one_name_cut_short_is_known_and_two_names_are_two() {
+        let twins = |a: &str, b: &str| are_twins(&words_of(a), &words_of(b));
+        for (a, b) in [
+            ("Sci-Fi", "SciFi"),
+            ("Science Fiction", "sci fi"),
+            ("SF", "Sci-Fi"),
+            ("Film Noir", "FILM-NOIR"),
+            ("TV Movie", "TV-Mov."),
+        ] {
+            assert!(twins(a, b) && twins(b, a), "{a}, {b}");
+        }
+        for (a, b) in [
+            ("Music", "Musical"),
+            ("War", "Western"),
+            ("Action", "Action Adventure"),
+            ("S", "Sport"),
+        ] {
+            assert!(!twins(a, b) && !twins(b, a), "{a}, {b}");
+        }
     }
 
     fn counter() -> GenreCounter {

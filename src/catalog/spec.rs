@@ -125,9 +125,11 @@ impl CatalogSpec {
             let hint = "name the column whose cells are unique";
             return refuse("columns.id", "must name a column, got an empty name", hint);
         }
-        if self.metadata.iter().any(str::is_empty) {
-            let hint = "name columns, or take the empty name out";
-            return refuse("metadata", "names a column with an empty name", hint);
+        for (setting, names) in self.metadata.lists() {
+            if names.iter().any(String::is_empty) {
+                let hint = "name columns, or take the empty name out";
+                return refuse(setting, "names a column with an empty name", hint);
+            }
         }
         if let Some(CrosswalkSpec::Shipped { from, to }) = &self.genres.crosswalk {
             Crosswalk::between(from, to)?;
@@ -313,9 +315,13 @@ impl MetadataColumns {
         self.lists().into_iter().flat_map(|(_, names)| names).map(String::as_str)
     }
 
-    /// The lists with their names.
+    /// The lists with the names of their settings.
     pub(super) fn lists(&self) -> [(&'static str, &Vec<String>); 3] {
-        [("numbers", &self.numbers), ("categories", &self.categories), ("people", &self.people)]
+        [
+            ("metadata.numbers", &self.numbers),
+            ("metadata.categories", &self.categories),
+            ("metadata.people", &self.people),
+        ]
     }
 }
 

@@ -99,6 +99,7 @@ const MAY_OPEN_BLINDLY: &[(&str, &str)] = &[
     ("base/replace.rs", "writes over what it has seen to be an ordinary file"),
     ("base/file.rs", "the one way itself"),
     ("base/publish.rs", "syncs drafts and folders of its own"),
+    ("base/output/ledger.rs", "appends to a list of its own in the user's state folder"),
     ("media/worker/faults.rs", "a test has it try what its sandbox forbids"),
     ("nn/weights/download.rs", "goes on writing its own part file"),
     ("store/sources.rs", "appends to a log of its own"),

@@ -363,13 +363,9 @@ impl<'a> Loader<'a> {
                 column.declared || (**column == self.id_column && !self.numbers_rows)
             })
             .map(|(role, column)| (format!("columns.{role}"), column.name.as_str()));
-        let metadata = self
-            .spec
-            .metadata
-            .lists()
-            .into_iter()
-            .flat_map(|(list, names)| names.iter().map(move |name| (list, name.as_str())))
-            .map(|(list, name)| (format!("metadata.{list}"), name));
+        let metadata = self.spec.metadata.lists().into_iter().flat_map(|(list, names)| {
+            names.iter().map(move |name| (list.to_owned(), name.as_str()))
+        });
         let Some((setting, name)) = named.chain(metadata).find(|(_, name)| !is_there(name)) else {
             return Ok(());
         };
