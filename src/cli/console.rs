@@ -23,7 +23,10 @@ use super::{
     Failure,
     lines::{Level, Lines, LogFormat, visible},
 };
-use crate::base::{Interrupt, Progress};
+use crate::{
+    base::{Interrupt, Progress},
+    catalog::{Problem, Severity},
+};
 
 /// Progress for machines is told this often.
 const JSON_PROGRESS: Duration = Duration::from_secs(5);
@@ -156,6 +159,32 @@ impl Console {
     pub(super) fn failure(&self, failure: &Failure) {
         self.has_told.store(true, Ordering::Relaxed);
         self.lines.failure(failure);
+    }
+
+    /// Tells how many rows of a catalog were left out; gives the exit code.
+    pub(super) fn rows_left_out(&self, num_rows: usize) -> u8 {
+        if num_rows == 0 {
+            return 0;
+        }
+        self.lost(format!(
+            "{num_rows} rows of the catalog were left out: `cinetag catalog check` lists them"
+        ));
+        super::SKIPPED
+    }
+
+    /// What is wrong with a row, by how much it costs.
+    pub(super) fn problem(&self, problem: &Problem) {
+        let level = match problem.severity {
+            Severity::Error => Level::Error,
+            Severity::Warning => Level::Warning,
+            Severity::Note => Level::Info,
+        };
+        if level == Level::Error {
+            self.has_told.store(true, Ordering::Relaxed);
+        } else if self.quiet {
+            return;
+        }
+        self.lines.problem(level, problem);
     }
 
     /// Sees to it that an exit code which is none of success does not stand alone.

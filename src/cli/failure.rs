@@ -138,3 +138,71 @@ impl From<std::io::Error> for Failure {
         failure
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io, path::PathBuf};
+
+    use super::*;
+    use crate::{demo::DemoError, encode::EncodeError, extract::ExtractError, learn::LearnError};
+
+    /// What each kind of error ends with: the README's table.
+    #[test]
+    fn every_kind_of_error_has_the_exit_code_that_is_documented() {
+        let path = || PathBuf::from("x");
+        let file = |action| {
+            let source = io::Error::from(io::ErrorKind::NotFound);
+            CatalogError::File { path: path(), action, source }
+        };
+        let stopped = || Interrupted;
+        let spec = || PipelineError::Spec { place: "p".into(), message: "m".into(), hint: None };
+        let settings = || EncodeError::Settings { modality: "m".into(), message: "m".into() };
+        let data = || LearnError::Data { message: "m".into(), hint: None };
+        let no_run = || TagError::NoSuchRun { root: path(), run: "r".into(), runs: Vec::new() };
+        let no_bundle = || TagError::Bundle { path: path(), message: "m".into(), hint: None };
+        let unknown = || WeightsError::Unknown { id: "m".into(), known: Vec::new() };
+        let absent = || WeightsError::Absent { id: "m".into(), folder: path() };
+        let cases: Vec<(&str, Failure, u8)> = vec![
+            ("settings", spec().into(), USAGE),
+            ("a modality's settings", PipelineError::from(settings()).into(), USAGE),
+            ("a catalog that is not there", file("read").into(), USAGE),
+            ("the same in a run", PipelineError::from(file("read")).into(), USAGE),
+            ("the same of titles to tag", TagError::from(file("read")).into(), USAGE),
+            ("a run that nobody knows", no_run().into(), USAGE),
+            ("a model that nobody knows", unknown().into(), USAGE),
+            ("a catalog that cannot be written", file("written").into(), FAILED),
+            ("the same in a run", PipelineError::from(file("written")).into(), FAILED),
+            ("data that cannot be learned", PipelineError::from(data()).into(), FAILED),
+            ("a bundle that is none", no_bundle().into(), FAILED),
+            ("weights that are not here", absent().into(), FAILED),
+            ("a broken disk", io::Error::from(io::ErrorKind::StorageFull).into(), FAILED),
+            ("Ctrl-C", stopped().into(), INTERRUPTED),
+            ("Ctrl-C in a run", PipelineError::from(stopped()).into(), INTERRUPTED),
+            (
+                "Ctrl-C in an extraction",
+                PipelineError::from(ExtractError::from(stopped())).into(),
+                INTERRUPTED,
+            ),
+            (
+                "Ctrl-C while learning",
+                PipelineError::from(LearnError::from(stopped())).into(),
+                INTERRUPTED,
+            ),
+            (
+                "Ctrl-C while rendering",
+                PipelineError::from(DemoError::from(stopped())).into(),
+                INTERRUPTED,
+            ),
+            ("Ctrl-C while tagging", TagError::from(stopped()).into(), INTERRUPTED),
+            (
+                "Ctrl-C in the extraction of what is tagged",
+                TagError::from(ExtractError::from(stopped())).into(),
+                INTERRUPTED,
+            ),
+            ("Ctrl-C while weights are fetched", WeightsError::from(stopped()).into(), INTERRUPTED),
+        ];
+        let wrong: Vec<_> = cases.iter().filter(|case| case.1.code != case.2).collect();
+        let told: Vec<_> = wrong.iter().map(|(name, found, _)| (name, found.code)).collect();
+        assert!(wrong.is_empty(), "{told:?}");
+    }
+}

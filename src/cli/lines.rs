@@ -12,7 +12,7 @@ use indicatif::MultiProgress;
 use serde_json::{Map, Value, json};
 
 use super::Failure;
-use crate::base::words::steers;
+use crate::{base::words::steers, catalog::Problem};
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -62,6 +62,20 @@ impl Lines {
     /// One message with what belongs to it, for machines.
     pub(super) fn event(&self, level: Level, message: &str, fields: Map<String, Value>) {
         self.bars.suspend(|| eprintln!("{}", json_line(level, message, fields)));
+    }
+
+    /// What is wrong with a catalog's row.
+    pub(super) fn problem(&self, level: Level, problem: &Problem) {
+        if self.format == LogFormat::Text {
+            return self.write(level, &problem.to_string());
+        }
+        let fields = match serde_json::to_value(problem) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        };
+        let fields =
+            fields.into_iter().filter(|(name, value)| name != "message" && !value.is_null());
+        self.event(level, &problem.message, fields.collect());
     }
 
     /// An error with its causes and its mend.

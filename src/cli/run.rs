@@ -181,19 +181,15 @@ fn go(pipeline: &Pipeline, options: &RunOptions, console: &Console) -> Result<u8
     if report.exists() {
         console.data(report.display().to_string());
     }
+    let code = console.rows_left_out(summary.rows_left_out);
     let num_titles = summary.num_skipped() - summary.rows_left_out;
-    for (num, what) in [
-        (
-            summary.rows_left_out,
-            "rows of the catalog were left out: `cinetag catalog check` lists them",
-        ),
-        (num_titles, "times a title has no features: `cinetag store failures` says why"),
-    ] {
-        if num > 0 {
-            console.lost(format!("{num} {what}"));
-        }
+    if num_titles == 0 {
+        return Ok(code);
     }
-    Ok(if summary.num_skipped() > 0 { SKIPPED } else { 0 })
+    console.lost(format!(
+        "{num_titles} times a title has no features: `cinetag store failures` says why"
+    ));
+    Ok(SKIPPED)
 }
 
 fn dry_run(pipeline: &Pipeline, options: &RunOptions, console: &Console) -> Result<u8, Failure> {

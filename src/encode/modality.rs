@@ -206,6 +206,11 @@ pub trait Modality: Sync {
     /// # Errors
     /// A setting that is unknown, of another type or out of range.
     fn check(&self, settings: &Value) -> Result<(), EncodeError>;
+    /// Columns of the catalog that the settings name, with the setting that does so; none of those
+    /// that are read where nothing is said.
+    fn columns(&self, _settings: &Value) -> Vec<(String, String)> {
+        Vec::new()
+    }
     /// How features come about.
     ///
     /// # Errors

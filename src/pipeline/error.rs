@@ -116,7 +116,9 @@ impl PipelineError {
                 | Self::Learn(LearnError::Interrupted(_))
                 | Self::Demo(DemoError::Interrupted(_))
                 | Self::Tag(
-                    TagError::Interrupted(_) | TagError::Extract(ExtractError::Interrupted(_))
+                    TagError::Interrupted(_)
+                        | TagError::Extract(ExtractError::Interrupted(_))
+                        | TagError::Learn(LearnError::Interrupted(_))
                 )
         )
     }

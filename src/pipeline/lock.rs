@@ -24,6 +24,14 @@ pub struct Lock {
     pub pipeline: Option<Digest>,
     /// The last run of each stage.
     pub stages: BTreeMap<String, LockedStage>,
+    /// Rows of the catalog that could not be used.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows_left_out: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// One stage that was run.
@@ -37,6 +45,9 @@ pub struct LockedStage {
     pub outputs: Vec<Output>,
     /// In a sentence.
     pub summary: String,
+    /// Titles that were skipped.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped: usize,
     /// Seconds that it took.
     pub seconds: f64,
     /// When it ended.

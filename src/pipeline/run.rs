@@ -46,7 +46,7 @@ pub struct StageSummary {
     pub why: Option<Why>,
     /// What it did, or did when it ran.
     pub summary: String,
-    /// Titles that were skipped for a reason that wants a look.
+    /// Titles that were skipped, now or when it ran, for a reason that wants a look.
     pub skipped: usize,
     /// Seconds in this run.
     pub seconds: f64,
@@ -99,12 +99,12 @@ pub fn run(
         };
         let started = Instant::now();
         let Some(why) = why else {
-            let known = lock.stages[&stage.name].summary.clone();
+            let known = &lock.stages[&stage.name];
             let fresh = StageSummary {
                 name: stage.name.clone(),
                 why: None,
-                summary: known,
-                skipped: 0,
+                summary: known.summary.clone(),
+                skipped: known.skipped,
                 seconds: started.elapsed().as_secs_f64(),
             };
             on_stage(&fresh);
@@ -132,10 +132,12 @@ pub fn run(
                 because: key.because,
                 outputs,
                 summary: text.clone(),
+                skipped,
                 seconds,
                 finished: jiff::Timestamp::now(),
             },
         );
+        lock.rows_left_out = context.rows_left_out().unwrap_or(lock.rows_left_out);
         lock.write(folder)?;
         let done = StageSummary {
             name: stage.name.clone(),
@@ -147,7 +149,7 @@ pub fn run(
         on_stage(&done);
         summary.stages.push(done);
     }
-    summary.rows_left_out = context.rows_left_out();
+    summary.rows_left_out = context.rows_left_out().unwrap_or(lock.rows_left_out);
     Ok(summary)
 }
 

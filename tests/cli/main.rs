@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
+mod exit_codes;
+
 use std::{
     fmt::Write as _,
     fs,

@@ -9,7 +9,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Origin;
-use crate::catalog::{CatalogSummary, Problem, clean::Cleaning, source::LeftOut};
+use crate::catalog::{
+    CatalogSummary, Problem, ProblemKind, Severity, clean::Cleaning, source::LeftOut,
+};
 
 /// Doubtful joins that are listed; all are counted.
 const MAX_DOUBTFUL: usize = 200;
@@ -88,6 +90,20 @@ pub struct Doubtful {
     pub joined: bool,
     /// Why it is doubtful.
     pub reason: String,
+}
+
+impl Decisions {
+    /// Rows of the sources and of the catalog that could not be used, as far as they are listed.
+    #[must_use]
+    pub fn rows_left_out(&self) -> usize {
+        let inputs = std::iter::once(&self.input).chain(self.joins.iter().map(|join| &join.input));
+        let of_inputs = inputs.flat_map(|input| &input.problems);
+        let of_catalog = self.catalog.iter().flat_map(|catalog| &catalog.problems);
+        let costs_row = |problem: &&Problem| {
+            problem.severity == Severity::Error || problem.kind == ProblemKind::MalformedRow
+        };
+        of_inputs.chain(of_catalog).filter(costs_row).count()
+    }
 }
 
 impl Input {

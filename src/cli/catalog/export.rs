@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::spec_of;
 use crate::{
     base::{Outputs, Seed, publish_bytes},
-    catalog::{self, export},
+    catalog::{self, Severity, export},
     cli::{Console, Failure},
     pipeline::Override,
     report,
@@ -40,6 +40,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     }
     let _claim = outputs.claim_folder(&args.out, export::FILES, &[])?;
     let (catalog, problems) = catalog::load(&spec)?;
+    let rows_left_out = problems.iter().filter(|p| p.severity == Severity::Error).count();
     let exported =
         export::export(&spec, &catalog, problems, &args.out, args.folds, Seed(args.seed))?;
     let plot = report::co_occurrence_svg(catalog.vocabulary.names(), &exported.co_occurrence);
@@ -51,5 +52,5 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         exported.num_folds,
         args.out.join(export::CARD_FILE).display()
     ));
-    Ok(0)
+    Ok(console.rows_left_out(rows_left_out))
 }

@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
             args.out.join(CATALOG_FILE).display().to_string()
         ));
     }
-    Ok(0)
+    Ok(console.rows_left_out(decisions.rows_left_out()))
 }
 
 fn origin(kind: &str, path: PathBuf) -> Result<Origin, Failure> {

@@ -48,11 +48,10 @@ pub(super) fn asked_for(bundle: &Bundle) -> PathBuf {
 fn open(path: &Path, args: &Args) -> Result<Bundle, Failure> {
     let name = path.to_string_lossy();
     if !path.exists() && ShippedBundle::find(&name).is_none() {
-        let mut hint = nearest::mend(&name, ShippedBundle::names());
-        hint.push_str("; else give a folder: `cinetag train PIPELINE` writes one");
+        let meant = nearest::mend(&name, ShippedBundle::names());
         return Err(Failure::usage(
             format!("--bundle {name}: neither a folder nor a bundle that comes along"),
-            hint,
+            format!("{meant} (or give a folder: `cinetag train PIPELINE` writes one)"),
         ));
     }
     let shipped = path.to_str().filter(|_| !path.exists()).and_then(ShippedBundle::find);

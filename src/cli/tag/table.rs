@@ -51,18 +51,12 @@ pub(super) fn tell(problems: &[Problem], console: &Console) -> usize {
         ProblemKind::RareGenre,
         ProblemKind::OddGenre,
     ];
-    let mut num_rows = 0;
-    for problem in problems.iter().filter(|problem| !of_genres.contains(&problem.kind)) {
-        match problem.severity {
-            Severity::Error => {
-                num_rows += 1;
-                console.lost(problem.to_string());
-            }
-            Severity::Warning => console.warn(problem.to_string()),
-            Severity::Note => console.say(problem.to_string()),
-        }
-    }
-    num_rows
+    let told = problems.iter().filter(|problem| !of_genres.contains(&problem.kind));
+    told.map(|problem| {
+        console.problem(problem);
+        usize::from(problem.severity == Severity::Error)
+    })
+    .sum()
 }
 
 /// The training catalog's column names where they fit, else the default ones.

@@ -94,6 +94,16 @@ impl Modality for Metadata {
         settings::read::<Settings>(NAME, given)?.check()
     }
 
+    fn columns(&self, given: &Value) -> Vec<(String, String)> {
+        let names_of = |setting: &str| {
+            let names = given.get(setting).and_then(Value::as_array).into_iter().flatten();
+            let names = names.filter_map(Value::as_str).filter(|name| *name != YEAR);
+            let setting = setting.to_owned();
+            names.map(|name| (setting.clone(), name.to_owned())).collect::<Vec<_>>()
+        };
+        ["numbers", "categories", "people"].into_iter().flat_map(names_of).collect()
+    }
+
     fn open(&self, given: &Value, _context: &EncoderContext) -> Result<Opened, EncodeError> {
         let settings: Settings = settings::read(NAME, given)?;
         settings.check()?;

@@ -112,6 +112,8 @@ impl WeightCache {
             match result {
                 Ok(()) => Ok(true),
                 Err(FetchError::Source(reason)) => {
+                    // Ctrl-C is no fault of the source, and the next one is not asked.
+                    interrupt.check()?;
                     tried.push(reason);
                     Ok(false)
                 }

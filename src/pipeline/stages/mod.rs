@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{Lock, Pipeline, PipelineError, RunOptions, StageKind, StageSpec};
 use crate::{
     base::{Interrupt, Outputs, Progress},
-    catalog::{self, Catalog, CatalogSpec, Problem, Severity},
+    catalog::{self, Catalog, CatalogError, CatalogSpec, Problem, Severity},
     encode::EncoderContext,
     learn::heads::FitContext,
     store::FeatureStore,
@@ -87,7 +87,7 @@ pub struct Context<'a> {
     pub interrupt: &'a Interrupt,
     catalog: OnceCell<Catalog>,
     modalities: OnceCell<OpenModalities>,
-    rows_left_out: Cell<usize>,
+    rows_left_out: Cell<Option<usize>>,
 }
 
 /// Problems of a catalog that are logged one by one.
@@ -109,13 +109,13 @@ impl<'a> Context<'a> {
             interrupt,
             catalog: OnceCell::new(),
             modalities: OnceCell::new(),
-            rows_left_out: Cell::new(0),
+            rows_left_out: Cell::new(None),
         }
     }
 
-    /// Rows of the catalogs read so far that could not be used.
+    /// Rows of the catalogs read so far that could not be used; `None` where none was read.
     #[must_use]
-    pub fn rows_left_out(&self) -> usize {
+    pub fn rows_left_out(&self) -> Option<usize> {
         self.rows_left_out.get()
     }
 
@@ -149,7 +149,7 @@ impl<'a> Context<'a> {
         let (catalog, problems) = catalog::load(spec)?;
         let costs_row = |problem: &&Problem| problem.severity == Severity::Error;
         let num_rows = problems.iter().filter(costs_row).count();
-        self.rows_left_out.set(self.rows_left_out.get() + num_rows);
+        self.rows_left_out.set(Some(self.rows_left_out.get().unwrap_or(0) + num_rows));
         for problem in problems.iter().take(SHOWN_PROBLEMS) {
             match problem.severity {
                 Severity::Error => tracing::error!("{problem}"),
@@ -202,7 +202,11 @@ impl<'a> Context<'a> {
     /// What the catalog's content depends on.
     pub(super) fn catalog_input(&self) -> Result<Value, PipelineError> {
         let path = &self.pipeline.catalog.path;
-        let digest = catalog::digest(path).map_err(PipelineError::file(path))?;
+        let digest = catalog::digest(path).map_err(|source| CatalogError::File {
+            path: path.clone(),
+            action: "read",
+            source,
+        })?;
         Ok(json!({ "sha256": digest, "spec": to_json(&self.pipeline.catalog) }))
     }
 

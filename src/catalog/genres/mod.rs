@@ -2,87 +2,17 @@
 //!
 //! in: cells of the genre column; out: a [`Vocabulary`] and what became of each name.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+mod cells;
+mod given;
 
-use super::{
-    CatalogError, Problem, ProblemKind, Severity, Vocabulary,
-    clean::missing::is_no_genre,
-    jsonl::item,
-    row::Content,
-    spec::{GenreSpec, Separator, VocabularySpec},
-    vocabularies,
-};
-use crate::base::{
-    GenreId, file,
-    nearest::{mend, nearest},
-};
+use std::{collections::HashMap, path::Path};
 
-/// Takes a genre cell apart; names as written, without those that say that there is none.
-///
-/// `is_name` knows names that are one, though a `/` stands in them.
-///
-/// # Errors
-/// The cell should be JSON and is not.
-pub(super) fn genres_of(
-    content: Content,
-    separator: Separator,
-    is_name: impl Fn(&str) -> bool,
-) -> Result<Vec<String>, String> {
-    let is_list = match &content {
-        Content::List(_) => true,
-        Content::Text(text) => text.starts_with('['),
-    };
-    let by_slash = separator == Separator::Auto && !is_list;
-    let mut genres = Vec::new();
-    for name in names_of(content, separator)? {
-        let is_none = is_no_genre(&name);
-        let is_several = by_slash && name.contains('/');
-        if !(is_none || is_several) || is_name(&name) {
-            genres.push(name);
-        } else if !is_none {
-            // `N/A` is no two genres.
-            let parts = name.split('/').map(str::trim).filter(|part| !is_no_genre(part));
-            genres.extend(parts.map(str::to_owned));
-        }
-    }
-    Ok(genres)
-}
+pub(super) use cells::{genres_of, names_of};
+pub(super) use given::declared;
 
-/// Takes a cell with several names apart; as written, without the empty ones.
-///
-/// # Errors
-/// The cell should be JSON and is not.
-pub(super) fn names_of(content: Content, separator: Separator) -> Result<Vec<String>, String> {
-    let text = match content {
-        Content::List(names) => return Ok(names),
-        Content::Text(text) => text,
-    };
-    let separator = match separator {
-        Separator::Auto if text.starts_with('[') => Separator::Json,
-        Separator::Auto if text.contains('|') => Separator::Bar,
-        Separator::Auto if text.contains(';') => Separator::Semicolon,
-        Separator::Auto => Separator::Comma,
-        stated => stated,
-    };
-    let split = |by: char| {
-        let names = text.split(by).map(str::trim).filter(|name| !name.is_empty());
-        Ok(names.map(str::to_owned).collect())
-    };
-    match separator {
-        Separator::Bar => split('|'),
-        Separator::Comma => split(','),
-        Separator::Semicolon => split(';'),
-        Separator::Slash => split('/'),
-        Separator::Json | Separator::Auto => {
-            let values: Vec<serde_json::Value> =
-                serde_json::from_str(&text).map_err(|_| "is no JSON list".to_owned())?;
-            Ok(values.into_iter().filter_map(item).collect())
-        }
-    }
-}
+use super::{CatalogError, Problem, ProblemKind, Severity, Vocabulary, spec::GenreSpec};
+use crate::base::{GenreId, nearest::nearest};
+use given::given_names;
 
 /// Counts names; spellings that differ in letter case only are one name, spelt as it stood
 /// first.
@@ -318,116 +248,10 @@ fn same(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
-impl VocabularySpec {
-    /// Checks the names, of a file only that it is one: it may come later than the declaration.
-    ///
-    /// # Errors
-    /// Names that are none or come twice; what is neither a vocabulary nor looks like a file.
-    pub(super) fn check(&self, folder: &Path) -> Result<(), CatalogError> {
-        let Self::Source(source) = self else { return given_names(self, folder).map(|_| ()) };
-        let name = source.to_string_lossy();
-        let is_path = source.extension().is_some() || source.components().count() > 1;
-        if is_path || vocabularies::shipped(&name).is_some() || folder.join(source).exists() {
-            return Ok(());
-        }
-        Err(CatalogError::Setting {
-            setting: "genres.vocabulary",
-            message: format!("names `{name}`, which is neither a vocabulary nor a file"),
-            hint: mend(&name, vocabularies::names()),
-        })
-    }
-}
-
-/// Names that a declaration knows as genres, whatever stands in them; a file that cannot be read
-/// is told of later.
-pub(super) fn declared(spec: &GenreSpec, folder: &Path) -> Vec<String> {
-    let given = spec.vocabulary.as_ref().map(|vocabulary| given_names(vocabulary, folder));
-    let mut names = given.and_then(Result::ok).unwrap_or_default();
-    names.extend(spec.exclude.iter().cloned());
-    names
-}
-
-/// The names of a declared vocabulary.
-fn given_names(spec: &VocabularySpec, folder: &Path) -> Result<Vec<String>, CatalogError> {
-    let refuse = |message: String, hint: &str| CatalogError::Setting {
-        setting: "genres.vocabulary",
-        message,
-        hint: hint.to_owned(),
-    };
-    let names: Vec<String> = match spec {
-        VocabularySpec::Names(names) => names.iter().map(|name| name.trim().to_owned()).collect(),
-        VocabularySpec::Source(source) => match source.to_str().and_then(vocabularies::shipped) {
-            Some(names) => names,
-            None => vocabularies::lines(&read(&folder.join(source))?),
-        },
-    };
-    if names.is_empty() || names.iter().any(String::is_empty) {
-        return Err(refuse("holds an empty name or none at all".to_owned(), "name the genres"));
-    }
-    for (idx, name) in names.iter().enumerate() {
-        if names[..idx].iter().any(|earlier| same(earlier, name)) {
-            return Err(refuse(format!("names `{name}` twice"), "name each genre once"));
-        }
-    }
-    Ok(names)
-}
-
-fn read(path: &PathBuf) -> Result<String, CatalogError> {
-    file::read_to_string(path).map_err(|source| CatalogError::File {
-        path: path.clone(),
-        action: "read",
-        source,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn names(text: &str, separator: Separator) -> Result<Vec<String>, String> {
-        names_of(Content::Text(text.to_owned()), separator)
-    }
-
-    #[test]
-    fn cells_are_taken_apart_in_every_notation() {
-        let expected = ["Sci-Fi", "Film-Noir"];
-        for text in ["Sci-Fi|Film-Noir", "Sci-Fi, Film-Noir", "[\"Sci-Fi\", \"Film-Noir\"]"] {
-            assert_eq!(names(text, Separator::Auto).unwrap(), expected, "{text}");
-        }
-        let tmdb = "[{\"id\": 18, \"name\": \"Drama\"}]";
-        assert_eq!(names(tmdb, Separator::Json).unwrap(), ["Drama"]);
-        assert_eq!(names("A, B|C", Separator::Comma).unwrap(), ["A", "B|C"]);
-        assert_eq!(names("|Drama||", Separator::Auto).unwrap(), ["Drama"]);
-        assert!(names("['Drama']", Separator::Auto).is_err());
-        assert!(names("Drama", Separator::Json).is_err());
-    }
-
-    #[test]
-    fn what_says_that_there_is_no_genre_is_none_and_every_usual_sign_divides() {
-        let known = ["Detective/Police"];
-        let genres = |text: &str| {
-            let content = Content::Text(text.to_owned());
-            genres_of(content, Separator::Auto, |name| known.contains(&name)).unwrap()
-        };
-        for none in ["N/A", "nan", "NaN", "None", "null", "NULL", "-", "\\N", "[]", "[\"None\"]"] {
-            assert!(genres(none).is_empty(), "{none}");
-        }
-        for two in
-            ["Drama;Comedy", "Drama/Comedy", "Drama; Comedy;", "Drama / Comedy", "Drama|Comedy"]
-        {
-            assert_eq!(genres(two), ["Drama", "Comedy"], "{two}");
-        }
-        assert_eq!(genres("Drama, N/A, Comedy"), ["Drama", "Comedy"]);
-        assert_eq!(genres("War|Drama/Comedy"), ["War", "Drama", "Comedy"]);
-        assert_eq!(genres("Detective/Police, Drama"), ["Detective/Police", "Drama"], "one name");
-        assert_eq!(genres("[\"Drama/Comedy\"]"), ["Drama/Comedy"], "a list is divided already");
-        let list = Content::List(vec!["Drama/Comedy".into(), "None".into()]);
-        assert_eq!(genres_of(list, Separator::Auto, |_| false).unwrap(), ["Drama/Comedy"]);
-        let stated = Content::Text("Drama/Comedy".into());
-        assert_eq!(genres_of(stated, Separator::Comma, |_| false).unwrap(), ["Drama/Comedy"]);
-        let none_is_one = Content::Text("None".into());
-        assert_eq!(genres_of(none_is_one, Separator::Auto, |_| true).unwrap(), ["None"]);
-    }
+    use crate::catalog::spec::VocabularySpec;
 
     #[test]
     fn genres_that_are_spelt_in_two_ways_are_told() {
@@ -517,18 +341,5 @@ mod tests {
         let [problem] = &problems[..] else { panic!("{problems:?}") };
         assert_eq!((problem.line, problem.value.as_deref()), (Some(3), Some("comedy")));
         assert!(problem.hint.contains("write `Comdy`"), "{}", problem.hint);
-    }
-
-    #[test]
-    fn shipped_and_broken_vocabularies() {
-        let shipped = VocabularySpec::Source("imdb".into());
-        let names = given_names(&shipped, Path::new("")).unwrap();
-        assert_eq!(names.len(), 28);
-        assert!(names.is_sorted());
-        let twice = VocabularySpec::Names(vec!["Drama".into(), "drama ".into()]);
-        assert!(given_names(&twice, Path::new("")).is_err());
-        assert!(given_names(&VocabularySpec::Names(vec![]), Path::new("")).is_err());
-        let absent = VocabularySpec::Source("no/such.txt".into());
-        assert!(given_names(&absent, Path::new("/")).is_err());
     }
 }
