@@ -5,7 +5,7 @@
 
 #![allow(clippy::print_stderr)] // this is where printing is done
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use clap::ValueEnum;
 use indicatif::MultiProgress;
@@ -123,7 +123,8 @@ pub(super) fn json_line(level: Level, message: &str, more: Map<String, Value>) -
         if steers(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
-                text.push_str(&format!("\\u{unit:04x}"));
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
             }
         } else {
             text.push(c);
