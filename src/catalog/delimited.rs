@@ -77,7 +77,7 @@ impl<R: BufRead> DelimitedReader<R> {
             };
             if let Some(fault) = fault {
                 let malformed = Malformed {
-                    place: parser.opened,
+                    place: parser.opened_place(&held),
                     value: shown(&String::from_utf8_lossy(held[0].content())),
                     message: format!("the quote opened here {fault}; the row is left out"),
                     hint: "double each quote inside a quoted cell (`\"\"`), close the cell with \
@@ -114,7 +114,9 @@ struct Parser {
     state: State,
     cell: Vec<u8>,
     undecodable: Option<Place>,
-    opened: Place,
+    /// Line and byte of the quote that was opened last. Its character is asked for only where
+    /// something is wrong with it: counting to each one of a long line would take for ever.
+    opened: (u64, usize),
     cells: Vec<Option<Cell>>,
 }
 
@@ -126,9 +128,16 @@ impl Parser {
             state: State::Start,
             cell: Vec::new(),
             undecodable: None,
-            opened: Place { line: 0, column: 0 },
+            opened: (0, 0),
             cells: Vec::new(),
         }
+    }
+
+    /// Where the quote stands that was opened last, in one of these lines.
+    fn opened_place(&self, lines: &[Line]) -> Place {
+        let (number, byte_idx) = self.opened;
+        let line = lines.iter().find(|line| line.number == number);
+        Place { line: number, column: line.map_or(1, |line| line.column_of(byte_idx)) }
     }
 
     fn feed(&mut self, line: &Line) -> Fed {
@@ -146,7 +155,7 @@ impl Parser {
                     self.end_cell();
                 }
                 State::Start if byte == b'"' && self.quoting => {
-                    self.opened = Place { line: line.number, column: line.column_of(byte_idx) };
+                    self.opened = (line.number, byte_idx);
                     self.state = State::Quoted;
                 }
                 State::Start | State::Plain => {

@@ -74,7 +74,7 @@ impl Console {
                 0 | 1 => FmtSpan::NONE,
                 _ => FmtSpan::CLOSE,
             })
-            .with_writer(AboveBars(bars.clone()))
+            .with_writer(AboveBars { bars: bars.clone(), format: args.log_format })
             .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
         // An error here means that a test harness has set its own up already.
         let _ = match args.log_format {
@@ -173,24 +173,57 @@ fn visible(text: &str) -> Cow<'_, str> {
     text.chars().map(spelt).collect::<String>().into()
 }
 
+/// A log line as [`visible`] words, but for the colours that it is written in; what a field quotes of
+/// other people has its escapes spelt out by then. In JSON what is spelt out is a JSON escape.
+fn harmless_line(line: &str, format: LogFormat) -> Cow<'_, str> {
+    if !line.contains(steers) {
+        return line.into();
+    }
+    let mut harmless = String::with_capacity(line.len() + 16);
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        let colour = if format == LogFormat::Text { colour_in_front(rest) } else { 0 };
+        let len = if colour > 0 { colour } else { c.len_utf8() };
+        match (steers(c) && colour == 0, format) {
+            (true, LogFormat::Text) => harmless.extend(c.escape_unicode()),
+            // All of them are of the first plane.
+            (true, LogFormat::Json) => harmless.push_str(&format!("\\u{:04x}", c as u32)),
+            (false, _) => harmless.push_str(&rest[..len]),
+        }
+        rest = &rest[len..];
+    }
+    harmless.into()
+}
+
+/// Bytes of the sequence in front that sets a colour and does nothing else; 0 where there is none.
+fn colour_in_front(text: &str) -> usize {
+    let Some(numbers) = text.strip_prefix("\x1b[") else { return 0 };
+    let len = numbers.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b';').count();
+    if numbers[len..].starts_with('m') { "\x1b[".len() + len + 1 } else { 0 }
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// Log lines go above the bars.
-struct AboveBars(MultiProgress);
+struct AboveBars {
+    bars: MultiProgress,
+    format: LogFormat,
+}
 
 impl<'a> MakeWriter<'a> for AboveBars {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line { bars: &self.0, text: Vec::new() }
+        Line { bars: &self.bars, format: self.format, text: Vec::new() }
     }
 }
 
 /// One log line, written when it is whole.
 struct Line<'a> {
     bars: &'a MultiProgress,
+    format: LogFormat,
     text: Vec<u8>,
 }
 
@@ -208,12 +241,16 @@ impl Write for Line<'_> {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         // A log line that cannot be written is no reason to stop.
-        let _ = self.bars.suspend(|| io::stderr().lock().write_all(&self.text));
+        let text = String::from_utf8_lossy(&self.text);
+        let text = harmless_line(&text, self.format);
+        let _ = self.bars.suspend(|| io::stderr().lock().write_all(text.as_bytes()));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -222,5 +259,55 @@ mod tests {
         assert_eq!(visible("\x1b]0;x\x07\r"), "\\u{1b}]0;x\\u{7}\\u{d}");
         assert_eq!(visible("a\u{202e}fdp.\u{2066}"), "a\\u{202e}fdp.\\u{2066}");
         assert_eq!(visible("\u{9b}31m"), "\\u{9b}31m");
+    }
+
+    #[test]
+    fn log_lines_keep_their_colours_and_nothing_else_that_steers() {
+        let text = |line| harmless_line(line, LogFormat::Text).into_owned();
+        assert_eq!(text("\x1b[33m WARN\x1b[0m a\u{202e}b\n"), "\x1b[33m WARN\x1b[0m a\\u{202e}b\n");
+        assert_eq!(text("\x1b]0;x\x07\x1b[2J\x1b[1;1H"), "\\u{1b}]0;x\\u{7}\\u{1b}[2J\\u{1b}[1;1H");
+        let json = harmless_line("{\"a\":\"\u{202e}\u{7f}\u{9b}\"}\n", LogFormat::Json);
+        assert_eq!(json, "{\"a\":\"\\u202e\\u007f\\u009b\"}\n");
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["a"], "\u{202e}\u{7f}\u{9b}");
+    }
+
+    #[test]
+    fn what_is_logged_of_others_comes_out_harmless_in_colour_and_in_json() {
+        let name = "film\x1b[2J\u{202e}gpj.\x07";
+        for (format, ansi) in
+            [(LogFormat::Text, true), (LogFormat::Text, false), (LogFormat::Json, false)]
+        {
+            let lines: Arc<Mutex<Vec<u8>>> = Arc::default();
+            let sink = lines.clone();
+            let subscriber =
+                tracing_subscriber::fmt().with_ansi(ansi).with_writer(move || Kept(sink.clone()));
+            let log = || tracing::warn!(path = %name, words = name, "cannot read {name}");
+            match format {
+                LogFormat::Text => tracing::subscriber::with_default(subscriber.finish(), log),
+                LogFormat::Json => {
+                    tracing::subscriber::with_default(subscriber.json().finish(), log)
+                }
+            }
+            let line = String::from_utf8(lines.lock().unwrap().clone()).unwrap();
+            assert!(line.contains("film"), "{line}");
+            let harmless = harmless_line(&line, format);
+            let plain = harmless.replace("\x1b[", "");
+            assert!(!plain.contains(steers), "{harmless:?}");
+            assert!(!harmless.contains("\x1b[2J"), "{harmless:?}");
+        }
+    }
+
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 }

@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
+mod bundles;
 mod media;
 mod mutations;
 mod not_files;
 #[cfg(target_os = "linux")]
 mod sandbox;
+mod shards;
 mod store;
 mod weights_pull;
