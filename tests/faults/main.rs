@@ -6,6 +6,7 @@
 mod bundles;
 mod media;
 mod mutations;
+mod networks;
 mod not_files;
 #[cfg(target_os = "linux")]
 mod sandbox;
