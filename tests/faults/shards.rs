@@ -70,6 +70,30 @@ fn sign(dataset: &hdf5::Dataset) {
 }
 
 #[test]
+fn a_file_without_checksums_is_not_shown_to_hdf5() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let path = store.publish(&[row()]).unwrap().path.unwrap();
+    fs::remove_file(&path).unwrap();
+    let old = path.with_extension("old");
+    let file = hdf5::File::with_options()
+        .with_fapl(|access| {
+            let (low, high) =
+                (hdf5::file::LibraryVersion::Earliest, hdf5::file::LibraryVersion::V18);
+            access.libver_bounds(low, high)
+        })
+        .create(&old)
+        .unwrap();
+    file.close().unwrap();
+    let name = format!("shard-{}.h5", Digest::of_file(&old).unwrap().short());
+    fs::rename(&old, path.with_file_name(name)).unwrap();
+    let error = store.index().unwrap_err();
+    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    let said = format!("{error}: {cause}");
+    assert!(said.contains("does not begin as HDF5 of format bounds v1.8 does"), "{said}");
+}
+
+#[test]
 fn a_whole_shard_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());

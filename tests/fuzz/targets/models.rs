@@ -1,6 +1,6 @@
 //! Bundles: `bundle.json`, `model.json` and the heads, one seed for each kind of head.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use cinetag::{
     base::{DeviceChoice, Digest, Interrupt, NoProgress, Seed, TitleId},
@@ -139,8 +139,8 @@ fn bundle(config: &LearnConfig) -> Vec<u8> {
         },
         notes: Vec::new(),
         about: About::default(),
-        files: Default::default(),
-        models: Default::default(),
+        files: BTreeMap::new(),
+        models: BTreeMap::new(),
     };
     let folder = tempfile::tempdir().expect("a folder");
     let place = folder.path().join("bundle");

@@ -63,7 +63,7 @@ fn shard(says: bool) -> Vec<u8> {
     fs::read(published.path.expect("a shard")).expect("a shard")
 }
 
-/// The same in HDF5's oldest form, whose metadata has no checksums that damage would break.
+/// The same in HDF5's oldest form, whose metadata has no checksums: HDF5 must not get to see it.
 fn without_checksums(bytes: &[u8]) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
     let (from, to) = (folder.path().join("from"), folder.path().join("to"));

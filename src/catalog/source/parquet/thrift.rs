@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn depth_and_length_cost_nothing() {
-        let deep = [0x1c_u8; 1 << 20];
+        let deep = vec![0x1c_u8; 1 << 20];
         assert!(Thrift { rest: &deep }.fields(|_, _, _| Ok(())).is_err());
         let long = [0x18, 0xff, 0xff, 0xff, 0xff, 0x7f, b'a'];
         assert!(Thrift { rest: &long }.fields(|_, _, _| Ok(())).is_err());
