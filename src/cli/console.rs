@@ -13,7 +13,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use serde_json::{Map, json};
+use serde_json::json;
 use tracing_subscriber::{
     EnvFilter,
     fmt::{MakeWriter, format::FmtSpan},
@@ -208,7 +208,7 @@ impl Console {
                 ("total", json!(work.total)),
             ];
             let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
-            self.lines.event(Level::Info, &work.what, Map::from_iter(fields));
+            self.lines.event(Level::Info, &work.what, fields.collect());
         }
     }
 }

@@ -5,7 +5,7 @@
 
 #![allow(clippy::print_stderr)] // this is where printing is done
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use clap::ValueEnum;
 use indicatif::MultiProgress;

@@ -145,10 +145,7 @@ impl<'t> Document<'t> {
     }
 
     fn is_there(&self, path: &[&str]) -> bool {
-        let (last, above) = match path.split_last() {
-            None => return true,
-            Some(split) => split,
-        };
+        let Some((last, above)) = path.split_last() else { return true };
         let mut here = Some(self.root.get_ref());
         for part in above {
             here = here.and_then(|table| table.get(*part)?.get_ref().as_table());
@@ -215,13 +212,10 @@ fn put<'t>(table: &mut DeTable<'t>, key: &'t [String], value: Placed<'t>) -> Res
                 let near = nearest::nearest(name, items.iter().filter_map(name_of));
                 let near = near.map(str::to_owned);
                 let named = items.iter_mut().find(|item| name_of(item) == Some(name));
-                match named.map(Spanned::get_mut) {
-                    Some(DeValue::Table(table)) => put(table, rest, value),
-                    _ => {
-                        let message = format!("there is no {part} called {name:?}");
-                        Err(Misplaced { message, near })
-                    }
+                if let Some(DeValue::Table(table)) = named.map(Spanned::get_mut) {
+                    return put(table, rest, value);
                 }
+                Err(Misplaced { message: format!("there is no {part} called {name:?}"), near })
             }
             _ => Err(Misplaced::new(format!("which {part}?"))),
         },

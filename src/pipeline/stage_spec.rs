@@ -92,13 +92,12 @@ impl StageSpec {
             DeValue::Table(table) => Self::one(table, stage, document),
             _ => Err(document.refuse_at(Some(stage.span()), "a stage is a table: [[stage]]", None)),
         };
-        match stages.get_ref() {
-            DeValue::Array(stages) => stages.iter().map(one).collect(),
-            _ => {
-                let hint = Some("write [[stage]], with two brackets".to_owned());
-                Err(document.refuse_at(Some(stages.span()), "`stage` is no list of stages", hint))
-            }
-        }
+        let DeValue::Array(all) = stages.get_ref() else {
+            let hint = Some("write [[stage]], with two brackets".to_owned());
+            let message = "`stage` is no list of stages";
+            return Err(document.refuse_at(Some(stages.span()), message, hint));
+        };
+        all.iter().map(one).collect()
     }
 
     fn one(

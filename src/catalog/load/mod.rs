@@ -138,7 +138,7 @@ fn read(mut loader: Loader) -> Result<(Catalog, Vec<Problem>), CatalogError> {
     let file = file::open(&spec.path).map_err(|e| unreadable(&spec.path, e))?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let head = reader.fill_buf().map_err(|e| unreadable(&spec.path, e))?;
-    let num_nul = head.iter().filter(|&&byte| byte == 0).count();
+    let num_nul = memchr::memchr_iter(0, head).count();
     let is_wide = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
     if is_wide || num_nul > head.len() / MAX_NUL {
         return Err(CatalogError::Format {
