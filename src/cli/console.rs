@@ -4,6 +4,7 @@
 
 use std::{
     borrow::Cow,
+    fmt,
     io::{self, IsTerminal, Write},
     process,
     sync::{Mutex, PoisonError},
@@ -187,7 +188,9 @@ fn harmless_line(line: &str, format: LogFormat) -> Cow<'_, str> {
         match (steers(c) && colour == 0, format) {
             (true, LogFormat::Text) => harmless.extend(c.escape_unicode()),
             // All of them are of the first plane.
-            (true, LogFormat::Json) => harmless.push_str(&format!("\\u{:04x}", c as u32)),
+            (true, LogFormat::Json) => {
+                let _ = fmt::Write::write_fmt(&mut harmless, format_args!("\\u{:04x}", c as u32));
+            }
             (false, _) => harmless.push_str(&rest[..len]),
         }
         rest = &rest[len..];

@@ -25,6 +25,7 @@ use crate::{
     },
 };
 
+#[allow(clippy::struct_excessive_bools)] // flags of a command line
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Args {
