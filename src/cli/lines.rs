@@ -144,7 +144,10 @@ pub(super) fn harmless_line(line: &str, format: LogFormat) -> Cow<'_, str> {
         match (steers(c) && colour == 0, format) {
             (true, LogFormat::Text) => harmless.extend(c.escape_unicode()),
             // All of them are of the first plane.
-            (true, LogFormat::Json) => harmless.push_str(&format!("\\u{:04x}", c as u32)),
+            (true, LogFormat::Json) => {
+                // Writing to a String cannot fail.
+                let _ = write!(harmless, "\\u{:04x}", c as u32);
+            }
             (false, _) => harmless.push_str(&rest[..len]),
         }
         rest = &rest[len..];

@@ -7,7 +7,7 @@ use std::{
 
 use cinetag::{
     base::{Digest, Hinted},
-    nn::{Device, ImageEncoder, ModelFiles, SentenceBert},
+    nn::{Device, ImageEncoder, ModelFiles, ModelSource, SentenceBert, WeightCache},
 };
 use serde_json::{Value, json};
 
@@ -74,4 +74,18 @@ fn a_tokenizer_whose_library_panics_is_no_tokenizer() {
     let files = changed(folder.path(), "text_networks/xlm-roberta", "tokenizer.json", &change);
     let Err(error) = SentenceBert::load(&files, &Device::Cpu) else { panic!("it was opened") };
     assert!(error.to_string().contains("a token of 25000 bytes"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_that_is_none_is_refused_with_its_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = WeightCache::open(Some(folder.path().join("cache"))).unwrap();
+    // A pickle without end, a zip file that is none, a file of another kind.
+    for bytes in [&b"\x80\x02((((((("[..], b"PK\x03\x04no", b"OVADno", b"no"] {
+        let path = folder.path().join("model.pth");
+        fs::write(&path, bytes).unwrap();
+        let error = cache.resolve(&ModelSource::Path(path)).unwrap_err();
+        let hint = error.hint().unwrap_or_else(|| panic!("no hint: {error}"));
+        assert!(error.to_string().contains("model.pth") && hint.contains("safetensors"), "{hint}");
+    }
 }

@@ -194,13 +194,17 @@ impl Sample {
             "json" => {
                 let mut bytes = Vec::new();
                 member.read_to_end(&mut bytes)?;
-                let object = serde_json::from_slice(&bytes).ok();
-                let object = object.filter(|object: &json::Object| object.len() <= MAX_COLUMNS);
-                if let Some(object) = object {
-                    self.columns = object;
-                } else {
-                    let name = format!("{}.json", self.key);
-                    intake.decide(format!("member {name} is no JSON object, or has over {MAX_COLUMNS} keys, and is not used"));
+                let name = format!("{}.json", self.key);
+                match serde_json::from_slice(&bytes) {
+                    Ok(Value::Object(object)) if object.len() <= MAX_COLUMNS => {
+                        self.columns = object;
+                    }
+                    Ok(Value::Object(_)) => intake.decide(format!(
+                        "member {name} has more than {MAX_COLUMNS} keys and is not used"
+                    )),
+                    _ => {
+                        intake.decide(format!("member {name} is no JSON object and is not used"));
+                    }
                 }
                 return Ok(());
             }

@@ -9,7 +9,7 @@ use std::{
     io::{Read, Seek, SeekFrom},
 };
 
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::thrift::{LIST, Malformed, STRUCT, Thrift};
 
@@ -101,7 +101,7 @@ pub(super) fn check_pages(
     metadata: &ParquetMetaData,
     budget: &mut Budget,
 ) -> Result<(), String> {
-    for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+    for column in metadata.row_groups().iter().flat_map(RowGroupMetaData::columns) {
         let begin = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
         let end = begin.checked_add(column.compressed_size()).filter(|end| *end >= begin);
         let outside = || "it has a column that lies outside of it".to_owned();
