@@ -6,6 +6,7 @@
 pub mod device;
 pub mod digest;
 pub mod file;
+pub mod guard;
 pub mod id;
 pub mod interrupt;
 pub mod memory;

@@ -86,7 +86,7 @@ impl<R: BufRead> DelimitedReader<R> {
             };
             if let Some(fault) = fault {
                 let malformed = Malformed {
-                    place: parser.opened,
+                    place: parser.opened_place(&held),
                     value: shown(&String::from_utf8_lossy(held[0].content())),
                     message: format!("the quote opened here {fault}; the row is left out"),
                     hint: "double each quote inside a quoted cell (`\"\"`), close the cell with \
@@ -125,7 +125,9 @@ struct Parser {
     undecodable: Option<Place>,
     /// The first NUL byte.
     nul: Option<Place>,
-    opened: Place,
+    /// Line and byte of the quote that was opened last. Its character is asked for only where
+    /// something is wrong with it: counting to each one of a long line would take for ever.
+    opened: (u64, usize),
     cells: Vec<Option<Cell>>,
 }
 
@@ -138,9 +140,16 @@ impl Parser {
             cell: Vec::new(),
             undecodable: None,
             nul: None,
-            opened: Place { line: 0, column: 0 },
+            opened: (0, 0),
             cells: Vec::new(),
         }
+    }
+
+    /// Where the quote stands that was opened last, in one of these lines.
+    fn opened_place(&self, lines: &[Line]) -> Place {
+        let (number, byte_idx) = self.opened;
+        let line = lines.iter().find(|line| line.number == number);
+        Place { line: number, column: line.map_or(1, |line| line.column_of(byte_idx)) }
     }
 
     fn feed(&mut self, line: &Line) -> Fed {
@@ -161,7 +170,7 @@ impl Parser {
                     self.end_cell();
                 }
                 State::Start if byte == b'"' && self.quoting => {
-                    self.opened = Place { line: line.number, column: line.column_of(byte_idx) };
+                    self.opened = (line.number, byte_idx);
                     self.state = State::Quoted;
                 }
                 State::Start | State::Plain => {

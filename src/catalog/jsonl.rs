@@ -17,6 +17,9 @@ use super::{
     row::{Cell, Content, Malformed, Row, shared},
 };
 
+/// Different keys of a file; they are looked for one after another.
+const MAX_KEYS: usize = 2000;
+
 /// Reads rows.
 pub(super) struct JsonlReader<R> {
     lines: Lines<R>,
@@ -88,6 +91,9 @@ impl<'de> Visitor<'de> for Object<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut values: Self::Value = Vec::with_capacity(self.0.len());
         while let Some(key) = map.next_key_seed(Key(self.0))? {
+            if self.0.len() > MAX_KEYS {
+                return Err(de::Error::custom(format_args!("more than {MAX_KEYS} different keys")));
+            }
             let value = map.next_value()?;
             match values.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &key)) {
                 Some((_, before)) => *before = value,
@@ -181,6 +187,19 @@ mod tests {
         assert_eq!(row.get("y"), None);
         assert_eq!(reader.keys.len(), 5);
         assert!(reader.next_row().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_row_with_keys_without_end_is_left_out() {
+        let object = |num: usize| {
+            let keys: Vec<String> = (0..num).map(|n| format!("\"{n}\": 1")).collect();
+            format!("{{{}}}", keys.join(","))
+        };
+        let text = format!("{}\n{}\n", object(200_000), object(MAX_KEYS));
+        let mut reader = JsonlReader::new(text.as_bytes());
+        let fault = reader.next_row().unwrap().unwrap().unwrap_err();
+        assert!(fault.message.contains("more than 2000 different keys"), "{}", fault.message);
+        assert_eq!(reader.next_row().unwrap().unwrap().unwrap().cells.len(), MAX_KEYS);
     }
 
     #[test]

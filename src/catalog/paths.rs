@@ -372,6 +372,21 @@ mod tests {
     }
 
     #[test]
+    fn linked_folders_are_followed_and_their_files_come_once() {
+        use std::os::unix::fs::symlink;
+        let (folder, other) = (library(&["b/one.mp4"]), library(&["two.mp4"]));
+        symlink(folder.path().join("b"), folder.path().join("a")).unwrap();
+        symlink(other.path(), folder.path().join("c")).unwrap();
+        symlink(folder.path(), folder.path().join("b/round")).unwrap();
+        symlink("nowhere", folder.path().join("gone")).unwrap();
+        let (catalog, problems) = from_paths(&[folder.path().to_owned()]).unwrap();
+        assert_eq!(ids(&catalog), ["one", "two"]);
+        assert!(catalog.titles[0].trailers[0].ends_with("b/one.mp4"));
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert!(problem.file.ends_with("gone"));
+    }
+
+    #[test]
     fn a_named_file_is_taken_whatever_its_ending() {
         let folder = library(&["clip.bin", "plot.txt", "face.webp", "movies.csv", "empty/x.pdf"]);
         let path = |name: &str| folder.path().join(name);

@@ -3,6 +3,7 @@
 use std::{cell::RefCell, path::Path, sync::Arc};
 
 use super::{lines::Place, spec::Column};
+use crate::base::words::fused;
 
 /// What stands in a cell; never blank.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,14 @@ impl Cell {
             return None;
         }
         Some(Self { content: Content::Text(text.to_owned()), undecodable })
+    }
+
+    /// The text that the program's own CSV made harmless.
+    pub(super) fn fused(self) -> Self {
+        match self.content {
+            Content::Text(text) => Self { content: Content::Text(fused(&text).to_owned()), ..self },
+            Content::List(_) => self,
+        }
     }
 
     /// As one text; several values are joined by `|`.

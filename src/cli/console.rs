@@ -21,7 +21,7 @@ use tracing_subscriber::{
 
 use super::{
     Failure,
-    lines::{Level, Lines, LogFormat, visible},
+    lines::{Level, Lines, LogFormat, harmless_line, visible},
 };
 use crate::{
     base::{Interrupt, Progress},
@@ -87,7 +87,7 @@ impl Console {
                 0 | 1 => FmtSpan::NONE,
                 _ => FmtSpan::CLOSE,
             })
-            .with_writer(AboveBars(bars.clone()))
+            .with_writer(AboveBars { bars: bars.clone(), format: args.log_format })
             .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
         // An error here means that a test harness has set its own up already.
         let _ = match args.log_format {
@@ -266,19 +266,23 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// Log lines go above the bars.
-struct AboveBars(MultiProgress);
+struct AboveBars {
+    bars: MultiProgress,
+    format: LogFormat,
+}
 
 impl<'a> MakeWriter<'a> for AboveBars {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line { bars: &self.0, text: Vec::new() }
+        Line { bars: &self.bars, format: self.format, text: Vec::new() }
     }
 }
 
 /// One log line, written when it is whole.
 struct Line<'a> {
     bars: &'a MultiProgress,
+    format: LogFormat,
     text: Vec<u8>,
 }
 
@@ -296,6 +300,8 @@ impl Write for Line<'_> {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         // A log line that cannot be written is no reason to stop.
-        let _ = self.bars.suspend(|| io::stderr().lock().write_all(&self.text));
+        let text = String::from_utf8_lossy(&self.text);
+        let text = harmless_line(&text, self.format);
+        let _ = self.bars.suspend(|| io::stderr().lock().write_all(text.as_bytes()));
     }
 }

@@ -117,20 +117,7 @@ pub(super) fn json_line(level: Level, message: &str, more: Map<String, Value>) -
         "fields": fields,
         "target": "cinetag",
     });
-    // What steers a terminal is written as JSON may write it: the text stays the same.
-    let mut text = String::new();
-    for c in line.to_string().chars() {
-        if steers(c) {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "\\u{unit:04x}");
-            }
-        } else {
-            text.push(c);
-        }
-    }
-    text
+    harmless_line(&line.to_string(), LogFormat::Json).into_owned()
 }
 
 /// Words as a terminal may be given them: characters that steer it or turn the direction of
@@ -143,8 +130,45 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
     text.chars().map(spelt).collect::<String>().into()
 }
 
+/// A log line as [`visible`] words, but for the colours that it is written in; what a field quotes of
+/// other people has its escapes spelt out by then. In JSON what is spelt out is a JSON escape.
+pub(super) fn harmless_line(line: &str, format: LogFormat) -> Cow<'_, str> {
+    if !line.contains(steers) {
+        return line.into();
+    }
+    let mut harmless = String::with_capacity(line.len() + 16);
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        let colour = if format == LogFormat::Text { colour_in_front(rest) } else { 0 };
+        let len = if colour > 0 { colour } else { c.len_utf8() };
+        match (steers(c) && colour == 0, format) {
+            (true, LogFormat::Text) => harmless.extend(c.escape_unicode()),
+            // All of them are of the first plane.
+            (true, LogFormat::Json) => {
+                // Writing to a String cannot fail.
+                let _ = write!(harmless, "\\u{:04x}", c as u32);
+            }
+            (false, _) => harmless.push_str(&rest[..len]),
+        }
+        rest = &rest[len..];
+    }
+    harmless.into()
+}
+
+/// Bytes of the sequence in front that sets a colour and does nothing else; 0 where there is none.
+fn colour_in_front(text: &str) -> usize {
+    let Some(numbers) = text.strip_prefix("\x1b[") else { return 0 };
+    let len = numbers.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b';').count();
+    if numbers[len..].starts_with('m') { "\x1b[".len() + len + 1 } else { 0 }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
     use super::*;
 
     #[test]
@@ -163,5 +187,55 @@ mod tests {
         let read: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(read["fields"]["message"], message);
         assert_eq!((&read["fields"]["n"], &read["level"]), (&json!(3), &json!("ERROR")));
+    }
+
+    #[test]
+    fn log_lines_keep_their_colours_and_nothing_else_that_steers() {
+        let text = |line| harmless_line(line, LogFormat::Text).into_owned();
+        assert_eq!(text("\x1b[33m WARN\x1b[0m a\u{202e}b\n"), "\x1b[33m WARN\x1b[0m a\\u{202e}b\n");
+        assert_eq!(text("\x1b]0;x\x07\x1b[2J\x1b[1;1H"), "\\u{1b}]0;x\\u{7}\\u{1b}[2J\\u{1b}[1;1H");
+        let json = harmless_line("{\"a\":\"\u{202e}\u{7f}\u{9b}\"}\n", LogFormat::Json);
+        assert_eq!(json, "{\"a\":\"\\u202e\\u007f\\u009b\"}\n");
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["a"], "\u{202e}\u{7f}\u{9b}");
+    }
+
+    #[test]
+    fn what_is_logged_of_others_comes_out_harmless_in_colour_and_in_json() {
+        let name = "film\x1b[2J\u{202e}gpj.\x07";
+        for (format, ansi) in
+            [(LogFormat::Text, true), (LogFormat::Text, false), (LogFormat::Json, false)]
+        {
+            let lines: Arc<Mutex<Vec<u8>>> = Arc::default();
+            let sink = lines.clone();
+            let subscriber =
+                tracing_subscriber::fmt().with_ansi(ansi).with_writer(move || Kept(sink.clone()));
+            let log = || tracing::warn!(path = %name, words = name, "cannot read {name}");
+            match format {
+                LogFormat::Text => tracing::subscriber::with_default(subscriber.finish(), log),
+                LogFormat::Json => {
+                    tracing::subscriber::with_default(subscriber.json().finish(), log)
+                }
+            }
+            let line = String::from_utf8(lines.lock().unwrap().clone()).unwrap();
+            assert!(line.contains("film"), "{line}");
+            let harmless = harmless_line(&line, format);
+            let plain = harmless.replace("\x1b[", "");
+            assert!(!plain.contains(steers), "{harmless:?}");
+            assert!(!harmless.contains("\x1b[2J"), "{harmless:?}");
+        }
+    }
+
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 }

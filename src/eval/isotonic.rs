@@ -57,6 +57,12 @@ impl Isotonic {
         curve
     }
 
+    /// Whether each point has both coordinates.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        self.scores.len() == self.probabilities.len()
+    }
+
     fn push(&mut self, score: f64, probability: f64) {
         self.scores.push(score);
         self.probabilities.push(probability);

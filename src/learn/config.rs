@@ -14,7 +14,7 @@ use super::{
         classical::{Base, TreeSettings},
         sequence::SequenceKind,
     },
-    transform::{TfIdfSettings, Word2vecSettings},
+    transform::{TfIdfSettings, Word2vecSettings, tfidf::MAX_NGRAMS},
 };
 use crate::base::Digest;
 
@@ -325,7 +325,7 @@ impl LearnConfig {
                 hint: Some("set it to a file such as glove.6B.100d.txt".to_owned()),
             });
         }
-        count("tfidf.ngrams", self.tfidf.ngrams, 1, 5)?;
+        count("tfidf.ngrams", self.tfidf.ngrams, 1, MAX_NGRAMS)?;
         count("tfidf.min_texts", self.tfidf.min_texts, 1, 1 << 30)?;
         count("word2vec.dim", self.word2vec.dim, 1, 4096)?;
         count("word2vec.window", self.word2vec.window, 1, 100)?;

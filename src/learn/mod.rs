@@ -7,6 +7,7 @@ pub mod config;
 pub mod dataset;
 #[cfg(test)]
 mod fine_tuning;
+mod finite;
 pub mod heads;
 #[cfg(test)]
 mod laws;
@@ -44,6 +45,15 @@ pub enum LearnError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file of a model is missing or is none.
+    #[error("{path}: cannot be read as part of a model")]
+    Broken {
+        /// Which.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The tensor library or its device failed.
     #[error("the computing device failed")]
     Tensor(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -69,6 +79,11 @@ impl Hinted for LearnError {
                 Some("run with `--device cpu` to see whether it is the device".to_owned())
             }
             Self::Network(error) => error.hint(),
+            Self::Broken { .. } => Some(
+                "the file is damaged, or whoever made the bundle made it wrong: fetch or train the \
+                 bundle again"
+                    .to_owned(),
+            ),
             Self::File { .. } | Self::Interrupted(_) => None,
         }
     }

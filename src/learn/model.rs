@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use super::{
     LearnConfig, LearnError, borrowed,
     dataset::Dataset,
+    finite,
     heads::{self, FitContext, FittedHead, Prediction, TrainingLog},
     train::bagged,
 };
 use crate::{
     base::{DeviceChoice, file, publish_bytes},
     eval::{
+        Isotonic,
         calibration::sigmoid,
         thresholds::{decide, decide_at_least_one},
     },
@@ -356,18 +358,19 @@ impl TrainedModel {
     /// The files cannot be read or do not fit together; an unknown head; a device error.
     pub fn load(folder: &Path, device: DeviceChoice) -> Result<Self, LearnError> {
         let path = folder.join(MODEL_FILE);
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| LearnError::File {
+        let broken = |source: Box<dyn std::error::Error + Send + Sync>| LearnError::Broken {
             path: path.clone(),
-            action: "read",
             source,
         };
-        let json = file::read(&path).map_err(|e| failed(e.into()))?;
-        let spec: ModelSpec = serde_json::from_slice(&json).map_err(|e| failed(e.into()))?;
+        let json = file::read(&path).map_err(|e| broken(e.into()))?;
+        let spec: ModelSpec = serde_json::from_slice(&json).map_err(|e| broken(e.into()))?;
+        finite::check(&spec).map_err(|e| broken(e.into()))?;
         let genres = spec.genres.len();
         let fits = |d: &Decisions| {
             d.platt.len() == genres
                 && d.thresholds.len() == genres
                 && (d.isotonic.is_empty() || d.isotonic.len() == genres)
+                && d.isotonic.iter().all(Isotonic::fits)
                 && d.at_precision.iter().all(|at| at.thresholds.len() == genres)
         };
         if spec.unimodal.len() != spec.modalities.len()
@@ -379,12 +382,22 @@ impl TrainedModel {
                 borrowed.calibration.len() != genres || borrowed.votes.len() != genres
             })
         {
-            return Err(failed("its parts do not fit together".into()));
+            return Err(broken(heads::DO_NOT_FIT.into()));
         }
         let kind = heads::find(&spec.head)?;
-        let members = (0..spec.num_members)
-            .map(|idx| (kind.load)(&member_folder(folder, idx), device))
-            .collect::<Result<_, _>>()?;
+        let own: Vec<&String> =
+            spec.own_modalities().into_iter().map(|m| &spec.modalities[m]).collect();
+        let mut members = Vec::new();
+        for idx in 0..spec.num_members {
+            let member_folder = member_folder(folder, idx);
+            let member = (kind.load)(&member_folder, device)?;
+            if member.num_genres() != genres || !member.modalities().iter().eq(own.iter().copied())
+            {
+                let source = "it is of other genres or modalities than the model".into();
+                return Err(LearnError::Broken { path: member_folder, source });
+            }
+            members.push(member);
+        }
         Ok(Self { spec, members })
     }
 }

@@ -19,6 +19,8 @@ mod error;
 mod every_frame;
 mod film;
 mod frame_decoder;
+#[doc(hidden)]
+pub mod fuzzing;
 mod geometry;
 mod handover;
 mod hardware;

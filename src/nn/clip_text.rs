@@ -86,8 +86,8 @@ impl ClipText {
             );
             return Err(refuse(config, message));
         }
-        let bytes = file::read(tokenizer).map_err(|e| refuse(tokenizer, e))?;
-        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| refuse(tokenizer, e))?;
+        let mut tokenizer =
+            crate::nn::tokenizer_file::read(tokenizer).map_err(|e| refuse(tokenizer, e))?;
         tokenizer.with_truncation(None).map_err(|e| refuse(&files.weights, e))?;
         tokenizer.with_padding(None);
         Self::build(&parsed, tokenizer, &files.weights)

@@ -19,6 +19,7 @@ mod precision;
 pub mod sentence_bert;
 mod state_dict;
 pub mod tensor_file;
+mod tokenizer_file;
 pub mod transnet_v2;
 pub mod unit_length;
 pub mod weights;

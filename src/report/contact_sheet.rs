@@ -224,6 +224,27 @@ mod tests {
     }
 
     #[test]
+    fn a_page_loads_pictures_beside_it_and_nothing_else() {
+        let mut hostile = title("x\"><img src=https://example.org/a.gif>");
+        hostile.poster = Some("\"><script src=//example.org/a.js></script>".to_owned());
+        let (folder, _) = pages(vec![hostile, title("y")]);
+        let html = fs::read_to_string(folder.path().join("index.html")).unwrap();
+        let html = html.replace("&#x2f;", "/");
+        let policy =
+            "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src 'self' file:\"";
+        assert_eq!(html.matches("Content-Security-Policy").count(), 1);
+        let (before, after) = html.split_once(policy).expect("the policy");
+        assert!(
+            !before.contains("<style") && !before.contains("src="),
+            "it stands before all else"
+        );
+        for loads in ["<script", "<link", "<iframe", "@import", "url(", "<img src=https", "=\"//"] {
+            assert!(!after.contains(loads), "{loads}");
+        }
+        assert!(after.contains("<img src=\"pictures/a.jpg\""));
+    }
+
+    #[test]
     fn a_page_says_what_spoke_and_escapes_what_others_wrote() {
         let (folder, num_pages) = pages(vec![title("<b>Heat</b>"), SheetTitle::default()]);
         assert_eq!(num_pages, 1);

@@ -6,7 +6,7 @@
 //! source: `feature_store/README.md`, which is the specification; reference: h5py 3
 //! (`tests/format/`).
 
-use std::{ops::Range, path::Path};
+use std::{io::Read, ops::Range, path::Path};
 
 use half::f16;
 use hdf5::{
@@ -228,6 +228,23 @@ fn unlocked(access: &mut FileAccessBuilder) -> &mut FileAccessBuilder {
     access.file_locking(false)
 }
 
+/// The format's first bytes: HDF5's magic number, and the second version of what follows it, in which
+/// all metadata have checksums. HDF5 would read older ones too, and look for both anywhere in a file.
+const SUPERBLOCK: &[u8; 9] = b"\x89HDF\r\n\x1a\n\x02";
+
+/// Whether a file begins as shards do: HDF5 does not get to see one whose metadata nothing protects
+/// from damage.
+fn check_superblock(file: std::fs::File) -> Result<(), Damage> {
+    let mut bytes = Vec::new();
+    file.take(SUPERBLOCK.len() as u64).read_to_end(&mut bytes)?;
+    match bytes.len() {
+        // A better word than HDF5's own for the most ordinary case.
+        0 => Err(Damage::content("it is empty")),
+        _ if bytes == SUPERBLOCK => Ok(()),
+        _ => Err(Damage::content("it does not begin as HDF5 of format bounds v1.8 does")),
+    }
+}
+
 /// All that a shard holds is in its file as it stands there: no links elsewhere, no values of
 /// other files, nothing compressed, no more values than the file has bytes.
 fn check_layout(file: &hdf5::File, file_bytes: u64) -> Result<(), Damage> {
@@ -273,10 +290,7 @@ pub(super) struct Shard {
 impl Shard {
     /// Opens a shard of this encoder and compares the shapes in it with each other.
     pub(super) fn open(path: &Path, identity: &EncoderIdentity) -> Result<Self, Damage> {
-        // A better word than HDF5's own for the two most ordinary cases.
-        if file::open(path)?.metadata()?.len() == 0 {
-            return Err(Damage::content("it is empty"));
-        }
+        check_superblock(file::open(path)?)?;
         let file = hdf5::File::with_options().with_fapl(unlocked).open(path)?;
         check_layout(&file, std::fs::metadata(path)?.len())?;
         let expect_text = |name: &str, expected: &str| match text(&file, name)? {

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ const FORMAT: u32 = 1;
 const CONFIG: &str = "bundle.json";
 const MODEL: &str = "model";
 const CARD: &str = "README.md";
+/// The mend of what no bundle of `cinetag train` does.
+const STRANGER: &str = "use bundles of people whom you trust; one's own is trained again with \
+                        `cinetag train PIPELINE`";
 
 /// `bundle.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -269,8 +272,15 @@ impl Bundle {
         let config: BundleConfig = serde_json::from_slice(&text)
             .map_err(|e| refuse(format!("{CONFIG}: {e}"), "fetch or train the bundle again"))?;
         let model_folder = folder.join(MODEL);
+        check_confined(folder, &model_folder)?;
         for (name, digest) in &config.files {
             let path = model_folder.join(name);
+            if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
+                return Err(refuse(
+                    format!("{CONFIG} names {name:?} among its files, which lies outside of it"),
+                    STRANGER,
+                ));
+            }
             if Digest::of_file(&path).map_err(TagError::file(path))? != *digest {
                 return Err(refuse(
                     format!("{MODEL}/{name} is not what was published"),
@@ -390,11 +400,7 @@ fn check_model(
     let refuse = |message: String| TagError::Bundle {
         path: folder.to_owned(),
         message: format!("its setting `{setting}` names {}, {message}", path.display()),
-        hint: Some(
-            "use bundles of people whom you trust; one's own is trained again with \
-             `cinetag train PIPELINE`"
-                .to_owned(),
-        ),
+        hint: Some(STRANGER.to_owned()),
     };
     let weights = weights_at(path);
     let is_file = fs::metadata(&weights).is_ok_and(|metadata| metadata.is_file());
@@ -412,6 +418,33 @@ fn check_model(
         found if found == *expected => Ok(()),
         found => Err(refuse(format!("which has the digest {found} and not {expected}"))),
     }
+}
+
+/// Whether nothing of a bundle's model is a link that leads out of the bundle: who made it must not
+/// be able to have any file of this machine read.
+fn check_confined(folder: &Path, model_folder: &Path) -> Result<(), TagError> {
+    let real = fs::canonicalize(folder).map_err(TagError::file(folder))?;
+    let mut rest = vec![model_folder.to_owned()];
+    while let Some(path) = rest.pop() {
+        // What is not there is missed by whoever reads it.
+        let Ok(found) = fs::symlink_metadata(&path) else { continue };
+        if found.is_symlink() {
+            let target = fs::canonicalize(&path).map_err(TagError::file(&path))?;
+            if !target.starts_with(&real) {
+                let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+                return Err(TagError::Bundle {
+                    path: folder.to_owned(),
+                    message: format!("its {name} is a link out of it"),
+                    hint: Some(STRANGER.to_owned()),
+                });
+            }
+        } else if found.is_dir() {
+            for entry in fs::read_dir(&path).map_err(TagError::file(&path))? {
+                rest.push(entry.map_err(TagError::file(&path))?.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Digests of all files below a folder, by their path in it.

@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
+mod bundles;
 mod media;
 mod mutations;
+mod networks;
 mod not_files;
 mod outputs;
 #[cfg(target_os = "linux")]
 mod sandbox;
+mod shards;
 mod store;
 mod weights_pull;

@@ -7,10 +7,12 @@ use std::{
 };
 
 use super::{
-    LibraryItem, file_name, name_and_year, stem_of,
+    LibraryItem,
+    disc::Disc,
+    file_name, name_and_year, stem_of,
     trailers::{self, Place, TrailerStems, is_named_by_folder},
     versions::Versions,
-    without_part,
+    with_name, without_part,
 };
 use crate::{
     base::file,
@@ -35,10 +37,6 @@ const EXTRAS: [&str; 11] = [
     "-other",
     "-extra",
 ];
-/// Folders that are a disc, with the sidecar in them; the folder above is the item.
-const DISCS: [(&str, &str); 2] = [("VIDEO_TS", "VIDEO_TS.nfo"), ("BDMV", "index.nfo")];
-/// The file by which a film's folder is known to be a DVD itself, and its sidecar.
-const LOOSE_DISC: (&str, &str) = ("VIDEO_TS.IFO", "VIDEO_TS.nfo");
 const SUBTITLES: [&str; 2] = ["srt", "vtt"];
 const SCREENPLAYS: [&str; 2] = ["fountain", "txt"];
 /// A folder's own pictures, the best first.
@@ -67,39 +65,6 @@ pub(super) struct Folder<'a> {
     stems: BTreeSet<String>,
     /// Which of these are one film's.
     versions: Versions,
-}
-
-/// A film as it lies on a disc.
-struct Disc {
-    /// The disc's folder, or the file by which it is known.
-    film: PathBuf,
-    /// Its sidecar, where it is there.
-    nfo: Option<PathBuf>,
-}
-
-impl Disc {
-    fn find(files: &[PathBuf], folders: &[PathBuf]) -> Option<Self> {
-        let loose = with_name(files, LOOSE_DISC.0).map(|film| {
-            let nfo = with_name(files, LOOSE_DISC.1).cloned();
-            Self { film: film.clone(), nfo }
-        });
-        loose.or_else(|| {
-            DISCS.iter().find_map(|(name, sidecar)| {
-                let film = with_name(folders, name)?.clone();
-                let nfo = Some(film.join(sidecar)).filter(|nfo| nfo.is_file());
-                Some(Self { film, nfo })
-            })
-        })
-    }
-}
-
-/// Whether a folder of this name is a disc.
-pub(super) fn is_disc(name: &str) -> bool {
-    DISCS.iter().any(|(disc, _)| disc.eq_ignore_ascii_case(name))
-}
-
-fn with_name<'a>(paths: &'a [PathBuf], name: &str) -> Option<&'a PathBuf> {
-    paths.iter().find(|path| file_name(path).eq_ignore_ascii_case(name))
 }
 
 impl<'a> Folder<'a> {

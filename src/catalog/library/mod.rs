@@ -16,6 +16,7 @@
 //! `-part2`) and its [`versions`] are one item, samples and extras are none. Hidden folders are
 //! passed over. docs/libraries.md says all of it to users.
 
+mod disc;
 mod folder;
 mod trailers;
 mod versions;
@@ -25,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::folder::{Folder, is_disc};
+use self::{disc::is_disc, folder::Folder};
 use super::{folders, trailer_names};
 
 /// A film or show of a library.
@@ -120,6 +121,10 @@ fn is_part(name: &str) -> bool {
     INSIDE.contains(&name.to_lowercase().as_str())
         || trailer_names::is_folder_of_trailers(name)
         || is_disc(name)
+}
+
+fn with_name<'a>(paths: &'a [PathBuf], name: &str) -> Option<&'a PathBuf> {
+    paths.iter().find(|path| file_name(path).eq_ignore_ascii_case(name))
 }
 
 fn file_name(path: &Path) -> String {

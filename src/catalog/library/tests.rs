@@ -254,6 +254,7 @@ fn a_discs_sidecar_is_its_films() {
         "C (2001)/VIDEO_TS.nfo",
         "C (2001)/VTS_01_1.VOB",
         "D (2002)/video_ts/video_ts.ifo",
+        "D (2002)/video_ts/video_ts.NFO",
         "E (2003)/VIDEO_TS/VIDEO_TS.nfo",
         "E (2003)/E (2003).mkv",
         "E (2003)/E (2003).nfo",
@@ -264,7 +265,7 @@ fn a_discs_sidecar_is_its_films() {
         "A 1999: VIDEO_TS VIDEO_TS.nfo poster.jpg - 0",
         "B 2000: BDMV index.nfo - - 0",
         "C 2001: VIDEO_TS.IFO VIDEO_TS.nfo - - 0",
-        "D 2002: video_ts - - - 0",
+        "D 2002: video_ts video_ts.NFO - - 0",
         "E 2003: E (2003).mkv E (2003).nfo - - 0",
         "F 2004: VIDEO_TS VIDEO_TS.nfo - - 0",
     ];

@@ -22,7 +22,7 @@ mod tests;
 mod titles;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     io::{self, BufRead, BufReader},
     path::Path,
     sync::Arc,
@@ -43,6 +43,9 @@ use super::{
     vocabularies::Crosswalk,
 };
 use crate::base::{TitleId, file, nearest::nearest};
+
+/// By these a table of tags is known that the program wrote itself.
+const OWN_COLUMNS: [&str; 4] = ["genre", "probability", "threshold", "decision"];
 
 /// Reads a catalog.
 ///
@@ -255,17 +258,19 @@ impl<'a> Loader<'a> {
             .map(|cell| cell.map_or_else(|| Arc::from(""), |cell| cell.into_text().into()))
             .collect();
         self.check_columns(&names, Some(delimiter))?;
+        let mut seen = HashSet::new();
         let used: Vec<bool> = names
             .iter()
-            .enumerate()
-            .map(|(idx, name)| {
-                let again = !name.is_empty() && names[..idx].contains(name);
+            .map(|name| {
+                let again = !name.is_empty() && !seen.insert(name);
                 if again {
                     self.problems.push(self.duplicate_column(header.line, name));
                 }
                 !again && self.uses(name)
             })
             .collect();
+        // What `cinetag tag` wrote, with an apostrophe in front of what looks like a formula.
+        let is_ours = OWN_COLUMNS.iter().all(|own| names.iter().any(|name| &**name == *own));
         while let Some(record) = reader.next_record().map_err(|e| unreadable(path, e))? {
             match record {
                 Err(malformed) => self.malformed(malformed),
@@ -274,6 +279,7 @@ impl<'a> Loader<'a> {
                     let cells = cells
                         .filter(|(_, (_, used))| **used)
                         .filter_map(|(cell, (name, _))| Some((name.clone(), cell?)))
+                        .map(|(name, cell)| (name, if is_ours { cell.fused() } else { cell }))
                         .collect();
                     self.row(Row { file: None, line: record.line, cells });
                 }

@@ -29,6 +29,7 @@ use crate::{
     },
 };
 
+#[allow(clippy::struct_excessive_bools)] // flags of a command line
 #[derive(clap::Args)]
 #[allow(clippy::struct_excessive_bools)] // they are flags
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -54,6 +55,10 @@ pub(super) struct Args {
     /// ebucore, mmif [default: by the file's name, else jsonl; sidecars: nfo]
     #[arg(long, value_parser = format)]
     format: Option<Format>,
+    /// In CSV, texts as they are: else those that begin like a formula (= + - @) get an apostrophe in
+    /// front, so that no spreadsheet computes them
+    #[arg(long)]
+    raw_csv: bool,
     /// Write sidecars beside the films: genres into the NFO files that are there
     #[arg(long, conflicts_with_all = ["sidecars", "out"])]
     in_place: bool,
@@ -173,7 +178,12 @@ impl Args {
 
     fn format_of(&self, path: &std::path::Path) -> &'static dyn TagFormat {
         let named = self.format.map(|format| format.0);
-        named.or_else(|| registry::of_path(path)).unwrap_or(registry::FORMATS[0])
+        self.as_asked(named.or_else(|| registry::of_path(path)).unwrap_or(registry::FORMATS[0]))
+    }
+
+    fn as_asked(&self, format: &'static dyn TagFormat) -> &'static dyn TagFormat {
+        let is_csv = format.name() == registry::RAW_CSV.name();
+        if self.raw_csv && is_csv { registry::RAW_CSV } else { format }
     }
 }
 
@@ -233,7 +243,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let mut table =
         claimed.out.take().map(|claim| Table::begin(claim, args, &bundle)).transpose()?;
     if table.is_none() && !args.writes_sidecars() && args.review.is_none() {
-        let format = args.format.map_or(registry::FORMATS[0], |format| format.0);
+        let format = args.as_asked(args.format.map_or(registry::FORMATS[0], |format| format.0));
         let out = Box::new(io::BufWriter::new(io::stdout()));
         table = Some(Table { file: None, sink: TableSink::new(out, format, &bundle)? });
     }

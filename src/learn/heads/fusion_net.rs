@@ -29,6 +29,11 @@ use crate::nn::{
     sentence_bert::LastLayers,
 };
 
+/// Units of a layer, genres or ids of words, at most.
+const MAX_SIZE: usize = 1 << 24;
+/// Queries of a branch, at most.
+const MAX_QUERIES: usize = 1 << 12;
+
 /// The shape of one branch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BranchShape {
@@ -189,6 +194,23 @@ impl BranchBatch {
 }
 
 impl NetShape {
+    /// Whether it is the shape of a network, and of none that is larger than any has need of: its
+    /// sizes may be multiplied with each other.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        let is_size = |size: usize| (1..=MAX_SIZE).contains(&size);
+        let branch = |branch: &BranchShape| {
+            let words = branch.sequence.as_ref();
+            is_size(branch.dim)
+                && branch.queries <= MAX_QUERIES
+                && words.is_none_or(|words| words.fits() && is_size(words.words))
+        };
+        is_size(self.hidden)
+            && is_size(self.genres)
+            && !self.branches.is_empty()
+            && self.branches.iter().all(branch)
+    }
+
     /// Names and shapes of all parameters.
     #[must_use]
     pub fn params(&self) -> BTreeMap<String, Vec<usize>> {

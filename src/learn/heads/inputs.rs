@@ -262,6 +262,27 @@ impl BranchInput {
         }
     }
 
+    /// Whether its parts belong together, as those of one that was fitted do.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        match &self.transform {
+            Transform::Rows(scaling) => scaling.fits(),
+            Transform::Words(words) => words.fits(),
+            Transform::WordVectors(words) => words.fits(),
+            Transform::Sentences(sentences) => sentences.layers.fits(),
+            Transform::Records(_) | Transform::Sequence(_) => true,
+        }
+    }
+
+    /// Whether no text gives more words in order than this; true of what reads no words in order.
+    #[must_use]
+    pub fn gives_at_most(&self, num_words: usize) -> bool {
+        match &self.transform {
+            Transform::Sequence(words) => words.gives_at_most(num_words),
+            _ => true,
+        }
+    }
+
     /// Makes a modality's table ready, if it is what this was fitted on.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ use super::{
     fusion_net::{BranchShape, Fusion, FusionNet, Init, Joining, NetShape},
     fusion_train::{Fit, batch_of},
     inputs::{PreparedInput, check_modalities},
+    saved,
     sequence::SequenceShape,
     subsets::{self, SubsetScorer},
     views::{self, View},
@@ -35,6 +36,7 @@ use crate::{
         LearnError,
         config::{LearnConfig, Pooling},
         dataset::Dataset,
+        finite,
         train::loss::{LabelStatistics, Loss},
         transform::resampling,
     },
@@ -84,6 +86,26 @@ struct Fitted {
     /// `[genres]`: log-odds of the prevalence.
     prior: Vec<f32>,
     log: TrainingLog,
+}
+
+impl Fitted {
+    /// Whether its parts belong together, as those of one that was fitted do.
+    fn fits(&self) -> bool {
+        let (views, branches) = (&self.views, &self.shape.branches);
+        let both = |(view, branch): (&View, &BranchShape)| {
+            let words = branch.sequence.as_ref().map(|sequence| sequence.words);
+            let max_words = branch.sequence.as_ref().map_or(usize::MAX, |s| s.max_words);
+            view.fits(self.modalities.len())
+                && view.input.dim() == branch.dim
+                && view.input.last_layers() == branch.last_layers.as_ref()
+                && view.input.num_word_ids() == words
+                && view.input.gives_at_most(max_words)
+        };
+        views.len() == branches.len()
+            && self.prior.len() == self.shape.genres
+            && views.iter().zip(branches).all(both)
+            && self.shape.fits()
+    }
 }
 
 /// A fitted late-fusion head.
@@ -309,6 +331,14 @@ impl FittedHead for FittedLateFusion {
         Ok(prediction)
     }
 
+    fn num_genres(&self) -> usize {
+        self.fitted.prior.len()
+    }
+
+    fn modalities(&self) -> &[String] {
+        &self.fitted.modalities
+    }
+
     fn training(&self) -> &TrainingLog {
         &self.fitted.log
     }
@@ -371,34 +401,28 @@ fn attention_of(attention: &Tensor, counts: &[usize]) -> Result<Vec<Vec<f32>>, L
 /// The files cannot be read or do not fit together.
 pub fn load(folder: &Path, device: DeviceChoice) -> Result<Box<dyn FittedHead>, LearnError> {
     let path = folder.join(HEAD_FILE);
-    let json = file::read(&path).map_err(|e| read(&path, e))?;
-    let fitted: Fitted = serde_json::from_slice(&json).map_err(|e| read(&path, e))?;
-    let (genres, branches) = (fitted.shape.genres, &fitted.shape.branches);
-    let modalities = fitted.modalities.len();
-    if fitted.views.len() != branches.len()
-        || fitted.views.iter().any(|view| view.modality >= modalities)
-        || fitted.prior.len() != genres
-        || fitted.views.iter().zip(branches).any(|(view, b)| {
-            view.input.dim() != b.dim || view.input.last_layers() != b.last_layers.as_ref()
-        })
-    {
-        return Err(read(&path, std::io::Error::other("its parts do not fit together")));
+    let json = file::read(&path).map_err(|e| broken(&path, e))?;
+    let fitted: Fitted = serde_json::from_slice(&json).map_err(|e| broken(&path, e))?;
+    finite::check(&fitted).map_err(|e| broken(&path, e))?;
+    if !fitted.fits() {
+        return Err(broken(&path, saved::DO_NOT_FIT));
     }
     let device = super::open_device(device)?;
     let path = folder.join(WEIGHTS_FILE);
-    let tensors = crate::nn::tensor_file::load(&path, &Device::Cpu)
-        .map_err(|e| read(&path, e))?
+    let bytes = file::read(&path).map_err(|e| broken(&path, e))?;
+    let tensors = crate::nn::tensor_file::of_bytes(&bytes, &Device::Cpu)
+        .map_err(|e| broken(&path, e))?
         .into_iter()
         .collect();
     let net = FusionNet::from_params(fitted.shape.clone(), tensors, &device)
-        .map_err(|e| read(&path, e))?;
+        .map_err(|e| broken(&path, e))?;
     Ok(Box::new(FittedLateFusion { fitted, net }))
+}
+
+fn broken(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> LearnError {
+    LearnError::Broken { path: PathBuf::from(path), source: source.into() }
 }
 
 fn written(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> LearnError {
     LearnError::File { path: PathBuf::from(path), action: "written", source: source.into() }
-}
-
-fn read(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> LearnError {
-    LearnError::File { path: PathBuf::from(path), action: "read", source: source.into() }
 }

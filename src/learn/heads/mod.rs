@@ -14,6 +14,8 @@ pub mod stacking;
 pub mod subsets;
 pub mod views;
 
+pub(super) use saved::DO_NOT_FIT;
+
 use self::{
     classical::{Base, Classical},
     fusion_net::Joining,
@@ -182,6 +184,10 @@ pub trait FittedHead: Send + Sync {
     /// # Errors
     /// Another set of modalities or another dim; a device error.
     fn predict(&self, data: &Dataset, rows: &[usize]) -> Result<Prediction, super::LearnError>;
+    /// Number of genres that it scores.
+    fn num_genres(&self) -> usize;
+    /// The modalities that it was fitted on, in their order.
+    fn modalities(&self) -> &[String];
     /// What happened while fitting.
     fn training(&self) -> &TrainingLog;
     /// `[genres, modalities]`: each modality's share in a genre's logit when all are present,

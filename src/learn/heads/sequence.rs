@@ -54,6 +54,15 @@ pub struct SequenceShape {
 }
 
 impl SequenceShape {
+    /// Whether it is the shape of a network.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        let sizes = [self.embedding, self.max_words, self.hidden];
+        let is_divided =
+            self.kind != SequenceKind::Transformer || self.embedding.is_multiple_of(HEADS);
+        is_divided && sizes.iter().all(|size| (1..=1 << 20).contains(size))
+    }
+
     /// Numbers that come out for each title.
     #[must_use]
     pub fn units(&self) -> usize {

@@ -282,6 +282,25 @@ impl Expert {
 }
 
 impl Fitted {
+    /// Whether its parts belong together, as those of one that was fitted do.
+    fn fits(&self) -> bool {
+        let (genres, modalities) = (self.prior.len(), self.modalities.len());
+        let expert = |expert: &Expert| {
+            expert.view.fits(modalities) && expert.model.fits(genres, expert.view.dim())
+        };
+        let fusion = |(subset, fusion): (usize, &Option<Vec<Linear>>)| {
+            let seen = |expert: &&Expert| subset >> expert.view.modality() & 1 == 1;
+            let num_seen = self.experts.iter().filter(seen).count();
+            fusion.as_ref().is_none_or(|genre| {
+                genre.len() == genres && genre.iter().all(|linear| linear.fits(num_seen))
+            })
+        };
+        let subsets = 1_usize.checked_shl(modalities as u32);
+        self.experts.iter().all(expert)
+            && subsets == Some(self.fusions.len())
+            && self.fusions.iter().enumerate().all(fusion)
+    }
+
     /// A genre's logit, seen through a subset of the modalities that is not empty.
     fn fused(&self, subset: usize, genre: usize, score: &dyn Fn(usize) -> f32) -> f32 {
         match &self.fusions[subset] {
@@ -345,6 +364,14 @@ impl FittedHead for Fitted {
         subsets::explain(&Asked { fitted: self, place_of, scores }, data, rows)
     }
 
+    fn num_genres(&self) -> usize {
+        self.prior.len()
+    }
+
+    fn modalities(&self) -> &[String] {
+        &self.modalities
+    }
+
     fn training(&self) -> &TrainingLog {
         &self.log
     }
@@ -360,7 +387,7 @@ impl FittedHead for Fitted {
 
 /// Opens what [`FittedHead::save`] wrote.
 pub const LOAD: LoadHead = |folder, _device| {
-    let fitted: Fitted = saved::read(folder)?;
+    let fitted = saved::read(folder, Fitted::fits)?;
     Ok(Box::new(fitted))
 };
 

@@ -26,6 +26,14 @@ pub struct View {
     pub input: BranchInput,
 }
 
+impl View {
+    /// Whether it is of one of so many modalities and its parts belong together.
+    #[must_use]
+    pub fn fits(&self, num_modalities: usize) -> bool {
+        self.modality < num_modalities && self.input.fits()
+    }
+}
+
 /// Fits the views of all modalities, in their order. `tfidf` may differ from the settings where a
 /// head cannot take as many terms.
 ///

@@ -60,6 +60,11 @@ impl Scaling {
         Self { mean, inv_std }
     }
 
+    /// Whether there is a mean and a deviation for each feature, and any feature.
+    pub(in crate::learn) fn fits(&self) -> bool {
+        !self.mean.is_empty() && self.mean.len() == self.inv_std.len()
+    }
+
     /// Length of a row.
     #[must_use]
     pub fn dim(&self) -> usize {

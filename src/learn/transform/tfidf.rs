@@ -13,6 +13,9 @@ use super::SparseRow;
 /// The list of Glasgow's information retrieval group, as scikit-learn has it.
 const ENGLISH_STOP_WORDS: &str = include_str!("../../../assets/stop_words/english.txt");
 
+/// Longest run of words that may be asked for.
+pub(in crate::learn) const MAX_NGRAMS: usize = 5;
+
 /// What counts as a term and how it weighs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -98,6 +101,11 @@ impl TfIdf {
             .map(|(term, with)| (term, ((1.0 + num_texts as f64) / (1.0 + with as f64)).ln() + 1.0))
             .unzip();
         Self { settings: settings.clone(), terms, idf }
+    }
+
+    /// Whether each term has its weight and terms are no longer than settings allow.
+    pub(in crate::learn) fn fits(&self) -> bool {
+        self.terms.len() == self.idf.len() && (1..=MAX_NGRAMS).contains(&self.settings.ngrams)
     }
 
     /// Number of features.

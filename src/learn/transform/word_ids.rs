@@ -36,6 +36,11 @@ impl WordIds {
         Self { max_words, words: num_with.into_keys().collect() }
     }
 
+    /// Whether no text gives more ids than this.
+    pub(in crate::learn) fn gives_at_most(&self, num_words: usize) -> bool {
+        self.max_words.max(1) <= num_words
+    }
+
     /// Number of ids.
     #[must_use]
     pub fn num_ids(&self) -> usize {

@@ -79,6 +79,12 @@ impl Vocabulary {
 }
 
 impl WordVectors {
+    /// Whether each word has its weight and its vector.
+    pub(in crate::learn) fn fits(&self) -> bool {
+        let vectors = self.words.len().checked_mul(self.dim);
+        self.idf.len() == self.words.len() && vectors == Some(self.vectors.len())
+    }
+
     /// Learns vectors on training texts.
     #[must_use]
     pub fn learned<'a>(

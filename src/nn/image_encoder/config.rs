@@ -49,7 +49,30 @@ impl Family {
             }
             None => pixels,
         };
+        let config = files.config.as_ref().unwrap_or(&files.weights);
+        family.check(&pixels).map_err(|message| refuse(config, message))?;
         Ok((family, pixels))
+    }
+
+    /// Whether a network of these sizes can look at such a picture, whoever wrote them down.
+    fn check(&self, pixels: &Pixels) -> Result<(), String> {
+        let least = match self {
+            Self::EfficientNetLite(_) => 32,
+            Self::ResNet(config) => {
+                check_stages(config.stages())?;
+                32
+            }
+            Self::ConvNext(config) => {
+                check_stages(config.stages())?;
+                config.least_side()?
+            }
+            Self::VisionTransformer(config) => config.least_side()?,
+        };
+        if pixels.side_px < least {
+            let side = pixels.side_px;
+            return Err(format!("pictures of {side} pixels are too small: {least} is the least"));
+        }
+        Ok(())
     }
 
     fn configured(
@@ -140,6 +163,18 @@ impl Family {
         let bare = |name: String| name.strip_prefix(prefix).map(str::to_owned).unwrap_or(name);
         tensors.into_iter().map(|(name, tensor)| (bare(name), tensor)).collect()
     }
+}
+
+/// Whether each stage has a width and a number of blocks, `(widths, blocks)`.
+fn check_stages((widths, blocks): (&[usize], &[usize])) -> Result<(), String> {
+    let is_size = |size: &usize| (1..=1 << 16).contains(size);
+    if !widths.is_empty()
+        && widths.len() == blocks.len()
+        && widths.iter().chain(blocks).all(is_size)
+    {
+        return Ok(());
+    }
+    Err(format!("`hidden_sizes` {widths:?} and `depths` {blocks:?} are none of a network"))
 }
 
 /// The settings of the image tower of two, or of the one that there is.

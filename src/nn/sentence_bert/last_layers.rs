@@ -68,6 +68,14 @@ impl LastLayers {
         Ok(Self { architecture: architecture.clone(), pooling, num })
     }
 
+    /// Whether these are layers that a network can have, whoever wrote them down.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        let (heads, dim) = (self.architecture.num_attention_heads, self.dim());
+        let is_divided = heads > 0 && dim > 0 && dim.is_multiple_of(heads);
+        is_divided && (1..=self.architecture.num_hidden_layers).contains(&self.num)
+    }
+
     /// Length of a token's vector and of a text's.
     #[must_use]
     pub fn dim(&self) -> usize {

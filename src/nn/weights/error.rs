@@ -140,7 +140,12 @@ impl Hinted for WeightsError {
                  another mirror if it stays so"
                     .to_owned(),
             ),
-            Self::Format { .. } | Self::Interrupted(_) => None,
+            Self::Format { .. } => Some(
+                "the file is damaged or of another tool: fetch it again, or have the tool that made \
+                 it save safetensors"
+                    .to_owned(),
+            ),
+            Self::Interrupted(_) => None,
             Self::Io { .. } => Some("CINETAG_WEIGHTS names another folder for weights".to_owned()),
             Self::NoCacheFolder => Some("set CINETAG_WEIGHTS to a folder".to_owned()),
         }

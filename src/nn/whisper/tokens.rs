@@ -8,7 +8,6 @@ use std::{collections::HashMap, path::Path};
 use tokenizers::Tokenizer;
 
 use super::config::Config;
-use crate::base::file;
 
 /// Networks with fewer tokens know English only.
 const MULTILINGUAL_VOCABULARY: usize = 51_865;
@@ -43,8 +42,7 @@ impl Tokens {
     /// # Errors
     /// The file is no tokenizer, or not Whisper's, or knows tokens that the network has not.
     pub(super) fn read(path: &Path, config: &Config, vocabulary: usize) -> Result<Self, String> {
-        let bytes = file::read(path).map_err(|e| e.to_string())?;
-        let tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| e.to_string())?;
+        let tokenizer = crate::nn::tokenizer_file::read(path)?;
         let id = |name: &str| {
             let id = tokenizer.token_to_id(name);
             let id = id.filter(|id| (*id as usize) < vocabulary);

@@ -1,10 +1,20 @@
-//! CSV (RFC 4180): one row a title and genre.
+//! CSV (RFC 4180): one row a title and genre. Texts that a spreadsheet would take for formulas are made
+//! harmless, unless they are asked for as they are.
 
 use std::io::{self, Write};
 
 use super::{TagFormat, TagWriter, Tagged, table, table::Cell};
+use crate::base::words::defused;
 
-pub(super) struct Csv;
+/// With or without what makes formulas harmless.
+pub(super) struct Csv {
+    is_raw: bool,
+}
+
+/// For people and their spreadsheets.
+pub(super) static CSV: Csv = Csv { is_raw: false };
+/// Texts as they are, for programs.
+pub(super) static RAW: Csv = Csv { is_raw: true };
 
 impl TagFormat for Csv {
     fn name(&self) -> &'static str {
@@ -28,6 +38,7 @@ impl TagFormat for Csv {
             out: csv::Writer::from_writer(out),
             modalities: modalities.to_vec(),
             has_header: false,
+            is_raw: self.is_raw,
         }))
     }
 }
@@ -36,6 +47,7 @@ struct Rows<'a> {
     out: csv::Writer<Box<dyn Write + 'a>>,
     modalities: Vec<String>,
     has_header: bool,
+    is_raw: bool,
 }
 
 impl Rows<'_> {
@@ -52,7 +64,7 @@ impl TagWriter for Rows<'_> {
     fn write(&mut self, tagged: Tagged<'_>) -> io::Result<()> {
         self.header()?;
         for row in table::rows(tagged, &self.modalities) {
-            self.out.write_record(row.iter().map(text))?;
+            self.out.write_record(row.iter().map(|cell| text(cell, self.is_raw)))?;
         }
         Ok(())
     }
@@ -63,9 +75,10 @@ impl TagWriter for Rows<'_> {
     }
 }
 
-fn text(cell: &Cell) -> String {
+fn text(cell: &Cell, is_raw: bool) -> String {
     match cell {
-        Cell::Text(text) => text.clone(),
+        Cell::Text(text) if is_raw => text.clone(),
+        Cell::Text(text) => defused(text).into_owned(),
         Cell::Single(number) => number.to_string(),
         Cell::Double(number) => number.to_string(),
         Cell::Yes(yes) => yes.to_string(),

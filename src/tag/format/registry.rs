@@ -3,16 +3,19 @@
 use std::path::Path;
 
 use super::{
-    TagFormat, csv::Csv, ebucore::EbuCore, json_ld::JsonLd, jsonl::Jsonl, mmif::Mmif, nfo::Nfo,
+    TagFormat, csv, ebucore::EbuCore, json_ld::JsonLd, jsonl::Jsonl, mmif::Mmif, nfo::Nfo,
     parquet::Parquet, pbcore::PbCore, xlsx::Xlsx,
 };
 
 /// Every format there is; the first is the default of tables.
 pub const FORMATS: &[&dyn TagFormat] =
-    &[&Jsonl, &Csv, &Xlsx, &Parquet, &JsonLd, &PbCore, &EbuCore, &Mmif, &Nfo];
+    &[&Jsonl, &csv::CSV, &Xlsx, &Parquet, &JsonLd, &PbCore, &EbuCore, &Mmif, &Nfo];
 
 /// The format of sidecars where none is named: what media centres read.
 pub const SIDECAR: &dyn TagFormat = &Nfo;
+
+/// CSV with texts as they are, also those that a spreadsheet would take for formulas.
+pub const RAW_CSV: &dyn TagFormat = &csv::RAW;
 
 /// Finds a format by its name.
 #[must_use]

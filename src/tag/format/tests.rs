@@ -5,8 +5,11 @@ use std::{cell::RefCell, collections::HashSet, io::Write, rc::Rc};
 use quick_xml::{Reader, events::Event};
 use serde_json::Value;
 
-use super::{Tagged, registry};
-use crate::tag::testing::{tags_of, title_of};
+use super::{TagFormat, Tagged, registry};
+use crate::tag::{
+    TitleTags,
+    testing::{tags_of, title_of},
+};
 
 fn document(name: &str, genres: &[&str]) -> String {
     let (title, tags) = (title_of("film"), tags_of(genres));
@@ -338,6 +341,53 @@ fn csv_and_jsonl_hold_every_score() {
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(parsed[0]["scores"].as_array().unwrap().len(), 2);
     assert_eq!(parsed[1]["genres"], serde_json::json!([]));
+}
+
+#[test]
+fn no_spreadsheet_computes_what_stands_in_a_title() {
+    let title = title_of("film");
+    let written = |format: &dyn TagFormat| {
+        let out = Shared::default();
+        let mut writer = format.table(Box::new(out.clone()), &["eyes".to_owned()]).unwrap();
+        for name in ["=HYPERLINK(\"http://x\")", "'=1", "-1+2", "-3", "Heat"] {
+            let tags = TitleTags { title: name.to_owned(), ..tags_of(&["Drama"]) };
+            writer.write(Tagged { title: &title, tags: &tags }).unwrap();
+        }
+        writer.finish().unwrap();
+        out.0.take()
+    };
+    let cells = |bytes: Vec<u8>, column: usize| -> Vec<String> {
+        let mut rows = csv::Reader::from_reader(&bytes[..]);
+        let mut cells: Vec<String> =
+            rows.records().map(|row| row.unwrap()[column].to_owned()).collect();
+        cells.dedup();
+        cells
+    };
+    let defused = written(registry::find("csv").unwrap());
+    let expected = ["'=HYPERLINK(\"http://x\")", "''=1", "'-1+2", "-3", "Heat"];
+    assert_eq!(cells(defused.clone(), 1), expected);
+    assert_eq!(cells(defused.clone(), 7), ["-0.9"], "numbers stay numbers");
+    assert_eq!(cells(written(registry::RAW_CSV), 1)[..2], ["=HYPERLINK(\"http://x\")", "'=1"]);
+    assert_eq!(registry::RAW_CSV.name(), "csv");
+
+    // Read as a catalog, it says what it said.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tags.csv");
+    std::fs::write(&path, defused).unwrap();
+    let mut spec = crate::catalog::CatalogSpec::new(&path);
+    spec.columns.id = Some("title".to_owned());
+    let (catalog, _) = crate::catalog::load(&spec).unwrap();
+    let ids: Vec<&str> = catalog.titles.iter().map(|title| title.id.as_str()).collect();
+    assert_eq!(ids, ["=HYPERLINK(\"http://x\")", "'=1", "-1+2", "-3", "Heat"]);
+
+    // Texts of a workbook are texts, not formulas: it has none.
+    let workbook = written(registry::find("xlsx").unwrap());
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(workbook)).unwrap();
+    let mut sheet = String::new();
+    let mut member = archive.by_name("xl/worksheets/sheet1.xml").unwrap();
+    std::io::Read::read_to_string(&mut member, &mut sheet).unwrap();
+    assert!(sheet.contains("t=\"s\"") && !sheet.contains("<f>") && !sheet.contains("<f "));
+    assert!(!sheet.contains("hyperlink"));
 }
 
 #[test]

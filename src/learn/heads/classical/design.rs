@@ -24,6 +24,20 @@ pub struct Design {
 }
 
 impl Design {
+    /// Whether it is rows of this length, as one that was made from titles is.
+    pub(super) fn fits(&self, dim: usize) -> bool {
+        let is_full = self.num_rows.checked_mul(self.dense_dim) == Some(self.dense.len());
+        let ends = self.num_rows.checked_add(1) == Some(self.offsets.len())
+            && self.offsets.first() == Some(&0)
+            && self.offsets.last() == Some(&self.idxs.len())
+            && self.offsets.is_sorted();
+        self.dense_dim.checked_add(self.sparse_dim) == Some(dim)
+            && is_full
+            && ends
+            && self.values.len() == self.idxs.len()
+            && self.idxs.iter().all(|idx| (*idx as usize) < self.sparse_dim)
+    }
+
     /// Rows without a column yet.
     #[must_use]
     pub fn new(num_rows: usize) -> Self {

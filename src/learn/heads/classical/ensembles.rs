@@ -48,6 +48,11 @@ pub struct Trees {
 }
 
 impl Trees {
+    /// Whether each tree looks at rows of this length and ends in a leaf.
+    pub(super) fn fits(&self, dim: usize) -> bool {
+        self.members.iter().all(|tree| tree.fits(dim))
+    }
+
     /// Trees grown deep on bootstrap samples, with the square root of the columns tried at each
     /// split.
     #[must_use]

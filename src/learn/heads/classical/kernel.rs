@@ -59,6 +59,11 @@ pub struct KernelMachine {
 }
 
 impl KernelMachine {
+    /// Whether it looks at no more than so many training rows.
+    pub(super) fn fits(&self, num_rows: usize) -> bool {
+        self.support.iter().all(|(row, _)| (*row as usize) < num_rows)
+    }
+
     /// Kernel ridge regression on 1 where a row has the label and −1 elsewhere, of several labels
     /// of the same rows, `(labels, pos_weight)`: minimises `|f|²/2 + c/2 Σ weight · (f(x) + bias ∓
     /// 1)²`, where rows with the label weigh `pos_weight` and the others 1; the bias is the
@@ -223,6 +228,11 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
+    /// Whether it remembers so many training rows.
+    pub(super) fn fits(&self, num_rows: usize) -> bool {
+        self.labels.len() == num_rows && self.row_weights.len() == num_rows
+    }
+
     /// Remembers the training rows' labels.
     #[must_use]
     pub fn new(labels: &[bool], row_weights: &[f32], k: usize) -> Self {

@@ -24,6 +24,11 @@ pub struct Linear {
 }
 
 impl Linear {
+    /// Whether it is one of `[dim]`.
+    pub(in crate::learn::heads) fn fits(&self, dim: usize) -> bool {
+        self.weights.len() == dim
+    }
+
     /// `[dim]`
     #[must_use]
     pub fn weights(&self) -> &[f32] {

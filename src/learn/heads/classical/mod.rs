@@ -179,6 +179,18 @@ impl UnitView {
         Ok(views.into_iter().zip(factors).map(|(view, factor)| Self { view, factor }).collect())
     }
 
+    /// Whether it is of one of so many modalities and its parts belong together.
+    #[must_use]
+    pub fn fits(&self, num_modalities: usize) -> bool {
+        self.view.fits(num_modalities)
+    }
+
+    /// Length of a row.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.view.input.dim()
+    }
+
     /// Index of the modality that it looks at.
     #[must_use]
     pub fn modality(&self) -> usize {
@@ -354,6 +366,14 @@ impl FittedHead for Fitted {
         explain(self, data, rows)
     }
 
+    fn num_genres(&self) -> usize {
+        self.prior.len()
+    }
+
+    fn modalities(&self) -> &[String] {
+        &self.modalities
+    }
+
     fn training(&self) -> &TrainingLog {
         &self.log
     }
@@ -369,7 +389,13 @@ impl FittedHead for Fitted {
 
 /// Opens what [`FittedHead::save`] wrote.
 pub const LOAD: LoadHead = |folder, _device| {
-    let fitted: Fitted = saved::read(folder)?;
+    let fitted = saved::read(folder, |fitted: &Fitted| {
+        let modalities = fitted.modalities.len();
+        // Behind the views a column for each modality that says whether it is missing.
+        let dim = fitted.views.iter().map(UnitView::dim).sum::<usize>() + modalities;
+        fitted.views.iter().all(|view| view.fits(modalities))
+            && fitted.model.fits(fitted.prior.len(), dim)
+    })?;
     Ok(Box::new(fitted))
 };
 

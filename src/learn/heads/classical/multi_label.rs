@@ -143,6 +143,24 @@ impl MultiLabel {
         }
     }
 
+    /// Whether it scores so many genres of rows of this length, as one that was fitted does.
+    #[must_use]
+    pub fn fits(&self, genres: usize, dim: usize) -> bool {
+        let training = self.training.as_ref();
+        if training.is_some() != self.likeness.is_some() || training.is_some_and(|x| !x.fits(dim)) {
+            return false;
+        }
+        match &self.models {
+            Models::Relevance(models) => {
+                let rows = training.map(Design::num_rows);
+                models.len() == genres && models.iter().all(|model| model.fits(dim, rows))
+            }
+            Models::Chains(chains) => {
+                !chains.is_empty() && chains.iter().all(|chain| chain.fits(genres, dim, training))
+            }
+        }
+    }
+
     fn chain_scores(&self, chain: &Chain, x: &Design) -> Vec<f32> {
         let mut scores = vec![Vec::new(); chain.order.len()];
         let mut before: Vec<Vec<f32>> = Vec::new();
@@ -167,6 +185,22 @@ impl MultiLabel {
 }
 
 impl Chain {
+    /// Whether each genre has one link, which sees the decisions before it.
+    fn fits(&self, genres: usize, dim: usize, training: Option<&Design>) -> bool {
+        let mut order = self.order.clone();
+        order.sort_unstable();
+        let rows = training.map(Design::num_rows);
+        // Labels of training rows are needed by who compares rows with them.
+        let knows = |rows: usize| {
+            self.labels.len() == genres && self.labels.iter().all(|column| column.len() == rows)
+        };
+        let link = |(place, link): (usize, &Binary)| link.fits(dim + place, rows);
+        order.into_iter().eq(0..genres)
+            && self.links.len() == genres
+            && rows.is_none_or(knows)
+            && self.links.iter().enumerate().all(link)
+    }
+
     fn fit(
         learner: &Learner<'_>,
         x: &Design,
@@ -292,6 +326,17 @@ impl Learner<'_> {
 }
 
 impl Binary {
+    /// Whether it scores rows of this length; `num_rows`: of those that it may compare them with.
+    fn fits(&self, dim: usize, num_rows: Option<usize>) -> bool {
+        match self {
+            Self::Constant(_) => true,
+            Self::Linear(linear) => linear.fits(dim),
+            Self::Kernel(machine) => num_rows.is_some_and(|rows| machine.fits(rows)),
+            Self::Neighbours(neighbours) => num_rows.is_some_and(|rows| neighbours.fits(rows)),
+            Self::Trees(trees) => trees.fits(dim),
+        }
+    }
+
     /// `[rows]`
     fn score(&self, x: &Design, alike: &[f32]) -> Vec<f32> {
         let rows = 0..x.num_rows();

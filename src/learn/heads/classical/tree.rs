@@ -160,6 +160,20 @@ impl Sums {
 }
 
 impl Tree {
+    /// Whether it looks at rows of this length and each way through it ends in a leaf: both sides of
+    /// a split come after it.
+    pub(super) fn fits(&self, dim: usize) -> bool {
+        let num = self.nodes.len();
+        let fits = |(at, node): (usize, &Node)| match *node {
+            Node::Leaf(_) => true,
+            Node::Split { column, above, .. } => {
+                let above = above as usize;
+                (column as usize) < dim && at + 1 < above && above < num
+            }
+        };
+        num > 0 && self.nodes.iter().enumerate().all(fits)
+    }
+
     /// Grows a tree on these rows (a row that is named twice counts twice).
     #[must_use]
     pub fn grow(

@@ -52,6 +52,26 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// Widths of the stages, and their numbers of blocks.
+    pub(super) fn stages(&self) -> (&[usize], &[usize]) {
+        (&self.hidden_sizes, &self.depths)
+    }
+
+    /// The least picture that it can look at: the last stage sees a pixel.
+    ///
+    /// # Errors
+    /// Sizes that cannot be, in words.
+    pub(super) fn least_side(&self) -> std::result::Result<usize, String> {
+        let halved = self.hidden_sizes.len().saturating_sub(1);
+        let least = self.patch_size.checked_shl(halved as u32).filter(|_| halved < 16);
+        least.filter(|least| (1..=4096).contains(least)).ok_or_else(|| {
+            let (patch, stages) = (self.patch_size, self.hidden_sizes.len());
+            format!("patches of {patch} pixels and {stages} stages are none of a network")
+        })
+    }
+}
+
 /// The network's layers, the scale of a block folded in.
 pub(super) struct Weights {
     stem: ConvWeights,

@@ -79,6 +79,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Widths of the stages, and their numbers of blocks.
+    pub(super) fn stages(&self) -> (&[usize], &[usize]) {
+        (&self.hidden_sizes, &self.depths)
+    }
+
     /// The sizes of a network with torchvision's names, read off its tensors; `None` where it is
     /// none.
     pub(super) fn of_torchvision(tensors: &HashMap<String, Tensor>) -> Option<Self> {

@@ -119,6 +119,22 @@ impl Default for DinoV2 {
 }
 
 impl Config {
+    /// The least picture that it can look at, a patch.
+    ///
+    /// # Errors
+    /// Sizes that cannot be, in words.
+    pub(in super::super) fn least_side(&self) -> Result<usize, String> {
+        let Shape { dim, heads, num_layers, inside, image_size, patch_size, .. } = self.shape();
+        if heads == 0 || !dim.is_multiple_of(heads) {
+            return Err(format!("{dim} numbers cannot be divided among {heads} heads"));
+        }
+        let sizes = [dim, num_layers, inside, image_size, patch_size];
+        if sizes.iter().any(|size| !(1..=1 << 20).contains(size)) || image_size < patch_size {
+            return Err("its sizes are none of a network".to_owned());
+        }
+        Ok(patch_size)
+    }
+
     pub(super) fn shape(&self) -> Shape {
         macro_rules! shape {
             ($config:ident, $inside:expr) => {

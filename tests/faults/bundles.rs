@@ -1,0 +1,189 @@
+//! Bundles that somebody made to read files of this machine, to crash the program, or to have it
+//! compute nonsense: each is refused in words, with the mend.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use cinetag::{
+    base::{DeviceChoice, Digest, Hinted},
+    tag::Bundle,
+};
+use serde_json::{Value, json};
+
+/// A copy of the smallest bundle that the program ships.
+fn copy(folder: &Path) -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bundles/plots-open");
+    let to = folder.join("bundle");
+    let mut rest = vec![PathBuf::new()];
+    while let Some(part) = rest.pop() {
+        fs::create_dir_all(to.join(&part)).unwrap();
+        for entry in fs::read_dir(from.join(&part)).unwrap() {
+            let part = part.join(entry.unwrap().file_name());
+            if from.join(&part).is_dir() {
+                rest.push(part);
+            } else {
+                fs::copy(from.join(&part), to.join(&part)).unwrap();
+            }
+        }
+    }
+    to
+}
+
+/// Changes a JSON file of a bundle; with the digest put right, as whoever makes a bundle can.
+fn change(bundle: &Path, name: &str, change: impl FnOnce(&mut Value)) {
+    let path = bundle.join(name);
+    let mut tree: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut tree);
+    fs::write(&path, tree.to_string()).unwrap();
+    put_right(bundle, name);
+}
+
+fn put_right(bundle: &Path, name: &str) {
+    let Some(own) = name.strip_prefix("model/") else { return };
+    let digest = Digest::of_file(&bundle.join(name)).unwrap().to_string();
+    change(bundle, "bundle.json", |config| config["files"][own] = json!(digest));
+}
+
+/// What is said of a bundle, with the hint, which is never missing.
+fn refused(bundle: &Path) -> String {
+    let Err(error) = Bundle::load(bundle, DeviceChoice::Cpu) else { panic!("it was opened") };
+    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    let hint = error.hint().unwrap_or_else(|| panic!("no hint: {error}"));
+    format!("{error}: {source}; {hint}")
+}
+
+#[track_caller]
+fn assert_says(bundle: &Path, words: &[&str]) {
+    let said = refused(bundle);
+    for words in words {
+        assert!(said.contains(words), "{words:?} is not in {said:?}");
+    }
+}
+
+#[test]
+fn a_bundle_that_is_what_it_says_is_opened_also_through_links_within() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = copy(folder.path());
+    Bundle::load(&bundle, DeviceChoice::Cpu).map(|_| ()).unwrap();
+    fs::rename(bundle.join("model/member-0"), bundle.join("first")).unwrap();
+    symlink("../first", bundle.join("model/member-0")).unwrap();
+    symlink(&bundle, folder.path().join("link")).unwrap();
+    Bundle::load(&folder.path().join("link"), DeviceChoice::Cpu).map(|_| ()).unwrap();
+}
+
+#[test]
+fn names_of_files_do_not_lead_out_of_a_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = folder.path().join("outside");
+    fs::write(&outside, "mine").unwrap();
+    let digest = Digest::of_file(&outside).unwrap().to_string();
+    for name in ["/dev/zero", "../../outside", outside.to_str().unwrap(), ".."] {
+        let bundle = copy(folder.path());
+        change(&bundle, "bundle.json", |config| config["files"][name] = json!(digest));
+        assert_says(&bundle, &[name, "lies outside of it", "whom you trust"]);
+        fs::remove_dir_all(&bundle).unwrap();
+    }
+    for target in ["/dev/zero", outside.to_str().unwrap(), ".."] {
+        let bundle = copy(folder.path());
+        let file = bundle.join("model/member-1/weights.safetensors");
+        fs::remove_file(&file).unwrap();
+        symlink(folder.path().join(target), &file).unwrap();
+        assert_says(&bundle, &["weights.safetensors is a link out of it", "whom you trust"]);
+        fs::remove_dir_all(&bundle).unwrap();
+    }
+    let bundle = copy(folder.path());
+    fs::rename(bundle.join("model"), folder.path().join("elsewhere")).unwrap();
+    symlink("../elsewhere", bundle.join("model")).unwrap();
+    assert_says(&bundle, &["its model is a link out of it"]);
+}
+
+#[test]
+fn weights_that_a_bundle_names_lie_in_it_or_have_their_digest_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = copy(folder.path());
+    let outside = folder.path().join("mine.safetensors");
+    fs::write(&outside, "mine").unwrap();
+    let name = |path: &str| {
+        change(&bundle, "bundle.json", |config| {
+            config["modalities"][0]["settings"] = json!({ "model": path });
+        });
+    };
+    name(outside.to_str().unwrap());
+    assert_says(&bundle, &["setting `model` names", "of which it names no digest"]);
+    name("/dev/zero");
+    assert_says(&bundle, &["which is no file of weights"]);
+    fs::copy(&outside, bundle.join("own.safetensors")).unwrap();
+    name(bundle.join("own.safetensors").to_str().unwrap());
+    Bundle::load(&bundle, DeviceChoice::Cpu).map(|_| ()).unwrap();
+    symlink(&outside, bundle.join("link.safetensors")).unwrap();
+    name(bundle.join("link.safetensors").to_str().unwrap());
+    assert_says(&bundle, &["of which it names no digest"]);
+}
+
+#[test]
+fn genres_modalities_and_heads_are_those_of_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let try_out = |name: &str, damage: &dyn Fn(&mut Value), words: &[&str]| {
+        let bundle = copy(folder.path());
+        change(&bundle, name, damage);
+        assert_says(&bundle, words);
+        fs::remove_dir_all(&bundle).unwrap();
+    };
+    let config = "bundle.json";
+    try_out(config, &|tree| tree["genres"] = json!(["Action", "Drama"]), &["names 2 genres"]);
+    try_out(config, &|tree| tree["modalities"] = json!([]), &["names 0 modalities"]);
+    let head = "model/member-2/head.json";
+    let broken = ["head.json", "as part of a model", "do not fit together", "train the bundle"];
+    let pop = |list: &mut Value| drop(list.as_array_mut().unwrap().pop());
+    let scaling = |tree: &mut Value| tree["views"][0]["input"]["transform"]["rows"].take();
+    try_out(head, &|tree| pop(&mut tree["prior"]), &broken);
+    try_out(
+        head,
+        &|tree| {
+            let mut rows = scaling(tree);
+            pop(&mut rows["inv_std"]);
+            tree["views"][0]["input"]["transform"]["rows"] = rows;
+        },
+        &broken,
+    );
+    try_out(head, &|tree| tree["views"][0]["modality"] = json!(1), &broken);
+    try_out(head, &|tree| tree["shape"]["hidden"] = json!(u64::MAX >> 1), &broken);
+    try_out(
+        head,
+        &|tree| tree["shape"]["hidden"] = json!(31),
+        &["weights.safetensors", "expected F32"],
+    );
+    try_out(head, &|tree| tree["views"][0]["input"]["scale"] = json!(1e300), &["it holds inf"]);
+    try_out(
+        head,
+        &|tree| tree["modalities"] = json!(["poster"]),
+        &["member-2", "other genres or modalities"],
+    );
+    let model = "model/model.json";
+    try_out(
+        model,
+        &|tree| pop(&mut tree["fused"]["platt"]),
+        &["model.json", "do not fit together"],
+    );
+    try_out(model, &|tree| tree["num_members"] = json!(u64::MAX), &["member-4"]);
+    try_out(model, &|tree| tree["head"] = json!("none"), &["unknown head", "heads are"]);
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in [f32::NAN, f32::INFINITY] {
+        let bundle = copy(folder.path());
+        let name = "model/member-3/weights.safetensors";
+        let mut bytes = fs::read(bundle.join(name)).unwrap();
+        let at = bytes.len() - 8;
+        bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        fs::write(bundle.join(name), bytes).unwrap();
+        put_right(&bundle, name);
+        assert_says(&bundle, &["weights.safetensors", "numbers that are not finite", "train"]);
+        fs::remove_dir_all(&bundle).unwrap();
+    }
+}
