@@ -214,7 +214,7 @@ mod tests {
             match format {
                 LogFormat::Text => tracing::subscriber::with_default(subscriber.finish(), log),
                 LogFormat::Json => {
-                    tracing::subscriber::with_default(subscriber.json().finish(), log)
+                    tracing::subscriber::with_default(subscriber.json().finish(), log);
                 }
             }
             let line = String::from_utf8(lines.lock().unwrap().clone()).unwrap();
