@@ -19,13 +19,7 @@ pub(super) fn titles(
     trained: &[CatalogSpec],
     id_column: Option<&str>,
 ) -> Result<(Vec<Title>, Vec<Problem>), CatalogError> {
-    let (catalog, problems) = match id_column {
-        Some(name) => {
-            let columns = Columns { id: Some(name.to_owned()), ..Columns::default() };
-            catalog::load(&CatalogSpec { columns, ..CatalogSpec::new(path) }).map_err(by_flag)?
-        }
-        None => load(path, trained)?,
-    };
+    let (catalog, problems) = load(path, trained, id_column).map_err(by_flag)?;
     Ok((catalog.titles, problems))
 }
 
@@ -59,21 +53,58 @@ pub(super) fn tell(problems: &[Problem], console: &Console) -> usize {
     .sum()
 }
 
-/// The training catalog's column names where they fit, else the default ones.
+/// The training catalog's column names where they fit, else the default ones; with another column
+/// of ids where one is named.
 pub(super) fn load(
     path: &Path,
     trained: &[CatalogSpec],
+    id_column: Option<&str>,
 ) -> Result<(Catalog, Vec<Problem>), CatalogError> {
     let genres = GenreSpec::default();
+    let with_id = |spec: CatalogSpec| match id_column {
+        Some(name) => {
+            let columns = Columns { id: Some(name.to_owned()), ..spec.columns };
+            CatalogSpec { columns, ..spec }
+        }
+        None => spec,
+    };
     for trained in trained {
         let as_trained =
             CatalogSpec { path: path.to_owned(), genres: genres.clone(), ..trained.clone() };
         let named = CatalogSpec { metadata: trained.metadata.clone(), ..CatalogSpec::new(path) };
         for spec in [as_trained, named] {
-            if let Ok(loaded) = catalog::load(&spec) {
+            if let Ok(loaded) = catalog::load(&with_id(spec)) {
                 return Ok(loaded);
             }
         }
     }
-    catalog::load_numbered(&CatalogSpec::new(path))
+    catalog::load_numbered(&with_id(CatalogSpec::new(path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::base::Hinted;
+
+    #[test]
+    fn a_column_of_ids_is_named_or_rows_are_numbered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("films.csv");
+        fs::write(&path, "key,title,summary\nx,A,One.\ny,B,Two.\n").unwrap();
+        let mut trained = CatalogSpec::new("trained.csv");
+        trained.columns.plot = Some("summary".to_owned());
+        trained.columns.id = Some("imdb_id".to_owned());
+        let read = |id_column| titles(&path, std::slice::from_ref(&trained), id_column);
+        let ids = |titles: &[Title]| titles.iter().map(|t| t.id.to_string()).collect::<Vec<_>>();
+        let (found, _) = read(Some("key")).unwrap();
+        assert_eq!(ids(&found), ["x", "y"]);
+        assert_eq!(found[0].plot.as_deref(), Some("One."), "other columns are the bundle's");
+        let (found, problems) = read(None).unwrap();
+        assert_eq!(ids(&found), ["1", "2"]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let error = read(Some("kye")).unwrap_err();
+        assert!(error.hint().unwrap().contains("--id-column \"key\""), "{:?}", error.hint());
+    }
 }

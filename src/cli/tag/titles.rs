@@ -182,7 +182,7 @@ fn catalog_inside(folder: &Path, trained: &[CatalogSpec]) -> Option<PathBuf> {
     let mut fitting = entries.filter(|path| {
         path.is_file()
             && Format::of_path(path).is_some_and(|format| !matches!(format, Format::Source(_)))
-            && table::load(path, trained).is_ok_and(|(catalog, _)| {
+            && table::load(path, trained, None).is_ok_and(|(catalog, _)| {
                 let mut titles = catalog.titles.iter();
                 titles.any(|title| {
                     title.poster.iter().chain(&title.trailers).any(|file| file.is_file())
