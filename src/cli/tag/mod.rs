@@ -29,8 +29,8 @@ use crate::{
     },
 };
 
+#[allow(clippy::struct_excessive_bools)] // flags of a command line
 #[derive(clap::Args)]
-#[allow(clippy::struct_excessive_bools)] // they are flags
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Args {
     #[command(subcommand)]
