@@ -11,7 +11,7 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 
 use super::{Lock, Pipeline, PipelineError, RunOptions, lock};
-use crate::base::{Digest, OutputError, Outputs, file, output::make_folder, publish_bytes};
+use crate::base::{Digest, OutputError, Outputs, file, output::make_project_folder, publish_bytes};
 
 /// Its copy of the pipeline, with every default written out.
 const PIPELINE: &str = "pipeline.toml";
@@ -35,8 +35,8 @@ impl RunFolder {
     /// that is read; another run is at work.
     pub(super) fn open(pipeline: &Pipeline, options: &RunOptions) -> Result<Self, PipelineError> {
         let folder = &pipeline.run.folder;
-        make_folder(folder)?;
-        make_folder(&pipeline.run.store)?;
+        make_project_folder(folder)?;
+        make_project_folder(&pipeline.run.store)?;
         if !options.overwrite {
             check_is_run(folder)?;
         }

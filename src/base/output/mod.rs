@@ -233,11 +233,25 @@ fn is_empty(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Makes a folder for outputs, where it is missing. Its parents must be there; those of a relative
-/// path are made, for the working folder is.
+/// Makes a folder of a project, such as `runs/films`: where the path is relative, with its parents,
+/// for the working folder is there.
 ///
 /// # Errors
-/// A file stands there, a parent is missing, or the system's error.
+/// As [`make_folder`].
+pub fn make_project_folder(path: &Path) -> Result<(), OutputError> {
+    let is_plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    if let Some(parent) = path.parent()
+        && path.components().all(is_plain)
+    {
+        fs::create_dir_all(parent).map_err(OutputError::file(path))?;
+    }
+    make_folder(path)
+}
+
+/// Makes a folder for outputs, where it is missing. Its parent must be there.
+///
+/// # Errors
+/// Something else stands there, the parent is missing, or the system's error.
 pub fn make_folder(path: &Path) -> Result<(), OutputError> {
     if path.is_dir() {
         return Ok(());
@@ -246,9 +260,6 @@ pub fn make_folder(path: &Path) -> Result<(), OutputError> {
         return Err(OutputError::refused(path, Why::NoFolder));
     }
     let failed = OutputError::file(path);
-    if path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return fs::create_dir_all(path).map_err(failed);
-    }
     match fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(OutputError::no_folder(path, path.parent().unwrap_or(path)))

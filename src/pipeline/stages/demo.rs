@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Context, Outcome, Stage};
 use crate::{
-    base::output::make_folder,
+    base::output::make_project_folder,
     demo,
     pipeline::{Lock, PipelineError},
 };
@@ -34,7 +34,7 @@ impl Stage for Settings {
     }
 
     fn check(&self, _context: &Context<'_>, _lock: &Lock) -> Result<(), PipelineError> {
-        Ok(make_folder(&self.folder)?)
+        Ok(make_project_folder(&self.folder)?)
     }
 
     fn rewrites(&self, _context: &Context<'_>, file: &Path) -> bool {
