@@ -89,13 +89,7 @@ fn configs() -> Vec<LearnConfig> {
     for kind in
         [SequenceKind::Lstm, SequenceKind::Cnn, SequenceKind::CnnRnn, SequenceKind::Transformer]
     {
-        let sequence = SequenceSettings {
-            kind,
-            embedding: 4,
-            min_texts: 1,
-            max_words: 8,
-            ..Default::default()
-        };
+        let sequence = SequenceSettings { kind, embedding: 4, min_texts: 1, max_words: 8 };
         all.push(LearnConfig { sequence, ..config("late-fusion", vec![TextView::Sequence]) });
     }
     all.push(config("stacking", vec![TextView::Word2vec]));

@@ -57,7 +57,8 @@ pub static JOURNAL: Target = Target {
             json!({"event": "done", "path": "a/new.nfo"}),
             kept,
         ];
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let mut text = lines.map(|line| line.to_string()).join("\n");
+        text.push('\n');
         vec![files::pack(&[
             (format!("{FOLDER}/runs/{RUN}.jsonl"), text.into_bytes()),
             (format!("{FOLDER}/before/{}", digest(&old)), old.clone()),
