@@ -127,7 +127,7 @@ impl PipelineError {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Output(error) => error.is_usage(),
+            Self::Output(error) | Self::Tag(TagError::Output(error)) => error.is_usage(),
             Self::Spec { .. }
             | Self::Encode(EncodeError::Settings { .. })
             | Self::Tag(TagError::NoSuchRun { .. } | TagError::NoTable { .. }) => true,

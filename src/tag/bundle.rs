@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{OpenModalities, TagError};
 use crate::{
-    base::{DeviceChoice, Digest, file},
+    base::{DeviceChoice, Digest, OutputError, file, output::Why},
     catalog::{CatalogSpec, Vocabulary},
     encode::EncoderContext,
     learn::{
@@ -145,38 +145,26 @@ impl Bundle {
     ///
     /// # Errors
     /// Something else is there.
-    pub fn check_place(folder: &Path) -> Result<(), TagError> {
-        let refuse = |message: String| TagError::Bundle {
-            path: folder.to_owned(),
-            message,
-            hint: Some("give another folder, or move it away".to_owned()),
-        };
+    pub fn check_place(folder: &Path) -> Result<(), OutputError> {
+        let refuse = |path: &Path, why| Err(OutputError::Refused { path: path.to_owned(), why });
         match fs::symlink_metadata(folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Ok(found) if found.is_dir() => {}
-            _ => return Err(refuse("is there and is no folder; it will not be replaced".into())),
+            _ => return refuse(folder, Why::NoFolder),
         }
-        let there = files_below(folder)?;
-        if there.is_empty() {
-            return Ok(());
-        }
+        let there = files_below(folder).map_err(OutputError::file(folder))?;
         let config = file::read(folder.join(CONFIG)).ok();
         let config: Option<BundleConfig> =
             config.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let Some(config) = config else {
-            return Err(refuse("is there and is no bundle; it will not be replaced".into()));
-        };
+        let files = config.iter().flat_map(|config| config.files.keys());
         let model = folder.join(MODEL);
-        let own: Vec<PathBuf> = [folder.join(CONFIG), folder.join(CARD)]
-            .into_iter()
-            .chain(config.files.keys().map(|name| model.join(name)))
-            .collect();
+        let mut own: Vec<PathBuf> = files.map(|name| model.join(name)).collect();
+        if config.is_some() {
+            own.extend([folder.join(CONFIG), folder.join(CARD)]);
+        }
         match there.iter().find(|path| !own.contains(path)) {
             None => Ok(()),
-            Some(other) => Err(refuse(format!(
-                "{} is not of the bundle; it would be gone with the old one",
-                other.display()
-            ))),
+            Some(other) => refuse(other, Why::GoneWithFolder),
         }
     }
 
@@ -450,17 +438,17 @@ fn check_confined(folder: &Path, model_folder: &Path) -> Result<(), TagError> {
 /// Digests of all files below a folder, by their path in it.
 fn digests(folder: &Path) -> Result<BTreeMap<String, Digest>, TagError> {
     let mut files = BTreeMap::new();
-    for path in files_below(folder)? {
+    for path in files_below(folder).map_err(TagError::file(folder))? {
         let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
         files.insert(name, Digest::of_file(&path).map_err(TagError::file(path))?);
     }
     Ok(files)
 }
 
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>, TagError> {
+fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(TagError::file(folder))? {
-        let path = entry.map_err(TagError::file(folder))?.path();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
         if path.is_dir() {
             files.extend(files_below(&path)?);
         } else {
@@ -472,7 +460,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, TagError> {
 
 /// Flushes every file of a folder to the disk.
 fn sync(folder: &Path) -> Result<(), TagError> {
-    for path in files_below(folder)? {
+    for path in files_below(folder).map_err(TagError::file(folder))? {
         file::open(&path).and_then(|file| file.sync_all()).map_err(TagError::file(path))?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use crate::{
-    base::{Hinted, Interrupted},
+    base::{Hinted, Interrupted, OutputError},
     catalog::CatalogError,
     encode::EncodeError,
     extract::ExtractError,
@@ -73,6 +73,9 @@ pub enum TagError {
     /// The tags cannot be written.
     #[error("the tags cannot be written")]
     Write(#[from] io::Error),
+    /// Something is not written where it was asked for.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The catalog.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -122,6 +125,7 @@ impl Hinted for TagError {
             }
             Self::NoSuchRun { runs, .. } => Some(format!("there are {}", runs.join(", "))),
             Self::File { .. } | Self::Write(_) => None,
+            Self::Output(e) => e.hint(),
             Self::Catalog(e) => e.hint(),
             Self::Encode(e) => e.hint(),
             Self::Extract(e) => e.hint(),

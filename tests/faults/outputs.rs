@@ -413,3 +413,25 @@ fn a_pipeline_is_not_written_over_by_its_own_run() {
     let (code, said) = world.run(&["extract", "run/pipeline.toml"]);
     assert_eq!(code, DONE, "{said}");
 }
+
+#[test]
+fn a_bundle_is_replaced_only_where_nothing_else_lies_in_it() {
+    let world = World::new();
+    let notes = world.path("run/bundle/model/notes.txt");
+    write_foreign(&notes);
+    let train = |args: &[&str]| world.run(&[&["run", "p.toml", "--force", "model"], args].concat());
+    for more in [&[][..], &["--overwrite"]] {
+        let (code, said) = train(more);
+        assert!(code == REFUSED && said.contains("notes.txt: would be gone"), "{said}");
+    }
+    assert_eq!(fs::read_to_string(&notes).unwrap(), FOREIGN);
+    fs::remove_file(&notes).unwrap();
+    let (code, said) = train(&[]);
+    assert_eq!(code, DONE, "{said}");
+    // A folder of somebody's is no bundle.
+    let photos = world.path("photos/one.jpg");
+    write_foreign(&photos);
+    let (code, said) = train(&["--set", "stage.model.bundle=../photos"]);
+    assert!(code == REFUSED && said.contains("one.jpg: would be gone"), "{said}");
+    assert_eq!(fs::read_to_string(&photos).unwrap(), FOREIGN);
+}

@@ -11,7 +11,7 @@ use super::{super::Hinted, Why};
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// What stands there is not to be replaced.
-    #[error("{path}: is not written: {}", words(*why))]
+    #[error("{path}: {}", words(*why))]
     Refused {
         /// The path as it was named.
         path: PathBuf,
@@ -78,12 +78,15 @@ impl OutputError {
 
 fn words(why: Why) -> &'static str {
     match why {
-        Why::Input => "it is one of the files that are read",
-        Why::Twice => "another output has the same name",
-        Why::NotOurs => "a file is there that cinetag did not make, or that was changed since",
-        Why::Folder => "it is a folder",
-        Why::NoFolder => "it is no folder",
-        Why::NoFile => "it is no file",
+        Why::Input => "is not written: it is one of the files that are read",
+        Why::Twice => "is not written: another output has the same name",
+        Why::NotOurs => {
+            "is not written: a file is there that cinetag did not make, or that was changed since"
+        }
+        Why::Folder => "is not written: it is a folder",
+        Why::NoFolder => "is not written: it is no folder",
+        Why::GoneWithFolder => "would be gone with its folder, which is replaced as a whole",
+        Why::NoFile => "is not written: it is no file",
     }
 }
 
@@ -91,6 +94,9 @@ impl Hinted for OutputError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Refused { why: Why::NotOurs, .. } => "give another name; --overwrite replaces it",
+            Self::Refused { why: Why::GoneWithFolder, .. } => {
+                "move it away, or give another folder"
+            }
             Self::Refused { why: Why::Folder, .. } => "give the name of a file in it",
             Self::Refused { .. } => "give another name",
             Self::NoFolder { .. } => {

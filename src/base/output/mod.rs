@@ -418,6 +418,8 @@ pub enum Why {
     Folder,
     /// A folder is wanted, and something else stands there.
     NoFolder,
+    /// Its folder is replaced as a whole, and it is not of what was made there.
+    GoneWithFolder,
     /// Something stands there that is neither file, device nor pipe.
     NoFile,
 }
