@@ -1,4 +1,4 @@
-//! Watching a child by the clock, and telling what it died of.
+//! Watching a child by the clocks, and telling what it died of.
 
 use std::{
     fs,
@@ -13,8 +13,11 @@ use std::{
 
 use super::child;
 
-/// An input that takes longer hangs.
+/// An input that takes the processor for longer hangs.
 pub const MAX_TIME: Duration = Duration::from_secs(10);
+/// So does one that takes so many times that by the clock, whatever it waits for: on a busy machine a
+/// child may get a small share of the processor.
+const PATIENCE: u32 = 6;
 /// What the first input may take: the child tries all seeds before.
 const MAX_START: Duration = Duration::from_secs(120);
 
@@ -72,18 +75,23 @@ pub fn watch(
             && sender.send(u64::from_le_bytes(number)).is_ok()
         {}
     });
-    let (mut last, mut began) = (None, Instant::now());
+    let id = child.id();
+    let (mut last, mut began, mut used) = (None, Instant::now(), Duration::ZERO);
     let hung = loop {
         let allowed = if last.is_some() { max_time } else { MAX_START };
         match numbers.recv_timeout(Duration::from_millis(100)) {
             Ok(number) => {
                 // What waits in the pipe is older than what is being done.
                 last = Some(numbers.try_iter().last().unwrap_or(number));
-                began = Instant::now();
+                (began, used) = (Instant::now(), processor_time(id));
             }
             Err(RecvTimeoutError::Disconnected) => break false,
-            Err(RecvTimeoutError::Timeout) if began.elapsed() > allowed => break true,
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => {
+                let is_busy = processor_time(id).saturating_sub(used) > allowed;
+                if is_busy || began.elapsed() > PATIENCE * allowed {
+                    break true;
+                }
+            }
         }
         if until.is_some_and(|until| Instant::now() > until) {
             let _ = child.kill();
@@ -102,6 +110,16 @@ pub fn watch(
     let signature = if hung { Some("hang".to_owned()) } else { signature(status, &words) };
     let finding = signature.map(|signature| Finding { number: last, signature, words });
     End { finding, next: last.map_or(0, |last| last + 1) }
+}
+
+/// What a process has used of the processor, as `/proc` tells it; nothing where there is none.
+fn processor_time(id: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // Behind the name, which may hold anything, in parentheses; then fields 3 and on.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    // Linux counts them in hundredths of a second for whoever reads them.
+    Duration::from_millis(10 * ticks)
 }
 
 /// What a child died of; `None` where it ended well.
