@@ -36,10 +36,11 @@ impl RunFolder {
     pub(super) fn open(pipeline: &Pipeline, options: &RunOptions) -> Result<Self, PipelineError> {
         let folder = &pipeline.run.folder;
         make_project_folder(folder)?;
-        make_project_folder(&pipeline.run.store)?;
         if !options.overwrite {
             check_is_run(folder)?;
         }
+        // It may lie in the run folder.
+        make_project_folder(&pipeline.run.store)?;
         let guard = guard(folder)?;
         let mut lock = Lock::read(folder)?;
         let mut outputs = outputs(pipeline, options, &lock);

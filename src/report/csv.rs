@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{ReportError, publish};
+use crate::base::words::defused;
 
 /// A table with the name of its file.
 pub(super) struct Table {
@@ -12,13 +13,15 @@ pub(super) struct Table {
     pub(super) rows: Vec<Vec<String>>,
 }
 
-/// Writes `<name>.csv` into `folder`.
+/// Writes `<name>.csv` into `folder`; no spreadsheet computes what stands in it.
 pub(super) fn write(folder: &Path, table: &Table) -> Result<PathBuf, ReportError> {
     let name = format!("{}.csv", table.name);
     let failed = |source| ReportError::File { path: folder.join(&name), action: "written", source };
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in std::iter::once(&table.header).chain(&table.rows) {
-        writer.write_record(row).map_err(|e| failed(e.into()))?;
+        // Names of genres are other people's.
+        let cells = row.iter().map(|text| defused(text).into_owned());
+        writer.write_record(cells).map_err(|e| failed(e.into()))?;
     }
     let bytes = writer.into_inner().map_err(|e| failed(e.into_error()))?;
     publish(folder, &name, &String::from_utf8_lossy(&bytes))
@@ -32,4 +35,18 @@ pub(super) fn cell(value: impl Into<Option<f64>>) -> String {
 /// Names as a header.
 pub(super) fn header(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_spreadsheet_computes_a_genre() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = vec![vec!["=1+1".to_owned(), "-0.25".to_owned()]];
+        let table = Table { name: "genres", header: header(&["genre", "gain"]), rows };
+        let path = write(folder.path(), &table).unwrap();
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "genre,gain\n'=1+1,-0.25\n");
+    }
 }

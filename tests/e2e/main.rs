@@ -69,6 +69,8 @@ struct Demo {
 
 impl Demo {
     fn new(folder: &Path, library: &Path, titles: usize) -> Self {
+        // What a path leads through is there: cinetag makes no folders on the way.
+        fs::create_dir_all(folder).unwrap();
         let overrides = vec![
             format!("run.folder={}", folder.join("run").display()),
             format!("run.store={}", folder.join("store").display()),

@@ -169,7 +169,11 @@ fn genres_modalities_and_heads_are_those_of_the_model() {
         &["model.json", "do not fit together"],
     );
     try_out(model, &|tree| tree["num_members"] = json!(u64::MAX), &["member-4"]);
-    try_out(model, &|tree| tree["head"] = json!("none"), &["unknown head", "heads are"]);
+    try_out(
+        model,
+        &|tree| tree["head"] = json!("none"),
+        &["unknown head", "there are late-fusion"],
+    );
 }
 
 #[test]

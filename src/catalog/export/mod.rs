@@ -25,7 +25,7 @@ use super::{
     import::{Columns, record, write_parquet},
     split::stratified_group_folds,
 };
-use crate::base::{Seed, publish_bytes, publish_file};
+use crate::base::{Seed, publish_bytes, publish_file, words::defused};
 
 /// The card's name in the folder.
 pub const CARD_FILE: &str = "README.md";
@@ -51,7 +51,8 @@ pub struct Exported {
 pub const FILES: [&str; 6] =
     ["titles.jsonl", "titles.csv", "titles.parquet", SPLITS_FILE, CARD_FILE, CO_OCCURRENCE_FILE];
 
-/// Writes the data set. The catalog's own folds are kept where it has them; else labelled
+/// Writes the data set. In `titles.csv` texts that a spreadsheet would take for formulas are made
+/// harmless, unless `raw_csv`; JSON Lines and Parquet have them as they are. The catalog's own folds are kept where it has them; else labelled
 /// titles are divided into `num_folds`, stratified, groups whole.
 ///
 /// # Errors
@@ -63,6 +64,7 @@ pub fn export(
     out: &Path,
     num_folds: u32,
     seed: Seed,
+    raw_csv: bool,
 ) -> Result<Exported, CatalogError> {
     if !out.is_dir() {
         fs::create_dir(out).map_err(written(out))?;
@@ -84,7 +86,7 @@ pub fn export(
     }
     let cleaning = cleaner.finish();
     write_jsonl(&records, &out.join(format!("{TITLES}.jsonl")))?;
-    write_csv(&records, &out.join(format!("{TITLES}.csv")))?;
+    write_csv(&records, &out.join(format!("{TITLES}.csv")), raw_csv)?;
     let parquet = out.join(format!("{TITLES}.parquet"));
     write_parquet(&columns, &out.join(format!("{TITLES}.jsonl")), &parquet)?;
     write_splits(catalog, &folds, &out.join(SPLITS_FILE))?;
@@ -118,7 +120,11 @@ fn write_jsonl(records: &[Map<String, Value>], path: &Path) -> Result<(), Catalo
 }
 
 /// Lists are joined by `|`, as catalogs write them.
-fn write_csv(records: &[Map<String, Value>], path: &Path) -> Result<(), CatalogError> {
+fn write_csv(
+    records: &[Map<String, Value>],
+    path: &Path,
+    raw_csv: bool,
+) -> Result<(), CatalogError> {
     let mut columns: Vec<&String> = Vec::new();
     let mut known = BTreeSet::new();
     for name in records.iter().flat_map(Map::keys) {
@@ -134,11 +140,12 @@ fn write_csv(records: &[Map<String, Value>], path: &Path) -> Result<(), CatalogE
         }
         Some(other) => other.to_string(),
     };
+    let harmless = |text: String| if raw_csv { text } else { defused(&text).into_owned() };
     publish_file(path, |temporary| {
         let mut writer = csv::Writer::from_path(temporary)?;
         writer.write_record(&columns)?;
         for record in records {
-            writer.write_record(columns.iter().map(|name| cell(record.get(*name))))?;
+            writer.write_record(columns.iter().map(|name| harmless(cell(record.get(*name)))))?;
         }
         writer.flush()
     })
@@ -196,7 +203,7 @@ mod tests {
         let spec = CatalogSpec::new(&path);
         let (catalog, problems) = load(&spec).unwrap();
         let out = folder.path().join("out");
-        let exported = export(&spec, &catalog, problems, &out, 3, Seed(1)).unwrap();
+        let exported = export(&spec, &catalog, problems, &out, 3, Seed(1), false).unwrap();
         assert_eq!((exported.num_titles, exported.num_labelled, exported.num_folds), (24, 18, 3));
         // Comedy, Drama, War.
         assert_eq!(exported.co_occurrence, [[6, 0, 0], [0, 12, 6], [0, 6, 6]]);
@@ -259,7 +266,7 @@ mod tests {
             [2, 1, 1, 0]
         );
         assert_eq!(before[1].1.as_deref(), Some("Nobody knows."));
-        export(&spec, &catalog, problems, &path("out"), 2, Seed(1)).unwrap();
+        export(&spec, &catalog, problems, &path("out"), 2, Seed(1), false).unwrap();
         for (file, format) in [
             ("titles.jsonl", Format::Auto),
             ("titles.csv", Format::Auto),
@@ -273,5 +280,22 @@ mod tests {
         let lines: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
         assert!(lines[0]["trailer"].is_array(), "several are a list");
         assert!(lines[1]["trailer"].is_string(), "one is written as it always was");
+    }
+
+    #[test]
+    fn no_spreadsheet_computes_a_title_unless_asked_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("films.csv");
+        fs::write(&path, "id,title,genres\na,=1+1,Drama\nb,-30-,Drama\n").unwrap();
+        let spec = CatalogSpec::new(&path);
+        for (raw_csv, titles) in [(false, ["'=1+1", "'-30-"]), (true, ["=1+1", "-30-"])] {
+            let (catalog, problems) = load(&spec).unwrap();
+            let out = folder.path().join("out");
+            export(&spec, &catalog, problems, &out, 2, Seed(1), raw_csv).unwrap();
+            let csv = fs::read_to_string(out.join("titles.csv")).unwrap();
+            let lines = fs::read_to_string(out.join("titles.jsonl")).unwrap();
+            assert!(titles.iter().all(|title| csv.contains(&format!(",{title},"))), "{csv}");
+            assert!(lines.contains("\"=1+1\"") && lines.contains("\"-30-\""), "{lines}");
+        }
     }
 }

@@ -24,6 +24,10 @@ pub(in crate::cli) struct Args {
     /// Replace files in that folder that others made or changed
     #[arg(long)]
     overwrite: bool,
+    /// In titles.csv, texts as they are: else those that begin like a formula (= + - @) get an
+    /// apostrophe in front, so that no spreadsheet computes them
+    #[arg(long)]
+    raw_csv: bool,
     /// Number of folds; the catalog's own are kept where it has them
     #[arg(long, default_value_t = 5)]
     folds: u32,
@@ -41,8 +45,15 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let _claim = outputs.claim_folder(&args.out, export::FILES, &[])?;
     let (catalog, problems) = catalog::load(&spec)?;
     let rows_left_out = problems.iter().filter(|p| p.severity == Severity::Error).count();
-    let exported =
-        export::export(&spec, &catalog, problems, &args.out, args.folds, Seed(args.seed))?;
+    let exported = export::export(
+        &spec,
+        &catalog,
+        problems,
+        &args.out,
+        args.folds,
+        Seed(args.seed),
+        args.raw_csv,
+    )?;
     let plot = report::co_occurrence_svg(catalog.vocabulary.names(), &exported.co_occurrence);
     publish_bytes(&args.out.join(export::CO_OCCURRENCE_FILE), plot.as_bytes())?;
     console.data(format!(
