@@ -3,7 +3,7 @@
 //! in: paths of a command line or pipeline; out: claims, taken before anything is computed, and
 //! through them files that are whole or not there. An output is never an input, no two outputs are
 //! one file, and nothing is replaced but what this program made and nobody changed since
-//! ([`ledger`]), unless the person asks for it. Links are written through. A device or a pipe
+//! (`ledger`), unless the person asks for it. Links are written through. A device or a pipe
 //! (`/dev/stdout`, `>(gzip > tags.gz)`) is written to as it is. No folder is made on a path that
 //! does not exist, such as that of a disk that is not mounted.
 

@@ -1,7 +1,7 @@
 //! A media library as Kodi, Jellyfin, Emby and Plex keep it.
 //!
 //! in: a folder; out: its films and shows ([`LibraryItem`]), each with the files that belong to
-//! it. Folders are walked in the order of their names, linked ones, too ([`super::folders`]).
+//! it. Folders are walked in the order of their names, linked ones, too (`catalog::folders`).
 //!
 //! source: Kodi wiki, "Naming video files/Movies", "Movie artwork", "NFO files/Movies"; Jellyfin
 //! documentation, "Movies", "Local .nfo metadata"; of trailers `trailer_names`. Two forms are
@@ -13,7 +13,7 @@
 //!   `trailers/FILM.mp4`.
 //!
 //! A show (`tvshow.nfo`) is one item; its seasons are not walked. Parts of one film (`-cd1`,
-//! `-part2`) and its [`versions`] are one item, samples and extras are none. Hidden folders are
+//! `-part2`) and its `versions` are one item, samples and extras are none. Hidden folders are
 //! passed over. docs/libraries.md says all of it to users.
 
 mod disc;

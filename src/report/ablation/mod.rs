@@ -19,7 +19,7 @@ use crate::eval::{Headline, Interval, PairedDifference, significance::holm};
 pub const HTML_FILE: &str = "ablation.html";
 const MARKDOWN_FILE: &str = "ablation.md";
 const JSON_FILE: &str = "ablation.json";
-/// All files that [`write`] may write.
+/// All files that [`write()`] may write.
 pub const FILES: [&str; 8] = [
     HTML_FILE,
     MARKDOWN_FILE,
