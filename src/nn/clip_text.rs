@@ -86,10 +86,8 @@ impl ClipText {
             );
             return Err(refuse(config, message));
         }
-        let mut tokenizer =
+        let tokenizer =
             crate::nn::tokenizer_file::read(tokenizer).map_err(|e| refuse(tokenizer, e))?;
-        tokenizer.with_truncation(None).map_err(|e| refuse(&files.weights, e))?;
-        tokenizer.with_padding(None);
         Self::build(&parsed, tokenizer, &files.weights)
             .map_err(|e| refuse(&files.weights, e.to_string().lines().next().unwrap_or_default()))
     }

@@ -32,7 +32,8 @@ fn check_lengths(json: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads a tokenizer.
+/// Reads a tokenizer, which then neither cuts nor pads: whoever uses it knows how long its texts are,
+/// and a file may ask for terabytes.
 ///
 /// # Errors
 /// The file cannot be read or is no tokenizer.
@@ -40,7 +41,9 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer, String> {
     let bytes = file::read(path).map_err(|e| e.to_string())?;
     check_lengths(&bytes)?;
     let read = guarded(|| {
-        let tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| e.to_string())?;
+        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| e.to_string())?;
+        tokenizer.with_truncation(None).map_err(|e| e.to_string())?;
+        tokenizer.with_padding(None);
         // Some faults show with the first text only.
         tokenizer.encode("a", true).map_err(|e| e.to_string())?;
         Ok(tokenizer)
@@ -51,6 +54,20 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_file_says_how_long_texts_are_made() {
+        let tokenizer = r#"{"version": "1.0", "added_tokens": [], "normalizer": null,
+            "pre_tokenizer": null, "post_processor": null, "decoder": null,
+            "truncation": {"max_length": 0, "strategy": "LongestFirst", "stride": 0},
+            "padding": {"strategy": {"Fixed": 4398046511104}, "direction": "Right",
+                "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "a"},
+            "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}"#;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        std::fs::write(&path, tokenizer).unwrap();
+        assert_eq!(read(&path).unwrap().encode("a", true).unwrap().get_ids(), [0]);
+    }
 
     #[test]
     fn only_the_table_of_characters_is_long() {

@@ -345,9 +345,7 @@ impl Network {
 
 /// A tokenizer that neither cuts nor pads, and what it puts in front of a text and behind it.
 fn read_tokenizer(path: &Path) -> Result<(Tokenizer, [u32; 2]), String> {
-    let mut tokenizer = crate::nn::tokenizer_file::read(path)?;
-    tokenizer.with_truncation(None).map_err(|e| e.to_string())?;
-    tokenizer.with_padding(None);
+    let tokenizer = crate::nn::tokenizer_file::read(path)?;
     let empty = tokenizer.encode("", true).map_err(|e| e.to_string())?;
     let special: Vec<u32> = empty
         .get_ids()
