@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use super::{Console, Failure};
-use crate::nn::weights::{ModelStatus, PullOptions, WeightCache};
+use crate::{
+    base::output::make_folder,
+    nn::weights::{ModelStatus, PullOptions, WeightCache},
+};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -119,6 +122,9 @@ fn pull(args: &PullArgs, console: &Console) -> Result<u8, Failure> {
     // A name that is none is told before anything is fetched.
     for model in &models {
         cache.status(model)?;
+    }
+    if let Some(folder) = &args.cache.cache {
+        make_folder(folder)?;
     }
     for model in models {
         let pulled = cache.pull(&model, &options, console, &console.interrupt)?;

@@ -378,7 +378,7 @@ fn a_folder_of_outputs_replaces_nothing_that_is_not_its_own() {
 }
 
 #[test]
-fn two_outputs_are_two_files_and_a_device_stays_one() {
+fn two_outputs_are_two_files_a_device_stays_one_and_no_folder_is_made_on_the_way() {
     let world = World::new();
     let tag = ["tag", "films.csv", "--bundle", "run/bundle", "--store", "store"];
     let run = |more: &[&str]| world.run(&[&tag[..], more].concat());
@@ -388,6 +388,16 @@ fn two_outputs_are_two_files_and_a_device_stays_one() {
     let (code, said) = run(&["-o", "/dev/null", "--untagged", "/dev/null"]);
     assert_eq!(code, DONE, "{said}");
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    for more in [
+        &["tag", "films.csv", "--store", "disk/store"][..],
+        &["models", "pull", "all-minilm-l6-v2", "--cache", "disk/weights", "--offline"],
+        &["tag", "films.csv", "--store", "store", "--transcripts", "disk/said"],
+        &["tag", "library", "--store", "store", "--sidecars", "disk/sidecars"],
+    ] {
+        let (code, said) = world.run(more);
+        assert!(code == REFUSED && said.contains("there is no folder disk"), "{more:?}: {said}");
+        assert!(!world.path("disk").exists());
+    }
     let (code, said) = run(&["-o", "/dev/full"]);
     assert!(code == FAILED && said.contains("/dev/full"), "{said}");
 }
