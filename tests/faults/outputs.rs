@@ -389,10 +389,10 @@ fn two_outputs_are_two_files_a_device_stays_one_and_no_folder_is_made_on_the_way
     assert_eq!(code, DONE, "{said}");
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
     for more in [
-        &["tag", "films.csv", "--store", "disk/store"][..],
+        &["tag", "films.csv", "--bundle", "run/bundle", "--store", "disk/store"][..],
         &["models", "pull", "all-minilm-l6-v2", "--cache", "disk/weights", "--offline"],
-        &["tag", "films.csv", "--store", "store", "--transcripts", "disk/said"],
-        &["tag", "library", "--store", "store", "--sidecars", "disk/sidecars"],
+        &["tag", "films.csv", "--bundle", "run/bundle", "--transcripts", "disk/said"],
+        &["tag", "library", "--bundle", "run/bundle", "--sidecars", "disk/sidecars"],
     ] {
         let (code, said) = world.run(more);
         assert!(code == REFUSED && said.contains("there is no folder disk"), "{more:?}: {said}");
