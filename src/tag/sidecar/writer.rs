@@ -159,15 +159,15 @@ impl<'a> SidecarWriter<'a> {
                 return Ok(());
             }
         };
-        let is_lost = |genre: &String| !given.contains(genre) && !removed.contains(genre);
+        let is_same = current.as_deref() == Some(bytes.as_slice());
         if let Some((modality, reason)) = tagged.tags.unread()
-            && existing.given.iter().any(is_lost)
+            && !(existing.given.is_empty() || is_same)
         {
+            // They were made from more than can be seen now.
             let reason = format!("tags stay, since {modality} cannot be read now ({reason})");
             self.report.left.insert(place.target, reason);
             return Ok(());
         }
-        let is_same = current.as_deref() == Some(bytes.as_slice());
         if let (Some(tell), false) = (self.dry_run, is_same) {
             tell(difference(&place.target, current.as_deref(), &bytes));
         }
