@@ -1,29 +1,17 @@
 //! Shards that somebody made: what they hold lies in the file itself, plainly, and is no larger.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use cinetag::{
-    base::{Digest, Fingerprint, TitleId},
-    store::{EncoderIdentity, EncoderStore, FeatureRow, FeatureStore, digest_of_text},
+    base::{Digest, TitleId},
+    store::{EncoderStore, FeatureRow, digest_of_text},
 };
 use half::f16;
 use hdf5::types::FixedAscii;
-use serde_json::json;
+
+use super::store::open_of;
 
 const DIM: usize = 3;
-
-/// A store of one shard; its folder is `below`'s.
-fn store(below: &Path) -> EncoderStore {
-    let description = json!({"algorithm": 1});
-    let identity = EncoderIdentity {
-        name: "example".to_owned(),
-        fingerprint: Fingerprint::of(&description),
-        dim: DIM,
-        row_unit: "row".to_owned(),
-        description,
-    };
-    FeatureStore::open(below).encoder(&identity).unwrap()
-}
 
 fn row() -> FeatureRow {
     FeatureRow {
@@ -50,7 +38,7 @@ fn damaged(store: &EncoderStore, damage: &dyn Fn(&hdf5::File)) {
 #[track_caller]
 fn assert_refused(damage: &dyn Fn(&hdf5::File), words: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let store = store(folder.path());
+    let store = open_of(folder.path(), DIM);
     damaged(&store, damage);
     let said = |error: &dyn std::error::Error| {
         let cause = error.source().map(ToString::to_string).unwrap_or_default();
@@ -72,7 +60,7 @@ fn sign(dataset: &hdf5::Dataset) {
 #[test]
 fn a_file_without_checksums_is_not_shown_to_hdf5() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store(folder.path());
+    let store = open_of(folder.path(), DIM);
     let path = store.publish(&[row()]).unwrap().path.unwrap();
     fs::remove_file(&path).unwrap();
     let old = path.with_extension("old");
@@ -96,7 +84,7 @@ fn a_file_without_checksums_is_not_shown_to_hdf5() {
 #[test]
 fn a_whole_shard_is_read() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store(folder.path());
+    let store = open_of(folder.path(), DIM);
     damaged(&store, &|_| ());
     let rows = store.read(&[digest_of_text("film")]).unwrap();
     assert_eq!((rows.num_rows(0), rows.data.len()), (2, 2 * DIM));

@@ -32,11 +32,16 @@ const TITLES_PER_SHARD: usize = 16;
 const ROWS_PER_TITLE: usize = 400;
 
 fn open(root: &Path) -> EncoderStore {
+    open_of(root, DIM)
+}
+
+/// The part of an encoder with so many numbers a row.
+pub fn open_of(root: &Path, dim: usize) -> EncoderStore {
     let description = json!({"algorithm": 1});
     let identity = EncoderIdentity {
         name: "example".to_owned(),
         fingerprint: Fingerprint::of(&description),
-        dim: DIM,
+        dim,
         row_unit: "row".to_owned(),
         description,
     };
