@@ -39,9 +39,9 @@ VIEWS = {"tfidf": 10, "plot": 0.03, "poster": 0.001, "metadata": 0.3}  # inverse
 MODALITIES = {"plot": ["tfidf", "plot"], "poster": ["poster"], "metadata": ["metadata"]}
 
 
-def features(store, name, keys):
+def features(store, name, fingerprint, keys):
     """Mean row of each key, NaN where the store has none; [keys, dim] in single precision."""
-    [folder] = pathlib.Path(store, "v1").glob(f"{name}-*")
+    folder = pathlib.Path(store, "v1", f"{name}-{fingerprint}")
     found = {}
     for path in sorted(folder.glob("shard-*.h5"), reverse=True):
         with h5py.File(path) as shard:
@@ -91,10 +91,13 @@ class Films:
         posters = pathlib.Path(catalog).parent / "posters"
         digest = lambda data: hashlib.sha256(data).digest()
         poster = lambda title: posters / f"{title}.jpg"
-        self.plot = features(store, "plot", [digest(plot.encode()) for plot in self.plots])
+        encoders = json.loads(dict(self.evaluation["provenance"]["settings"])["encoders"])
+        texts = [digest(plot.encode()) for plot in self.plots]
+        self.plot = features(store, "plot", encoders["plot"], texts)
         self.poster = features(
             store,
             "poster",
+            encoders["poster"],
             [digest(poster(t).read_bytes()) if poster(t).exists() else b"" for t in self.ids],
         )
 

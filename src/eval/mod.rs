@@ -8,6 +8,7 @@ pub mod bootstrap;
 pub mod calibration;
 pub mod counts;
 pub mod evidence;
+pub mod expected_f1;
 pub mod headline;
 pub mod imbalance;
 pub mod isotonic;

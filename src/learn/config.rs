@@ -13,6 +13,7 @@ use super::{
     heads::{
         classical::{Base, TreeSettings},
         sequence::SequenceKind,
+        stacking::StackSettings,
     },
     transform::{TfIdfSettings, Word2vecSettings, tfidf::MAX_NGRAMS},
 };
@@ -153,13 +154,26 @@ pub enum Calibration {
     Isotonic,
 }
 
+/// Where a genre's threshold lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decide {
+    /// Where F1 is best on the out-of-fold labels, pulled toward a common threshold.
+    Threshold,
+    /// Where F1 is best as the calibrated probabilities have it: no label is looked at but for the
+    /// calibration, so a rare genre's threshold is not set by the luck of its few titles.
+    ExpectedF1,
+}
+
 /// Settings of head, training and decisions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LearnConfig {
     /// The head's name; `heads::names()` lists them.
     pub head: String,
-    /// How texts are seen.
+    /// How texts are seen; empty: as the head's own table of figures favours
+    /// ([`LearnConfig::views_of_texts`]).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub text_views: Vec<TextView>,
     /// What the words of a text weigh.
     pub tfidf: TfIdfSettings,
@@ -179,6 +193,9 @@ pub struct LearnConfig {
     pub chains: usize,
     /// What `stacking` scores each view with.
     pub base: Base,
+    /// What else `stacking` asks, and how it weighs the answers.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stack: StackSettings,
     /// Inverse strength of the penalty of linear and kernel learners, for rows that are 1 long in
     /// the root mean square.
     pub c: f64,
@@ -211,7 +228,9 @@ pub struct LearnConfig {
     /// Share of the titles that over- and undersampling add or leave out.
     pub resampled_frac: f64,
     /// Exponent of (negatives / positives) in a genre's weight on positives: 0 none, 1 balanced.
-    pub class_weight_power: f64,
+    /// Absent: 0.5 for networks; 0 for the others, whose scores it tilts and whose figures it lowers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weight_power: Option<f64>,
     /// No genre's positives weigh more than this.
     pub class_weight_cap: f64,
     /// Targets are moved this far from 0 and 1 toward the genre's prevalence.
@@ -228,10 +247,15 @@ pub struct LearnConfig {
     pub batch_titles: usize,
     /// Decay per step of the running mean of the weights, which is what is kept; 0 for none.
     pub ema: f64,
-    /// Members of the ensemble = inner folds; each stops early on its own fold.
+    /// Members of the ensemble = inner folds; each stops early on its own fold. Of a head that is
+    /// fitted once on all titles, the inner folds where none are given.
     pub members: usize,
     /// Category values and people of metadata need so many training titles.
     pub min_support: usize,
+    /// Where a genre's threshold lies. Absent: `expected-f1` for a head that is fitted once,
+    /// `threshold` for the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decide: Option<Decide>,
     /// Each genre's threshold is pulled toward the common one as if that came with so many
     /// positives.
     pub threshold_shrinkage: f64,
@@ -258,7 +282,7 @@ impl Default for LearnConfig {
     fn default() -> Self {
         Self {
             head: super::heads::late_fusion::NAME.to_owned(),
-            text_views: vec![TextView::Embedding],
+            text_views: Vec::new(),
             tfidf: TfIdfSettings::default(),
             word2vec: Word2vecSettings::default(),
             glove: None,
@@ -267,6 +291,7 @@ impl Default for LearnConfig {
             labels: LabelScheme::BinaryRelevance,
             chains: 5,
             base: Base::LogisticRegression,
+            stack: StackSettings::default(),
             c: 3.0,
             gamma: 1.0,
             neighbours: 30,
@@ -282,7 +307,7 @@ impl Default for LearnConfig {
             effective_beta: 0.999,
             resampling: Resampling::None,
             resampled_frac: 0.25,
-            class_weight_power: 0.5,
+            class_weight_power: None,
             class_weight_cap: 5.0,
             label_smoothing: 0.02,
             learning_rate: 2e-3,
@@ -293,6 +318,7 @@ impl Default for LearnConfig {
             ema: 0.0,
             members: 4,
             min_support: 2,
+            decide: None,
             threshold_shrinkage: 10.0,
             at_least_one: true,
             abstain: false,
@@ -309,16 +335,6 @@ impl LearnConfig {
     /// # Errors
     /// The first that is out of range, with what was expected; an unknown head.
     pub fn validate(&self) -> Result<(), LearnError> {
-        if self.text_views.is_empty() {
-            return Err(LearnError::Data {
-                message: "`learn.text_views` is empty".to_owned(),
-                hint: Some(
-                    "views are \"embedding\", \"tf-idf\", \"word2vec\", \"glove\", \"sequence\" and \
-                     \"fine-tuned\""
-                        .to_owned(),
-                ),
-            });
-        }
         if self.text_views.contains(&TextView::Glove) && self.glove.is_none() {
             return Err(LearnError::Data {
                 message: "`learn.text_views` has glove, but `learn.glove` names no file".to_owned(),
@@ -382,7 +398,7 @@ impl LearnConfig {
                 hint: Some("take oversampling, or a classical head or stacking".to_owned()),
             });
         }
-        real("class_weight_power", self.class_weight_power, 0.0, 1.0)?;
+        real("class_weight_power", self.class_weight_power(), 0.0, 1.0)?;
         real("class_weight_cap", self.class_weight_cap, 1.0, 1e6)?;
         real("label_smoothing", self.label_smoothing, 0.0, 0.5)?;
         real("learning_rate", self.learning_rate, 1e-8, 1.0)?;
@@ -391,6 +407,7 @@ impl LearnConfig {
         count("patience", self.patience, 1, 100_000)?;
         count("batch_titles", self.batch_titles, 1, 1 << 20)?;
         real("ema", self.ema, 0.0, 0.9999)?;
+        self.stack.validate()?;
         count("members", self.members, 2, 100)?;
         count("min_support", self.min_support, 1, 1 << 30)?;
         real("threshold_shrinkage", self.threshold_shrinkage, 0.0, f64::INFINITY)?;
@@ -401,6 +418,35 @@ impl LearnConfig {
 }
 
 impl LearnConfig {
+    /// How texts are seen: as is said, or else by the features alone in networks, which words cost
+    /// twice the time, and by features and words in all other heads.
+    #[must_use]
+    pub fn views_of_texts(&self) -> &[TextView] {
+        match self.text_views.as_slice() {
+            [] if super::heads::is_network(&self.head) => &[TextView::Embedding],
+            [] => &[TextView::Embedding, TextView::TfIdf],
+            said => said,
+        }
+    }
+
+    /// Where a genre's threshold lies.
+    #[must_use]
+    pub fn decide(&self) -> Decide {
+        let usual = if self.head == super::heads::stacking::NAME {
+            Decide::ExpectedF1
+        } else {
+            Decide::Threshold
+        };
+        self.decide.unwrap_or(usual)
+    }
+
+    /// Exponent of (negatives / positives) in a genre's weight on positives.
+    #[must_use]
+    pub fn class_weight_power(&self) -> f64 {
+        let usual = if super::heads::is_network(&self.head) { 0.5 } else { 0.0 };
+        self.class_weight_power.unwrap_or(usual)
+    }
+
     /// Digest of the file of word vectors, where one is looked at: what was fitted with another
     /// one is stale.
     ///
@@ -423,7 +469,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-fn count(name: &str, value: usize, low: usize, high: usize) -> Result<(), LearnError> {
+pub(super) fn count(name: &str, value: usize, low: usize, high: usize) -> Result<(), LearnError> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
@@ -433,7 +479,7 @@ fn count(name: &str, value: usize, low: usize, high: usize) -> Result<(), LearnE
     })
 }
 
-fn real(name: &str, value: f64, low: f64, high: f64) -> Result<(), LearnError> {
+pub(super) fn real(name: &str, value: f64, low: f64, high: f64) -> Result<(), LearnError> {
     if (low..=high).contains(&value) {
         return Ok(());
     }

@@ -58,7 +58,7 @@ fn configs() -> Vec<(String, LearnConfig)> {
     }
     let mut add = |name: &str, config: LearnConfig| configs.push((name.to_owned(), config));
     let text_views = vec![TextView::Word2vec];
-    add("word vectors", LearnConfig { text_views, ..config("stacking") });
+    add("word vectors", LearnConfig { text_views, members: 4, ..config("stacking") });
     let labels = LabelScheme::ClassifierChain;
     add("a chain", LearnConfig { labels, ..config("stacking") });
     let (labels, resampling) = (LabelScheme::ChainEnsemble, Resampling::Undersampling);

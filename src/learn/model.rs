@@ -148,7 +148,8 @@ impl TrainedModel {
     }
 
     /// Trains on the titles `train` (indices into `data.titles`). `groups` `[titles]`: titles of
-    /// one number stay together in the inner folds.
+    /// one number stay together in the inner folds. A head that is fitted once takes
+    /// `context.inner_folds`, where there are three or more.
     ///
     /// # Errors
     /// Settings out of range, data that cannot be fitted, a device error, an interrupt.
@@ -160,10 +161,10 @@ impl TrainedModel {
         context: &FitContext<'_>,
     ) -> Result<Self, LearnError> {
         config.validate()?;
-        let plans = bagged::plan(data, train, groups, config, context.seed)?;
-        let members =
-            bagged::fit_members(data, &plans.iter().collect::<Vec<_>>(), config, context)?;
-        bagged::assemble(data, &plans, members, config)
+        let plans = bagged::plan(data, train, groups, context.inner_folds, config, context.seed)?;
+        let mut heads = bagged::fit_heads(data, std::slice::from_ref(&plans), config, context)?;
+        let Some(heads) = heads.pop() else { return Err(no_members()) };
+        bagged::assemble(data, &plans, heads, config)
     }
 
     /// What it is.
@@ -199,12 +200,7 @@ impl TrainedModel {
             .iter()
             .map(|member| member.predict(&own, rows))
             .collect::<Result<_, _>>()?;
-        let Some(mean) = mean_prediction(&members) else {
-            return Err(LearnError::Data {
-                message: "the model has no members".into(),
-                hint: None,
-            });
-        };
+        let Some(mean) = mean_prediction(&members) else { return Err(no_members()) };
         let lent = borrowed::lent(&self.spec, &self.members, &own, data, rows)?;
         let Prediction { logits: raw_logits, mut contributions, mut unimodal, attention, .. } =
             borrowed::spread(mean, &self.spec, data, rows);
@@ -400,6 +396,10 @@ impl TrainedModel {
         }
         Ok(Self { spec, members })
     }
+}
+
+fn no_members() -> LearnError {
+    LearnError::Data { message: "the model has no members".into(), hint: None }
 }
 
 fn member_folder(folder: &Path, idx: usize) -> PathBuf {

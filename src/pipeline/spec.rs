@@ -12,7 +12,7 @@ use toml::{
 };
 
 use super::{
-    PipelineError, StageSpec, check,
+    PipelineError, StageKind, StageSpec, check,
     document::{self, Document},
 };
 use crate::{
@@ -129,6 +129,27 @@ impl Override {
 }
 
 impl Pipeline {
+    /// Whether the stage that `is_this` needs, by itself or through others, one that is `wanted`.
+    #[must_use]
+    pub(super) fn is_upstream(
+        &self,
+        is_this: impl Fn(&StageKind) -> bool,
+        wanted: impl Fn(&StageKind) -> bool,
+    ) -> bool {
+        let mut needed: Vec<&String> =
+            self.stages.iter().filter(|s| is_this(&s.kind)).flat_map(|s| &s.needs).collect();
+        // A stage stands behind those that it needs.
+        for stage in self.stages.iter().rev() {
+            if needed.contains(&&stage.name) {
+                if wanted(&stage.kind) {
+                    return true;
+                }
+                needed.extend(&stage.needs);
+            }
+        }
+        false
+    }
+
     /// Reads a pipeline file, applies overrides in their order, and checks every setting.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use crate::{
     learn::{
         LearnConfig, TrainedModel,
         dataset::Dataset,
+        heads::FitContext,
         study::{
             CellStore, Filling, Scored, Variant, View, run_grid,
             search::{SearchSpec, Trial, applied, best},
@@ -106,7 +107,8 @@ pub fn tune(
     };
     let outer = |learn: &LearnConfig| -> Result<Headline<f64>, PipelineError> {
         let (train, test) = (folds.rows_outside(outer_fold), folds.rows_in(outer_fold));
-        let fit = context.fit_context();
+        let others: Vec<u32> = train.iter().filter_map(|&title| folds.fold_of[title]).collect();
+        let fit = FitContext { inner_folds: &others, ..context.fit_context() };
         let model = TrainedModel::fit(&table.data, &train, &table.groups, learn, &fit)?;
         let prediction = model.predict(&table.data, &test)?;
         let shape = (test.len(), table.data.num_genres());

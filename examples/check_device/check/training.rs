@@ -8,7 +8,7 @@ use cinetag::{
     learn::{
         LearnConfig,
         dataset::{Content, Dataset, ModalityTable},
-        heads::{self, FitContext, FittedHead},
+        heads::{self, FitContext, FittedHead, Unfitted},
     },
     store::Ragged,
 };
@@ -76,7 +76,9 @@ fn fit(data: &Dataset, device: DeviceChoice) -> Result<Box<dyn FittedHead>, Fail
     };
     let (valid, train): (Vec<usize>, Vec<usize>) =
         (0..data.num_titles()).partition(|title| title.is_multiple_of(5));
-    let head = (heads::find(&config.head)?.build)(&config);
+    let Unfitted::Members(head) = (heads::find(&config.head)?.build)(&config) else {
+        return Err("the usual head has no members".into());
+    };
     Ok(head.fit(data, &train, &valid, &context)?)
 }
 

@@ -35,9 +35,18 @@ pub struct HeadKind {
     /// What it is, in one line.
     pub about: &'static str,
     /// Makes one with these settings.
-    pub build: fn(&LearnConfig) -> Box<dyn Head>,
+    pub build: fn(&LearnConfig) -> Unfitted,
     /// Opens what [`FittedHead::save`] wrote.
     pub load: LoadHead,
+}
+
+/// A head with its settings, by the way in which a model is made of it.
+pub enum Unfitted {
+    /// Fitted several times, each time without one inner fold; the mean counts.
+    Members(Box<dyn Head>),
+    /// Fitted once on all training titles, since the mean of several would cost more and be no
+    /// better (`docs/decisions/0012`).
+    Once(Box<dyn CrossFit>),
 }
 
 /// Opens a saved head on a device.
@@ -53,66 +62,70 @@ const HEADS: &[HeadKind] = &[
     HeadKind {
         name: late_fusion::NAME,
         about: "a network per view, fused by per-genre weights over what is present",
-        build: |config| Box::new(LateFusion::new(config, Joining::Votes)),
+        build: |config| Unfitted::Members(Box::new(LateFusion::new(config, Joining::Votes))),
         load: late_fusion::load,
     },
     HeadKind {
         name: late_fusion::GATED,
         about: "a network per view, joined by gated multimodal units",
-        build: |config| Box::new(LateFusion::new(config, Joining::Gated)),
+        build: |config| Unfitted::Members(Box::new(LateFusion::new(config, Joining::Gated))),
         load: late_fusion::load,
     },
     HeadKind {
         name: late_fusion::EARLY,
         about: "a network per view, joined by a layer over all of them side by side",
-        build: |config| Box::new(LateFusion::new(config, Joining::Concatenated)),
+        build: |config| Unfitted::Members(Box::new(LateFusion::new(config, Joining::Concatenated))),
         load: late_fusion::load,
     },
     HeadKind {
         name: stacking::NAME,
         about: "a classical learner per view, fused by regressions on out-of-fold scores",
-        build: |config| Box::new(stacking::Stacking::new(config)),
+        build: |config| Unfitted::Once(Box::new(stacking::Stacking::new(config))),
         load: stacking::LOAD,
     },
     classical(
-        Base::LogisticRegression.name(),
+        Base::LogisticRegression,
         "L2-penalised logistic regression on all views side by side",
-        |config| Box::new(Classical::new(Base::LogisticRegression, config)),
+        |config| members(Base::LogisticRegression, config),
     ),
     classical(
-        Base::LinearSvm.name(),
+        Base::LinearSvm,
         "linear support vector machine (squared hinge) on all views side by side",
-        |config| Box::new(Classical::new(Base::LinearSvm, config)),
+        |config| members(Base::LinearSvm, config),
     ),
     classical(
-        Base::KernelSvm.name(),
+        Base::KernelSvm,
         "support vector machine with radial basis functions on all views side by side",
-        |config| Box::new(Classical::new(Base::KernelSvm, config)),
+        |config| members(Base::KernelSvm, config),
     ),
     classical(
-        Base::KernelRidge.name(),
+        Base::KernelRidge,
         "ridge regression with radial basis functions on all views side by side",
-        |config| Box::new(Classical::new(Base::KernelRidge, config)),
+        |config| members(Base::KernelRidge, config),
     ),
-    classical(Base::RandomForest.name(), "random forest on all views side by side", |config| {
-        Box::new(Classical::new(Base::RandomForest, config))
+    classical(Base::RandomForest, "random forest on all views side by side", |config| {
+        members(Base::RandomForest, config)
     }),
-    classical(Base::GradientBoosting.name(), "boosted trees on all views side by side", |config| {
-        Box::new(Classical::new(Base::GradientBoosting, config))
+    classical(Base::GradientBoosting, "boosted trees on all views side by side", |config| {
+        members(Base::GradientBoosting, config)
     }),
     classical(
-        Base::NearestNeighbours.name(),
+        Base::NearestNeighbours,
         "the genres of the most alike training titles, by cosine over all views",
-        |config| Box::new(Classical::new(Base::NearestNeighbours, config)),
+        |config| members(Base::NearestNeighbours, config),
     ),
 ];
 
 const fn classical(
-    name: &'static str,
+    base: Base,
     about: &'static str,
-    build: fn(&LearnConfig) -> Box<dyn Head>,
+    build: fn(&LearnConfig) -> Unfitted,
 ) -> HeadKind {
-    HeadKind { name, about, build, load: classical::LOAD }
+    HeadKind { name: base.name(), about, build, load: classical::LOAD }
+}
+
+fn members(base: Base, config: &LearnConfig) -> Unfitted {
+    Unfitted::Members(Box::new(Classical::new(base, config)))
 }
 
 /// Whether a head is trained by descending a gradient, over epochs.
@@ -148,7 +161,7 @@ pub struct FitContext<'a> {
     /// All randomness of the fit.
     pub seed: Seed,
     /// `[train]`: which inner fold each training title is in, groups whole, for heads that fit
-    /// one part on out-of-fold scores of another. Empty: they divide the titles themselves.
+    /// one part on out-of-fold scores of another. Empty: whoever plans the fits divides the titles.
     pub inner_folds: &'a [u32],
     /// Advanced by one per epoch; by those left where training stops early. Whoever runs
     /// the fits begins and ends the piece of work (there may be several fits in one).
@@ -174,6 +187,42 @@ pub trait Head: Send + Sync {
         valid: &[usize],
         context: &FitContext<'_>,
     ) -> Result<Box<dyn FittedHead>, super::LearnError>;
+}
+
+/// A kind of head that is fitted once on all training titles.
+pub trait CrossFit: Send + Sync {
+    /// Fits on all of `train`, and for each fold of `context.inner_folds` a head that never saw
+    /// it.
+    ///
+    /// # Errors
+    /// Those of [`Head::fit`].
+    fn cross_fit(
+        &self,
+        data: &Dataset,
+        train: &[usize],
+        context: &FitContext<'_>,
+    ) -> Result<CrossFitted, super::LearnError>;
+}
+
+/// One head fitted on all training titles, and those that calibration and thresholds are fitted
+/// with.
+pub struct CrossFitted {
+    /// Scores new titles.
+    pub whole: Box<dyn FittedHead>,
+    /// One for each inner fold, in any order.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A head that never saw an inner fold.
+pub struct LeftOut {
+    /// The fold.
+    pub fold: u32,
+    /// The head.
+    pub head: Box<dyn FittedHead>,
+    /// The fold's titles that have any modality, ascending.
+    pub titles: Vec<usize>,
+    /// What the head says of them.
+    pub held_out: Prediction,
 }
 
 /// A fitted head.
@@ -238,8 +287,12 @@ pub struct TrainingLog {
 
 #[cfg(test)]
 mod tests {
+    use super::stacking::StackSettings;
     use super::*;
-    use crate::learn::{borrowed::Borrowing, config::FineTuning};
+    use crate::learn::{
+        borrowed::Borrowing,
+        config::{Decide, FineTuning, TextView},
+    };
 
     const PAGE: &str = include_str!("../../../docs/heads.md");
 
@@ -251,6 +304,10 @@ mod tests {
         let speech = Borrowing { least_precision: Some(0.5), ..Borrowing::from("plot") };
         let config = LearnConfig {
             precision: Some(0.5),
+            decide: Some(Decide::ExpectedF1),
+            class_weight_power: Some(0.5),
+            text_views: vec![TextView::Embedding],
+            stack: StackSettings { c: 2.0, ..StackSettings::default() },
             glove: Some("vectors.txt".into()),
             borrowed: [("speech".to_owned(), speech)].into(),
             fine_tuned: FineTuning { layers: 2, ..FineTuning::default() },

@@ -50,7 +50,7 @@ pub fn fit(
     let mut views = Vec::new();
     for (modality, table) in data.modalities.iter().enumerate() {
         let kinds: &[TextView] =
-            if table.texts.is_some() { &config.text_views } else { &[TextView::Embedding] };
+            if table.texts.is_some() { config.views_of_texts() } else { &[TextView::Embedding] };
         for kind in kinds {
             let input = match kind {
                 TextView::Embedding => BranchInput::fit(table, train, config.min_support)?,

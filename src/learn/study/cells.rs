@@ -118,6 +118,8 @@ pub(super) struct Cell<'a> {
     pub(super) glove: Option<&'a Digest>,
     pub(super) seed: Seed,
     pub(super) train: &'a [usize],
+    /// `[train]`: their folds.
+    pub(super) others: &'a [u32],
     pub(super) test: &'a [usize],
 }
 
@@ -136,7 +138,7 @@ impl Study<'_> {
         };
         let glove = cell.glove.map_or(&[][..], |digest| digest.as_bytes());
         DigestBuilder::new()
-            .part("cell 1")
+            .part("cell 2")
             .part(env!("CARGO_PKG_VERSION"))
             .part(self.data_digest.as_bytes())
             .part(canonical_json(&variant))
@@ -144,6 +146,7 @@ impl Study<'_> {
             .part(cell.seed.0.to_le_bytes())
             .part(titles(self.groups))
             .part(titles(cell.train))
+            .part(cell.others.iter().flat_map(|fold| fold.to_le_bytes()).collect::<Vec<u8>>())
             .part(titles(cell.test))
             .finish()
     }
@@ -161,7 +164,12 @@ impl Study<'_> {
             Filling::Zeros => data.zero_filled(),
         };
         // Fits in a cell tell nobody: the study counts cells.
-        let context = FitContext { seed: cell.seed, progress: &NoProgress, ..*context };
+        let context = FitContext {
+            seed: cell.seed,
+            inner_folds: cell.others,
+            progress: &NoProgress,
+            ..*context
+        };
         let model =
             TrainedModel::fit(&filled(own.clone()), cell.train, self.groups, config, &context)?;
         views

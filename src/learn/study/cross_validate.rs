@@ -99,17 +99,13 @@ pub fn cross_validate(
     let mut plans = Vec::new();
     for fold in &held_out.folds {
         let seed = context.seed.derive(&format!("fold {}", fold.name));
-        plans.push(bagged::plan(data, &fold.train, groups, config, seed)?);
+        plans.push(bagged::plan(data, &fold.train, groups, &fold.others, config, seed)?);
     }
-    let flat: Vec<_> = plans.iter().flatten().collect();
-    let mut members = bagged::fit_members(data, &flat, config, context)?.into_iter();
-
+    let heads = bagged::fit_heads(data, &plans, config, context)?;
     let models: Vec<TrainedModel> = plans
         .iter()
-        .map(|plans| {
-            let members = members.by_ref().take(plans.len()).collect();
-            bagged::assemble(data, plans, members, config)
-        })
+        .zip(heads)
+        .map(|(plans, heads)| bagged::assemble(data, plans, heads, config))
         .collect::<Result<_, _>>()?;
     let predictions = jobs::run(models.len(), context.device, |k| {
         context.interrupt.check()?;

@@ -19,6 +19,8 @@ pub(super) struct Fold {
     pub(super) name: u32,
     /// Of all other folds, ascending.
     pub(super) train: Vec<usize>,
+    /// `[train]`: their folds.
+    pub(super) others: Vec<u32>,
     /// Ascending.
     pub(super) test: Vec<usize>,
 }
@@ -52,6 +54,7 @@ impl HeldOut {
                 .map(|&name| Fold {
                     name,
                     train: titles(&|fold| fold != name),
+                    others: folds.iter().copied().flatten().filter(|&fold| fold != name).collect(),
                     test: titles(&|fold| fold == name),
                 })
                 .collect(),
@@ -59,7 +62,15 @@ impl HeldOut {
     }
 }
 
-fn check_groups(data: &Dataset, folds: &[Option<u32>], groups: &[usize]) -> Result<(), LearnError> {
+/// Whether every group is in one fold; `folds` and `groups` `[titles]`.
+///
+/// # Errors
+/// Two titles of one group are in different folds.
+pub(in crate::learn) fn check_groups(
+    data: &Dataset,
+    folds: &[Option<u32>],
+    groups: &[usize],
+) -> Result<(), LearnError> {
     let mut first_of_group = HashMap::new();
     for (title, (fold, group)) in folds.iter().zip(groups).enumerate() {
         let Some(fold) = fold else { continue };

@@ -90,9 +90,9 @@ pub fn run_grid(
     let mut cells = Vec::new();
     for (variant, glove) in variants.iter().zip(&gloves) {
         for &seed in &seeds {
-            for Fold { name, train, test } in &held_out.folds {
+            for Fold { name, train, others, test } in &held_out.folds {
                 let seed = seed.derive(&format!("fold {name}"));
-                cells.push(Cell { variant, glove: glove.as_ref(), seed, train, test });
+                cells.push(Cell { variant, glove: glove.as_ref(), seed, train, others, test });
             }
         }
     }

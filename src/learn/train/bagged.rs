@@ -1,8 +1,12 @@
-//! An ensemble over inner folds: each member is trained on all folds but one and stops early on
-//! that one, so that every training title gets scores from a member that never saw it. On these
-//! out-of-fold scores calibration and thresholds are fitted.
+//! A model from fits over inner folds.
+//!
+//! Of most heads a model is an ensemble: each member is trained on all folds but one and stops
+//! early on that one; the mean counts. Of a head that is fitted once, a model is that one fit, and
+//! the heads without an inner fold are there for what follows: every training title gets scores
+//! from a head that never saw it, and on these out-of-fold scores calibration and thresholds are
+//! fitted.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use ndarray::{Array2, ArrayView2};
 
@@ -13,6 +17,7 @@ use crate::{
     eval::{
         AtPrecision, Isotonic,
         calibration::{apply_platt, fit_platt},
+        expected_f1::expected_f1_thresholds,
         thresholds::{
             NEVER, USUAL_PRECISIONS, fit_thresholds, for_precision, half_the_error_of_the_prior,
             surely_half_the_error_of_the_prior,
@@ -21,10 +26,11 @@ use crate::{
     learn::{
         LearnConfig, LearnError, TrainedModel,
         borrowed::{self, Ensemble},
-        config::Calibration,
+        config::{Calibration, Decide},
         dataset::Dataset,
-        heads::{self, FitContext, FittedHead, Prediction},
+        heads::{self, CrossFit, FitContext, FittedHead, Head, Prediction, Unfitted},
         model::{Decisions, ModelSpec, PartialDecisions},
+        study::check_groups,
     },
 };
 
@@ -36,6 +42,8 @@ const MAX_MODALITIES_OF_ALL_VIEWS: usize = 4;
 /// What one member is fitted on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MemberPlan {
+    /// The inner fold that is left out.
+    pub fold: u32,
     /// Indices into the data's titles.
     pub train: Vec<usize>,
     /// `[train]`: the inner folds that these titles come from, groups whole.
@@ -46,17 +54,30 @@ pub struct MemberPlan {
     pub seed: Seed,
 }
 
-/// Splits the training titles for the members: stratified by genre, groups whole.
+/// Fewer inner folds than this leave too little to fit on: folds that are given are not used.
+const MIN_GIVEN_FOLDS: usize = 3;
+
+/// Splits the training titles into inner folds: stratified by genre, groups whole. A head that is
+/// fitted once takes the folds that are `given` `[train]` instead, if there are enough of them.
 ///
 /// # Errors
-/// Fewer titles or groups than members.
+/// Fewer titles or groups than members; a group in two of the folds given.
 pub fn plan(
     data: &Dataset,
     train: &[usize],
     groups: &[usize],
+    given: &[u32],
     config: &LearnConfig,
     seed: Seed,
 ) -> Result<Vec<MemberPlan>, LearnError> {
+    let fitted_once = matches!((heads::find(&config.head)?.build)(config), Unfitted::Once(_));
+    let names: BTreeSet<u32> = given.iter().copied().collect();
+    if fitted_once && given.len() == train.len() && names.len() >= MIN_GIVEN_FOLDS {
+        let mut fold_of = vec![None; data.num_titles()];
+        train.iter().zip(given).for_each(|(&title, &fold)| fold_of[title] = Some(fold));
+        check_groups(data, &fold_of, groups)?;
+        return Ok(plans(train, given, &names.into_iter().collect::<Vec<_>>(), seed));
+    }
     let labels: Vec<bool> =
         train.iter().flat_map(|&title| data.labels_of(title)).copied().collect();
     let groups: Vec<usize> = train.iter().map(|&title| groups[title]).collect();
@@ -81,20 +102,26 @@ pub fn plan(
         config.members,
         seed.derive("inner folds"),
     );
-    let members = (0..config.members).map(|member| {
+    let names: Vec<u32> = (0..config.members as u32).collect();
+    Ok(plans(train, &fold_of, &names, seed))
+}
+
+/// One for each fold, which it leaves out.
+fn plans(train: &[usize], fold_of: &[u32], names: &[u32], seed: Seed) -> Vec<MemberPlan> {
+    let plan = |&name: &u32| {
         let (mut kept, mut inner_folds, mut valid) = (Vec::new(), Vec::new(), Vec::new());
-        for (&title, &fold) in train.iter().zip(&fold_of) {
-            if fold as usize == member {
+        for (&title, &fold) in train.iter().zip(fold_of) {
+            if fold == name {
                 valid.push(title);
             } else {
                 kept.push(title);
                 inner_folds.push(fold);
             }
         }
-        let seed = seed.derive(&format!("member {member}"));
-        MemberPlan { train: kept, inner_folds, valid, seed }
-    });
-    Ok(members.collect())
+        let seed = seed.derive(&format!("member {name}"));
+        MemberPlan { fold: name, train: kept, inner_folds, valid, seed }
+    };
+    names.iter().map(plan).collect()
 }
 
 /// The data with the modalities alone that a head is fitted on.
@@ -106,46 +133,111 @@ fn own_part<'a>(data: &'a Dataset, config: &LearnConfig) -> Cow<'a, Dataset> {
     Cow::Owned(data.with_modalities(&own))
 }
 
-/// A fitted member and what it says of the titles that it never saw.
-pub struct Member {
-    head: Box<dyn FittedHead>,
-    /// Of the plan's `valid`.
-    held_out: Prediction,
+/// The fitted heads of a model.
+pub struct Heads {
+    /// The mean of these scores new titles.
+    scoring: Vec<Box<dyn FittedHead>>,
+    /// For each plan one that never saw its `valid`; empty where those that score are.
+    left_out: Vec<Box<dyn FittedHead>>,
+    /// What these say of titles of their `valid`, plan by plan.
+    held_out: Vec<HeldOut>,
 }
 
-/// Fits the members of several plans at once, in their order, and has each score its held-out
-/// titles. `context.seed` is not used: each member has its own.
+/// Out-of-fold scores.
+struct HeldOut {
+    titles: Vec<usize>,
+    prediction: Prediction,
+}
+
+impl Heads {
+    /// For each plan the head that never saw its `valid`.
+    fn by_plan(&self) -> &[Box<dyn FittedHead>] {
+        if self.left_out.is_empty() { &self.scoring } else { &self.left_out }
+    }
+}
+
+/// Fits the heads of several models at once, each model by its plans, and has the titles scored
+/// that each plan holds out. `context.seed` is not used: each plan has its own.
 ///
 /// # Errors
-/// That of the first member that failed.
-pub fn fit_members(
+/// That of the first fit that failed.
+pub fn fit_heads(
     data: &Dataset,
-    plans: &[&MemberPlan],
+    models: &[Vec<MemberPlan>],
     config: &LearnConfig,
     context: &FitContext<'_>,
-) -> Result<Vec<Member>, LearnError> {
+) -> Result<Vec<Heads>, LearnError> {
     let kind = heads::find(&config.head)?;
-    let head = (kind.build)(config);
     let data = &*own_part(data, config);
-    context.progress.begin("training", Some((plans.len() * config.epochs) as u64));
+    let num_plans: usize = models.iter().map(Vec::len).sum();
+    context.progress.begin("training", Some((num_plans * config.epochs) as u64));
+    let heads = match (kind.build)(config) {
+        Unfitted::Members(head) => fit_members(&*head, data, models, context),
+        Unfitted::Once(head) => jobs::run(models.len(), context.device, |idx| {
+            fit_once(&*head, data, &models[idx], context)
+        }),
+    };
+    context.progress.end();
+    heads
+}
+
+fn fit_members(
+    head: &dyn Head,
+    data: &Dataset,
+    models: &[Vec<MemberPlan>],
+    context: &FitContext<'_>,
+) -> Result<Vec<Heads>, LearnError> {
+    let plans: Vec<&MemberPlan> = models.iter().flatten().collect();
     let members = jobs::run(plans.len(), context.device, |idx| {
         let plan = plans[idx];
         let context = FitContext { seed: plan.seed, inner_folds: &plan.inner_folds, ..*context };
-        let head = head.fit(data, &plan.train, &plan.valid, &context)?;
-        Ok(Member { held_out: head.predict(data, &plan.valid)?, head })
+        let fitted = head.fit(data, &plan.train, &plan.valid, &context)?;
+        let prediction = fitted.predict(data, &plan.valid)?;
+        Ok((HeldOut { titles: plan.valid.clone(), prediction }, fitted))
+    })?;
+    let mut members = members.into_iter();
+    let heads = models.iter().map(|plans| {
+        let (held_out, scoring) = members.by_ref().take(plans.len()).unzip();
+        Heads { scoring, left_out: Vec::new(), held_out }
     });
-    context.progress.end();
-    members
+    Ok(heads.collect())
 }
 
-/// Fits calibration and thresholds on the members' out-of-fold scores.
+fn fit_once(
+    head: &dyn CrossFit,
+    data: &Dataset,
+    plans: &[MemberPlan],
+    context: &FitContext<'_>,
+) -> Result<Heads, LearnError> {
+    let mut titles: Vec<(usize, u32)> = Vec::new();
+    for plan in plans {
+        titles.extend(plan.valid.iter().map(|&title| (title, plan.fold)));
+    }
+    titles.sort_unstable();
+    let (train, inner_folds): (Vec<usize>, Vec<u32>) = titles.into_iter().unzip();
+    let seed = plans.first().map_or(context.seed, |plan| plan.seed);
+    let context = FitContext { seed, inner_folds: &inner_folds, ..*context };
+    let mut fitted = head.cross_fit(data, &train, &context)?;
+    let (mut left_out, mut held_out) = (Vec::new(), Vec::new());
+    for plan in plans {
+        let Some(at) = fitted.left_out.iter().position(|out| out.fold == plan.fold) else {
+            continue;
+        };
+        let out = fitted.left_out.swap_remove(at);
+        left_out.push(out.head);
+        held_out.push(HeldOut { titles: out.titles, prediction: out.held_out });
+    }
+    Ok(Heads { scoring: vec![fitted.whole], left_out, held_out })
+}
+
+/// Fits calibration and thresholds on the out-of-fold scores.
 ///
 /// # Errors
 /// A device error.
 pub fn assemble(
     data: &Dataset,
     plans: &[MemberPlan],
-    members: Vec<Member>,
+    heads: Heads,
     config: &LearnConfig,
 ) -> Result<TrainedModel, LearnError> {
     let (whole, data) = (data, &*own_part(data, config));
@@ -155,14 +247,11 @@ pub fn assemble(
         num_modalities: data.modalities.len(),
         ..Prediction::default()
     };
-    let mut heads = Vec::with_capacity(members.len());
-    for (plan, member) in plans.iter().zip(members) {
-        let part = member.held_out;
-        heads.push(member.head);
-        labels.extend(plan.valid.iter().flat_map(|&title| data.labels_of(title)).copied());
-        held_out.logits.extend(part.logits);
-        held_out.unimodal.extend(part.unimodal);
-        held_out.scored.extend(part.scored);
+    for HeldOut { titles, prediction: part } in &heads.held_out {
+        labels.extend(titles.iter().flat_map(|&title| data.labels_of(title)).copied());
+        held_out.logits.extend(&part.logits);
+        held_out.unimodal.extend(&part.unimodal);
+        held_out.scored.extend(&part.scored);
     }
     let genres = data.num_genres();
     let modalities = data.modalities.len();
@@ -189,12 +278,12 @@ pub fn assemble(
         head: config.head.clone(),
         genres: data.genres.clone(),
         modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),
-        num_members: heads.len(),
+        num_members: heads.scoring.len(),
         num_titles: plans.iter().map(num_learned_from).sum(),
         fused,
         unimodal,
         partial: if config.abstain {
-            fit_partial(data, plans, &heads, config)?
+            fit_partial(data, plans, heads.by_plan(), config)?
         } else {
             Vec::new()
         },
@@ -202,14 +291,14 @@ pub fn assemble(
         config: config.clone(),
     };
     if whole.modalities.len() > modalities {
-        let ensemble = Ensemble { plans, heads: &heads, own: data, spec: &spec };
+        let ensemble = Ensemble { plans, heads: heads.by_plan(), own: data, spec: &spec };
         let worth = borrowed::fit(whole, &ensemble, config)?;
         spec.lend(whole, worth);
     }
-    Ok(TrainedModel::new(spec, heads))
+    Ok(TrainedModel::new(spec, heads.scoring))
 }
 
-/// Decisions for every set of modalities that a title may be left with, from the members'
+/// Decisions for every set of modalities that a title may be left with, from the
 /// out-of-fold scores of the titles that have them, all other modalities masked.
 fn fit_partial(
     data: &Dataset,
@@ -301,9 +390,12 @@ pub(crate) fn fit_cuts(
     config: &LearnConfig,
     least: Option<Least>,
 ) -> (Vec<f64>, Vec<AtPrecision>) {
-    let mut thresholds = match config.precision {
-        None => fit_thresholds(probabilities, labels, config.threshold_shrinkage),
-        Some(precision) => AtPrecision::fit(probabilities, labels, precision).or_never(),
+    let mut thresholds = match (config.precision, config.decide()) {
+        (None, Decide::Threshold) => {
+            fit_thresholds(probabilities, labels, config.threshold_shrinkage)
+        }
+        (None, Decide::ExpectedF1) => expected_f1_thresholds(probabilities),
+        (Some(precision), _) => AtPrecision::fit(probabilities, labels, precision).or_never(),
     };
     let mut at_precision: Vec<AtPrecision> =
         USUAL_PRECISIONS.iter().map(|&p| AtPrecision::fit(probabilities, labels, p)).collect();
@@ -323,4 +415,53 @@ pub(crate) fn fit_cuts(
         }
     }
     (thresholds, at_precision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learn::{
+        heads::{registry, stacking},
+        laws::{NUM_TITLES, config, groups, library},
+    };
+
+    /// The inner folds of the model of all titles but those of every third group.
+    fn planned(head: &str, members: usize, given: bool) -> Vec<MemberPlan> {
+        let fold_of = |title: usize| (groups()[title] % 5) as u32;
+        let train: Vec<usize> = (0..NUM_TITLES).filter(|&title| fold_of(title) != 1).collect();
+        let folds: Vec<u32> = train.iter().map(|&title| fold_of(title)).collect();
+        let config = LearnConfig { members, ..config(head) };
+        let given = if given { &folds[..] } else { &[] };
+        plan(&library(true), &train, &groups(), given, &config, Seed(3)).unwrap()
+    }
+
+    #[test]
+    fn no_inner_fold_has_part_of_a_group_whatever_the_head_and_the_number_of_members() {
+        for head in registry() {
+            for (members, given) in [(2, false), (4, false), (2, true)] {
+                let plans = planned(head.name, members, given);
+                let by_fold = head.name == stacking::NAME && given;
+                assert_eq!(plans.len(), if by_fold { 4 } else { members }, "{}", head.name);
+                for plan in &plans {
+                    let groups = groups();
+                    let inside: BTreeSet<usize> = plan.valid.iter().map(|&t| groups[t]).collect();
+                    assert!(plan.train.iter().all(|&t| !inside.contains(&groups[t])));
+                    let names: BTreeSet<u32> = plan.inner_folds.iter().copied().collect();
+                    assert_eq!(names.len(), plans.len() - 1);
+                    assert!(!names.contains(&plan.fold));
+                }
+            }
+        }
+        let folds: Vec<u32> = planned(stacking::NAME, 2, true).iter().map(|p| p.fold).collect();
+        assert_eq!(folds, [0, 2, 3, 4], "the folds of the catalog are the inner ones");
+    }
+
+    #[test]
+    fn a_group_in_two_of_the_given_folds_is_refused() {
+        let train: Vec<usize> = (0..NUM_TITLES).collect();
+        let torn: Vec<u32> = train.iter().map(|&title| (title % 3) as u32).collect();
+        let config = config(stacking::NAME);
+        let refused = plan(&library(true), &train, &groups(), &torn, &config, Seed(3));
+        assert!(refused.unwrap_err().to_string().contains("are of one group"));
+    }
 }

@@ -105,7 +105,7 @@ impl LabelStatistics {
             ClassWeights::Power => prevalence
                 .iter()
                 .map(|p| {
-                    let balanced = ((1.0 - p) / p).powf(config.class_weight_power);
+                    let balanced = ((1.0 - p) / p).powf(config.class_weight_power());
                     balanced.clamp(1.0, config.class_weight_cap) as f32
                 })
                 .collect(),

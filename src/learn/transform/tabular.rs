@@ -140,6 +140,21 @@ impl TabularTransform {
         })
     }
 
+    /// Those features of one record that are a value of a category: not numbers, nor what is
+    /// missing.
+    #[must_use]
+    pub fn values_of(&self, record: &Record) -> SparseRow {
+        let mut starts = Vec::with_capacity(self.categories.len());
+        let mut next = 2 * self.numbers.len() as u32;
+        for column in &self.categories {
+            starts.push(next..next + column.values.len() as u32);
+            next += column.values.len() as u32 + 1;
+        }
+        let mut row = self.apply(record);
+        row.retain(|(idx, _)| starts.iter().any(|values| values.contains(idx)));
+        row
+    }
+
     /// The features of one record.
     #[must_use]
     pub fn apply(&self, record: &Record) -> SparseRow {

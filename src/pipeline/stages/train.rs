@@ -8,15 +8,16 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Context, Outcome, Stage, evaluate, to_json};
+use super::{Context, Outcome, Stage, evaluate, split, to_json};
 use crate::{
     base::file,
-    catalog::{self, CatalogSpec, Record},
+    catalog::{self, Catalog, CatalogSpec, Record, split::Folds},
     learn::{
         TrainedModel,
         dataset::{Content, Dataset},
+        heads::FitContext,
     },
-    pipeline::{Lock, PipelineError, table::Table},
+    pipeline::{Lock, PipelineError, StageKind, table::Table},
     tag::{About, Bundle, BundleConfig, BundleModality, TrainedOn, model_card},
 };
 
@@ -62,13 +63,9 @@ impl Stage for Settings {
         context
             .progress
             .begin("train", Some((pipeline.learn.members * pipeline.learn.epochs) as u64));
-        let model = TrainedModel::fit(
-            &table.data,
-            &train,
-            &table.groups,
-            &pipeline.learn,
-            &context.fit_context(),
-        );
+        let folds = self.folds(context, catalog, &train)?;
+        let fit = FitContext { inner_folds: &folds, ..context.fit_context() };
+        let model = TrainedModel::fit(&table.data, &train, &table.groups, &pipeline.learn, &fit);
         context.progress.end();
         let model = model?;
 
@@ -111,14 +108,37 @@ impl Stage for Settings {
         let outputs = Bundle::write(&folder, config, &model, &card)?;
         Ok(Outcome {
             summary: format!(
-                "{} members on {} titles; bundle in {}",
-                model.spec().num_members,
+                "{}{} titles; bundle in {}",
+                match model.spec().num_members {
+                    1 => String::new(),
+                    members => format!("{members} members on "),
+                },
                 train.len(),
                 folder.display()
             ),
             outputs,
             skipped: 0,
         })
+    }
+}
+
+impl Settings {
+    /// `[train]`: the folds of these titles, where a stage that this one needs has made some; else
+    /// nothing.
+    fn folds(
+        &self,
+        context: &Context<'_>,
+        catalog: &Catalog,
+        train: &[usize],
+    ) -> Result<Vec<u32>, PipelineError> {
+        let is_this =
+            |kind: &StageKind| matches!(kind, StageKind::Train(own) if std::ptr::eq(own, self));
+        let makes_folds = |kind: &StageKind| matches!(kind, StageKind::Split(_));
+        if !context.pipeline.is_upstream(is_this, makes_folds) {
+            return Ok(Vec::new());
+        }
+        let folds = Folds::load(&context.file(split::FILE), catalog)?;
+        Ok(train.iter().filter_map(|&title| folds.fold_of[title]).collect())
     }
 }
 

@@ -25,7 +25,8 @@ pub struct Design {
 
 impl Design {
     /// Whether it is rows of this length, as one that was made from titles is.
-    pub(super) fn fits(&self, dim: usize) -> bool {
+    #[must_use]
+    pub fn fits(&self, dim: usize) -> bool {
         let is_full = self.num_rows.checked_mul(self.dense_dim) == Some(self.dense.len());
         let ends = self.num_rows.checked_add(1) == Some(self.offsets.len())
             && self.offsets.first() == Some(&0)
@@ -106,6 +107,17 @@ impl Design {
         self.dense.iter_mut().chain(&mut self.values).for_each(|x| *x *= factor);
     }
 
+    /// Multiplies each row by a factor of its squared length.
+    pub fn scale_rows(&mut self, factor: impl Fn(f32) -> f32) {
+        for row in 0..self.num_rows {
+            let factor = factor(self.square_norm(row));
+            let dense = &mut self.dense[row * self.dense_dim..(row + 1) * self.dense_dim];
+            dense.iter_mut().for_each(|x| *x *= factor);
+            let sparse = &mut self.values[self.offsets[row]..self.offsets[row + 1]];
+            sparse.iter_mut().for_each(|x| *x *= factor);
+        }
+    }
+
     /// Sets the rows to 0 that `which` names.
     pub fn clear_rows(&mut self, which: impl Fn(usize) -> bool) {
         for row in (0..self.num_rows).filter(|&row| which(row)) {
@@ -127,12 +139,14 @@ impl Design {
     }
 
     /// Number of dense columns; they are the first.
-    pub(super) fn dense_dim(&self) -> usize {
+    #[must_use]
+    pub fn dense_dim(&self) -> usize {
         self.dense_dim
     }
 
     /// `[rows, dense_dim]`
-    pub(super) fn dense_rows(&self) -> &[f32] {
+    #[must_use]
+    pub fn dense_rows(&self) -> &[f32] {
         &self.dense
     }
 

@@ -60,7 +60,8 @@ pub struct KernelMachine {
 
 impl KernelMachine {
     /// Whether it looks at no more than so many training rows.
-    pub(super) fn fits(&self, num_rows: usize) -> bool {
+    #[must_use]
+    pub fn fits(&self, num_rows: usize) -> bool {
         self.support.iter().all(|(row, _)| (*row as usize) < num_rows)
     }
 
@@ -180,7 +181,10 @@ impl KernelMachine {
     /// training rows]`.
     #[must_use]
     pub fn scores(machines: &[&Self], likeness: &[f32], rows: usize) -> Vec<f32> {
-        let (width, training) = (machines.len(), likeness.len() / rows.max(1));
+        if rows == 0 {
+            return Vec::new();
+        }
+        let (width, training) = (machines.len(), likeness.len() / rows);
         let mut weights = vec![0.0; training * width]; // [training rows, machines]
         for (at, machine) in machines.iter().enumerate() {
             for &(row, weight) in &machine.support {

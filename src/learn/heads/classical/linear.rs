@@ -24,6 +24,12 @@ pub struct Linear {
 }
 
 impl Linear {
+    /// Of these weights `[dim]`.
+    #[must_use]
+    pub fn new(weights: Vec<f32>, bias: f32) -> Self {
+        Self { weights, bias }
+    }
+
     /// Whether it is one of `[dim]`.
     pub(in crate::learn::heads) fn fits(&self, dim: usize) -> bool {
         self.weights.len() == dim

@@ -10,6 +10,7 @@ mod kernel;
 mod lbfgs;
 mod linear;
 mod multi_label;
+mod newton;
 mod passes;
 mod tree;
 
@@ -23,6 +24,7 @@ pub use self::{
     kernel::{KernelMachine, Likeness, Neighbours},
     linear::Linear,
     multi_label::{MultiLabel, Targets},
+    newton::standardised_logistic,
     tree::Binned,
 };
 use super::{

@@ -1,0 +1,102 @@
+//! Regressions that bring the experts' scores together, one for each subset of the modalities.
+//!
+//! Scores are standardised first: a kernel's lie within ±1 and a regression's within ±10, and one
+//! penalty must not weigh more on the one than on the other.
+
+use serde::{Deserialize, Serialize};
+
+use super::experts::{Expert, Opinions};
+use crate::learn::{
+    dataset::Dataset,
+    heads::classical::{Linear, standardised_logistic},
+};
+
+/// A set of modalities that fewer training titles have has no regression: each modality's own
+/// opinion counts the same.
+const MIN_TITLES: usize = 20;
+
+/// Fitted on scores of experts that never saw the title.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Fusions {
+    /// `[subsets][genres]`: of the scores of the experts that see the subset, in their order; a
+    /// subset of modalities is a number whose bits they are. `None` where too few titles have it.
+    of_subset: Vec<Option<Vec<Linear>>>,
+}
+
+impl Fusions {
+    /// Fits on those titles of `train` that `counts` (by their places); `held_out` are of `train`.
+    pub(super) fn fit(
+        data: &Dataset,
+        train: &[usize],
+        held_out: &Opinions,
+        experts: &[Expert],
+        c: f64,
+        counts: impl Fn(usize) -> bool,
+    ) -> Self {
+        let of_subset = |subset: usize| {
+            let modalities = || (0..data.modalities.len()).filter(move |m| subset >> m & 1 == 1);
+            let rows: Vec<usize> = (0..train.len())
+                .filter(|&at| counts(at))
+                .filter(|&at| modalities().all(|m| data.modalities[m].present(train[at])))
+                .collect();
+            if subset == 0 || rows.len() < MIN_TITLES {
+                return None;
+            }
+            let seeing: Vec<usize> =
+                (0..experts.len()).filter(|&expert| experts[expert].sees(subset)).collect();
+            let fit = |genre: usize| {
+                let said = |at: usize| {
+                    let said = move |&expert: &usize| held_out.of(expert, subset, at, genre);
+                    seeing.iter().map(said)
+                };
+                let x: Vec<f32> = rows.iter().flat_map(|&at| said(at)).collect();
+                let labels: Vec<bool> =
+                    rows.iter().map(|&at| data.labels_of(train[at])[genre]).collect();
+                standardised_logistic(&x, seeing.len(), &labels, c)
+            };
+            Some((0..data.num_genres()).map(fit).collect())
+        };
+        Self { of_subset: (0..1_usize << data.modalities.len()).map(of_subset).collect() }
+    }
+
+    /// Whether there is one for each subset, of the experts that see it.
+    pub(super) fn fits(&self, experts: &[Expert], genres: usize, modalities: usize) -> bool {
+        let fusion = |(subset, fusion): (usize, &Option<Vec<Linear>>)| {
+            let num_seen = experts.iter().filter(|expert| expert.sees(subset)).count();
+            fusion.as_ref().is_none_or(|of_genre| {
+                of_genre.len() == genres && of_genre.iter().all(|linear| linear.fits(num_seen))
+            })
+        };
+        u32::try_from(modalities).ok().and_then(|m| 1_usize.checked_shl(m))
+            == Some(self.of_subset.len())
+            && self.of_subset.iter().enumerate().all(fusion)
+    }
+
+    /// A genre's logit, seen through a subset of the modalities that is not empty; `said`: by an
+    /// expert, through a subset. `prior`: where nobody knows.
+    pub(super) fn logit(
+        &self,
+        experts: &[Expert],
+        subset: usize,
+        genre: usize,
+        prior: f32,
+        said: &dyn Fn(usize, usize) -> f32,
+    ) -> f32 {
+        match &self.of_subset[subset] {
+            Some(of_genre) => {
+                let fusion = &of_genre[genre];
+                let seeing = (0..experts.len()).filter(|&expert| experts[expert].sees(subset));
+                let terms = fusion.weights().iter().zip(seeing);
+                let terms = terms.map(|(weight, expert)| weight * said(expert, subset));
+                terms.fold(fusion.bias(), |sum, term| sum + term)
+            }
+            None if subset.is_power_of_two() => prior,
+            None => {
+                let members = (0..usize::BITS).filter(|m| subset >> m & 1 == 1);
+                let alone: f32 =
+                    members.map(|m| self.logit(experts, 1 << m, genre, prior, said)).sum();
+                alone / subset.count_ones() as f32
+            }
+        }
+    }
+}

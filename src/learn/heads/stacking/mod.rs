@@ -1,0 +1,425 @@
+//! Stacking: experts who look at a title in different ways, and for each set of modalities that a
+//! title may have a logistic regression that brings their scores together.
+//!
+//! An expert is a learner of one view, or one of those that `learn.stack.experts` names. The
+//! regressions are fitted on scores of experts that were fitted on the other inner folds; the
+//! experts that score new titles are fitted on all. For calibration and thresholds each inner fold
+//! has a head that never saw it: its experts, and regressions of the other folds' scores. So a
+//! model costs one set of experts for each inner fold and one for all, and the sets are shared:
+//! where the inner folds of five outer ones are the other four, fifteen are fitted in all.
+//!
+//! There is a regression for each subset of the modalities, fitted on all titles that have them: a
+//! title that lacks one is judged by the regression of those that it has, and a modality by itself
+//! by a regression of its own. So a modality's part of a logit is its Shapley value over these
+//! regressions: a view's score is the log-odds of a genre, far below 0 where it is rare, and what
+//! the regression's bias puts right again must not be booked on the other modalities.
+//!
+//! source: Wolpert 1992, "Stacked generalization"; Ting and Witten 1999 (scores, not decisions)
+
+mod associations;
+mod experts;
+mod fusions;
+mod joint_kernel;
+mod nearest_texts;
+mod remembered;
+mod settings;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use serde::{Deserialize, Serialize};
+
+use self::{
+    associations::Associations,
+    experts::{Expert, Opinions},
+    fusions::Fusions,
+    joint_kernel::JointKernel,
+    nearest_texts::NearestTexts,
+};
+use super::{
+    CrossFit, CrossFitted, FitContext, FittedHead, LeftOut, LoadHead, Prediction, TrainingLog,
+    classical::Base,
+    inputs::check_modalities,
+    saved,
+    subsets::{self, SubsetScorer},
+    views,
+};
+use crate::{
+    base::{Digest, DigestBuilder},
+    learn::{
+        LearnError,
+        config::{LabelScheme, LearnConfig, Resampling, TextView},
+        dataset::Dataset,
+        train::loss::LabelStatistics,
+    },
+};
+
+pub use settings::{ExpertKind, StackSettings};
+
+/// The head's name.
+pub const NAME: &str = "stacking";
+
+/// Stacking, not yet fitted.
+pub struct Stacking {
+    config: LearnConfig,
+    /// What was fitted on which titles of which data: a fold left out of the titles without
+    /// another one are the titles without both, whichever was held out first.
+    fitted: Mutex<HashMap<Digest, Slot>>,
+}
+
+/// Experts of one set of titles, once somebody has fitted them. It is locked meanwhile, so that
+/// who needs them too waits instead of fitting them as well.
+type Slot = Arc<Mutex<Option<Arc<[Expert]>>>>;
+
+impl Stacking {
+    /// With these settings.
+    #[must_use]
+    pub fn new(config: &LearnConfig) -> Self {
+        Self { config: config.clone(), fitted: Mutex::default() }
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Fitted {
+    modalities: Vec<String>,
+    /// `[genres]`: log-odds of the prevalence.
+    prior: Vec<f32>,
+    experts: Arc<[Expert]>,
+    fusions: Fusions,
+    #[serde(skip)]
+    log: TrainingLog,
+}
+
+impl CrossFit for Stacking {
+    fn cross_fit(
+        &self,
+        data: &Dataset,
+        train: &[usize],
+        context: &FitContext<'_>,
+    ) -> Result<CrossFitted, LearnError> {
+        let started = Instant::now();
+        context.interrupt.check()?;
+        let any = |title: usize| data.modalities.iter().any(|table| table.present(title));
+        let (train, folds): (Vec<usize>, Vec<u32>) = train
+            .iter()
+            .zip(context.inner_folds)
+            .filter(|&(&title, _)| any(title))
+            .map(|(&title, &fold)| (title, fold))
+            .unzip();
+        views::check_data(NAME, data, &train)?;
+        self.config.base.check_titles(train.len())?;
+        let data_digest = data.digest();
+        let names: BTreeSet<u32> = context.inner_folds.iter().copied().collect();
+        let mut held_out = Opinions::default();
+        let mut without = Vec::with_capacity(names.len());
+        for fold in in_turn(&names) {
+            let places = |inside: bool| -> Vec<usize> {
+                (0..train.len()).filter(|&at| (folds[at] == fold) == inside).collect()
+            };
+            let titles =
+                |places: &[usize]| -> Vec<usize> { places.iter().map(|&at| train[at]).collect() };
+            let (here, rest) = (places(true), titles(&places(false)));
+            views::check_data(NAME, data, &rest)?;
+            let experts = self.experts(data, &data_digest, &rest, context)?;
+            let said = Opinions::ask(&experts, data, &titles(&here))?;
+            held_out.place(&said, &here, train.len());
+            without.push(Without { fold, rest, here: titles(&here), said, experts });
+            context.progress.advance(self.config.epochs as u64);
+        }
+        let experts = self.experts(data, &data_digest, &train, context)?;
+        let fitted = |train: &[usize], experts: Arc<[Expert]>, fusions: Fusions| Fitted {
+            modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),
+            prior: LabelStatistics::of(data, train, &self.config).prior(),
+            experts,
+            fusions,
+            log: TrainingLog { seconds: started.elapsed().as_secs_f64(), ..Default::default() },
+        };
+        let c = self.config.stack.c;
+        let mut left_out = Vec::with_capacity(without.len());
+        for Without { fold, rest, here, said, experts } in without {
+            context.interrupt.check()?;
+            let fusions =
+                Fusions::fit(data, &train, &held_out, &experts, c, |at| folds[at] != fold);
+            let head = fitted(&rest, experts, fusions);
+            let held_out = Asked::new(&head, &here, said).explained(data, &here)?;
+            left_out.push(LeftOut { fold, head: Box::new(head), titles: here, held_out });
+        }
+        let fusions = Fusions::fit(data, &train, &held_out, &experts, c, |_| true);
+        Ok(CrossFitted { whole: Box::new(fitted(&train, experts, fusions)), left_out })
+    }
+}
+
+/// What was fitted without one inner fold.
+struct Without {
+    fold: u32,
+    /// The titles fitted on.
+    rest: Vec<usize>,
+    /// The titles of the fold, and what the experts say of them.
+    here: Vec<usize>,
+    said: Opinions,
+    experts: Arc<[Expert]>,
+}
+
+/// Folds in the order of their names, from the first one after a gap: fits that hold out different
+/// folds then begin with different sets of titles and do not wait for each other.
+fn in_turn(names: &BTreeSet<u32>) -> Vec<u32> {
+    let mut folds: Vec<u32> = names.iter().copied().collect();
+    let gap = (1..folds.len()).find(|&at| folds[at] != folds[at - 1] + 1);
+    folds.rotate_left(gap.unwrap_or(0));
+    folds
+}
+
+impl Stacking {
+    /// Whether two fits on the same titles give the same experts, whatever their seeds: logistic
+    /// and ridge regressions draw nothing.
+    fn draws_nothing(&self) -> bool {
+        let config = &self.config;
+        matches!(config.base, Base::LogisticRegression | Base::KernelRidge)
+            && config.resampling == Resampling::None
+            && config.labels != LabelScheme::ChainEnsemble
+            && !config.views_of_texts().contains(&TextView::Word2vec)
+    }
+
+    /// Fits the experts, unless that was done before.
+    fn experts(
+        &self,
+        data: &Dataset,
+        data_digest: &Digest,
+        train: &[usize],
+        context: &FitContext<'_>,
+    ) -> Result<Arc<[Expert]>, LearnError> {
+        let fit = || -> Result<Arc<[Expert]>, LearnError> {
+            let (seed, interrupt) = (context.seed, context.interrupt);
+            Ok(experts::fit(&self.config, data, train, seed, interrupt)?.into())
+        };
+        if !self.draws_nothing() {
+            return fit();
+        }
+        let titles: Vec<u8> =
+            train.iter().flat_map(|&title| (title as u64).to_le_bytes()).collect();
+        let key = DigestBuilder::new().part(data_digest.as_bytes()).part(titles).finish();
+        let mut fitted = self.fitted.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = Slot::clone(fitted.entry(key).or_default());
+        drop(fitted);
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(experts) = &*slot {
+            return Ok(Arc::clone(experts));
+        }
+        let experts = fit()?;
+        *slot = Some(Arc::clone(&experts));
+        Ok(experts)
+    }
+}
+
+impl Fitted {
+    /// Whether its parts belong together, as those of one that was fitted do.
+    fn fits(&self) -> bool {
+        let (genres, modalities) = (self.prior.len(), self.modalities.len());
+        self.experts.iter().all(|expert| expert.fits(genres, modalities))
+            && self.fusions.fits(&self.experts, genres, modalities)
+    }
+}
+
+/// What the experts say of some titles, each asked once.
+struct Asked<'a> {
+    fitted: &'a Fitted,
+    /// Where a title stands among those asked about.
+    place_of: HashMap<usize, usize>,
+    said: Opinions,
+}
+
+impl<'a> Asked<'a> {
+    fn new(fitted: &'a Fitted, titles: &[usize], said: Opinions) -> Self {
+        let place_of = titles.iter().enumerate().map(|(at, &title)| (title, at)).collect();
+        Self { fitted, place_of, said }
+    }
+
+    fn explained(&self, data: &Dataset, titles: &[usize]) -> Result<Prediction, LearnError> {
+        subsets::explain(self, data, titles)
+    }
+}
+
+impl SubsetScorer for Asked<'_> {
+    fn prior(&self) -> &[f32] {
+        &self.fitted.prior
+    }
+
+    fn score(
+        &self,
+        _data: &Dataset,
+        titles: &[usize],
+        using: &[bool],
+    ) -> Result<Vec<f32>, LearnError> {
+        let Fitted { prior, experts, fusions, .. } = self.fitted;
+        let subset: usize =
+            using.iter().enumerate().filter(|&(_, &used)| used).map(|(m, _)| 1 << m).sum();
+        let mut logits = Vec::with_capacity(titles.len() * prior.len());
+        for title in titles {
+            let place = self.place_of[title];
+            logits.extend(prior.iter().enumerate().map(|(genre, &prior)| {
+                let said = |expert, subset| self.said.of(expert, subset, place, genre);
+                fusions.logit(experts, subset, genre, prior, &said)
+            }));
+        }
+        Ok(logits)
+    }
+}
+
+impl FittedHead for Fitted {
+    fn predict(&self, data: &Dataset, rows: &[usize]) -> Result<Prediction, LearnError> {
+        check_modalities(data, &self.modalities)?;
+        let said = Opinions::ask(&self.experts, data, rows)?;
+        Asked::new(self, rows, said).explained(data, rows)
+    }
+
+    fn num_genres(&self) -> usize {
+        self.prior.len()
+    }
+
+    fn modalities(&self) -> &[String] {
+        &self.modalities
+    }
+
+    fn training(&self) -> &TrainingLog {
+        &self.log
+    }
+
+    fn fusion_weights(&self) -> Option<Vec<f32>> {
+        None
+    }
+
+    fn save(&self, folder: &Path) -> Result<(), LearnError> {
+        saved::write(folder, self)
+    }
+}
+
+/// Opens what [`FittedHead::save`] wrote.
+pub const LOAD: LoadHead = |folder, _device| {
+    let fitted = saved::read(folder, Fitted::fits)?;
+    Ok(Box::new(fitted))
+};
+
+#[cfg(test)]
+mod tests {
+    use rand::RngExt;
+
+    use super::*;
+    use crate::{
+        base::{Interrupt, TitleId},
+        learn::{
+            dataset::{Content, ModalityTable},
+            laws::{all, config, context, library},
+        },
+        store::Ragged,
+    };
+
+    /// Logits of all titles by the models of four outer folds, whose inner folds are the others,
+    /// and by the heads that left out an inner fold.
+    fn cross_validated(head: &Stacking, data: &Dataset) -> Vec<Vec<f32>> {
+        let interrupt = Interrupt::default();
+        let logits = |fitted: &dyn FittedHead| fitted.predict(data, &all()).unwrap().logits;
+        let model = |outer: usize| {
+            let train: Vec<usize> = all().into_iter().filter(|t| t % 4 != outer).collect();
+            let inner_folds: Vec<u32> = train.iter().map(|&title| (title % 4) as u32).collect();
+            let context =
+                FitContext { inner_folds: &inner_folds, ..context(&interrupt, outer as u64) };
+            let fitted = head.cross_fit(data, &train, &context).unwrap();
+            let mut names: Vec<u32> = fitted.left_out.iter().map(|out| out.fold).collect();
+            names.sort_unstable();
+            assert!(names.into_iter().eq((0..4).filter(|&fold| fold != outer as u32)));
+            for LeftOut { fold, head, titles, held_out } in &fitted.left_out {
+                assert!(titles.iter().all(|title| title % 4 == *fold as usize));
+                let now = head.predict(data, titles).unwrap();
+                assert_eq!(held_out.logits, now.logits, "as if asked now");
+                assert_eq!(held_out.contributions, now.contributions);
+            }
+            let left_out = fitted.left_out.iter().map(|out| logits(&*out.head));
+            std::iter::once(logits(&*fitted.whole)).chain(left_out).collect::<Vec<_>>()
+        };
+        (0..4).flat_map(model).collect()
+    }
+
+    #[test]
+    fn folds_share_their_experts_and_are_what_they_would_be_alone() {
+        let config = config(NAME);
+        let (data, other) = (library(true), library(false));
+        let shared = Stacking::new(&config);
+        let together = cross_validated(&shared, &data);
+        // Four without one fold each; of the twelve without two, two and two are alike.
+        assert_eq!(shared.fitted.lock().unwrap().len(), 4 + 6);
+        assert_eq!(together, cross_validated(&Stacking::new(&config), &data));
+        let of_other = cross_validated(&shared, &other);
+        assert_ne!(together, of_other);
+        assert_eq!(of_other, cross_validated(&Stacking::new(&config), &other));
+    }
+
+    #[test]
+    fn fits_of_different_folds_begin_with_different_ones() {
+        let turn = |names: &[u32]| in_turn(&names.iter().copied().collect());
+        assert_eq!(turn(&[1, 2, 3, 4]), [1, 2, 3, 4]);
+        assert_eq!(turn(&[0, 2, 3, 4]), [2, 3, 4, 0]);
+        assert_eq!(turn(&[0, 1, 2, 4]), [4, 0, 1, 2]);
+        assert!(turn(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_draws_from_a_seed_is_not_shared() {
+        let random = LearnConfig { resampling: Resampling::Mlsmote, ..config(NAME) };
+        let chains = LearnConfig { labels: LabelScheme::ChainEnsemble, ..config(NAME) };
+        let words = LearnConfig { text_views: vec![TextView::Word2vec], ..config(NAME) };
+        let forest = LearnConfig { base: Base::RandomForest, ..config(NAME) };
+        for config in [random, chains, words, forest] {
+            assert!(!Stacking::new(&config).draws_nothing(), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn a_rare_genre_is_explained_by_the_view_that_knows_it() {
+        // Two genres that one view each knows, and a third view that knows nothing; prevalence
+        // 2 %, so that raw scores lie around -4 and the bias of the stack around as much.
+        let mut rng = crate::base::Seed(5).rng("rare");
+        let num_titles = 2000;
+        let mut tables = [Ragged::new(2), Ragged::new(2), Ragged::new(2)];
+        let mut labels = Vec::new();
+        for title in 0..num_titles {
+            let own = [title % 50 == 0, title % 50 == 25];
+            labels.extend(own);
+            for (m, table) in tables.iter_mut().enumerate() {
+                let signal = if own.get(m) == Some(&true) { 3.0 } else { 0.0 };
+                let mut noise = || rng.random_range(-1.0..1.0_f32);
+                table.push(&[signal + noise(), noise()], &[]);
+            }
+        }
+        let data = Dataset {
+            titles: (0..num_titles).map(|t| TitleId::new(&t.to_string())).collect(),
+            genres: vec!["first".into(), "second".into()],
+            labels,
+            modalities: ["a", "b", "c"]
+                .into_iter()
+                .zip(tables)
+                .map(|(name, table)| ModalityTable::new(name, Content::Rows(table)))
+                .collect(),
+        };
+        let interrupt = Interrupt::default();
+        let titles: Vec<usize> = (0..num_titles).collect();
+        let inner_folds: Vec<u32> = titles.iter().map(|&title| (title / 50 % 3) as u32).collect();
+        let context = FitContext { inner_folds: &inner_folds, ..context(&interrupt, 1) };
+        let fitted = Stacking::new(&config(NAME)).cross_fit(&data, &titles, &context).unwrap();
+        let p = fitted.whole.predict(&data, &titles).unwrap();
+        for genre in 0..2 {
+            let tagged: Vec<usize> =
+                titles.iter().copied().filter(|t| p.logits[t * 2 + genre] > 0.0).collect();
+            let by_its_view = tagged.iter().filter(|&&t| {
+                let parts = &p.contributions[(t * 2 + genre) * 3..][..3];
+                (0..3).all(|m| m == genre || parts[m] < parts[genre]) && parts[genre] > 0.0
+            });
+            assert!(tagged.len() > 20, "{}", tagged.len());
+            let share = by_its_view.count() as f64 / tagged.len() as f64;
+            assert!(share > 0.9, "of the tags {share} are explained by the view that knows");
+        }
+    }
+}
