@@ -6,6 +6,7 @@
 
 pub mod bootstrap;
 pub mod calibration;
+pub mod chance;
 pub mod counts;
 pub mod evidence;
 pub mod headline;
@@ -13,6 +14,7 @@ pub mod imbalance;
 pub mod isotonic;
 pub mod metrics;
 pub mod ranking;
+pub mod reasons;
 pub mod shapley;
 pub mod shares;
 pub mod shots;
@@ -21,11 +23,13 @@ pub mod thresholds;
 
 pub use bootstrap::{BootstrapConfig, Interval, PairedDifference};
 pub use calibration::{Platt, ReliabilityBin};
+pub use chance::ByChance;
 pub use counts::{Averages, Counts};
 pub use headline::Headline;
 pub use imbalance::Imbalance;
 pub use isotonic::Isotonic;
 pub use metrics::{GenreMetrics, Metrics};
 pub use ranking::PrCurve;
+pub use reasons::MainReason;
 pub use shares::Kept;
 pub use thresholds::AtPrecision;
