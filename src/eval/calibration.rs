@@ -190,29 +190,42 @@ pub fn reliability_bins(
 ) -> Vec<ReliabilityBin> {
     assert_eq!(probabilities.len(), labels.len(), "one probability for each label");
     assert!(num_bins > 0, "`num_bins` must be 1 or more");
-    let edge = |k: usize| k as f64 / num_bins as f64;
     let mut sums = vec![(0_u64, 0.0, 0.0); num_bins];
-    for (&p, &label) in probabilities.iter().zip(labels).filter(|(p, _)| (0.0..=1.0).contains(*p)) {
-        let mut k = ((p * num_bins as f64).ceil() as usize).clamp(1, num_bins) - 1;
-        // The product rounds; the edges decide.
-        while k > 0 && p <= edge(k) {
-            k -= 1;
-        }
-        while k + 1 < num_bins && p > edge(k + 1) {
-            k += 1;
-        }
+    for (&p, &label) in probabilities.iter().zip(labels) {
+        let Some(k) = bin_of(p, num_bins) else { continue };
         sums[k].0 += 1;
         sums[k].1 += p;
         sums[k].2 += f64::from(u8::from(label));
     }
     let bin = |(k, (count, probability, positive)): (usize, (u64, f64, f64))| ReliabilityBin {
-        low: edge(k),
-        high: edge(k + 1),
+        low: edge(k, num_bins),
+        high: edge(k + 1, num_bins),
         count,
         mean_probability: ratio(probability, count as f64),
         positive_frac: ratio(positive, count as f64),
     };
     sums.into_iter().enumerate().map(bin).collect()
+}
+
+/// The lower bound of a bin.
+fn edge(k: usize, num_bins: usize) -> f64 {
+    k as f64 / num_bins as f64
+}
+
+/// The bin of a probability; `None` outside of 0..1.
+pub(super) fn bin_of(p: f64, num_bins: usize) -> Option<usize> {
+    if !(0.0..=1.0).contains(&p) {
+        return None;
+    }
+    let mut k = ((p * num_bins as f64).ceil() as usize).clamp(1, num_bins) - 1;
+    // The product rounds; the edges decide.
+    while k > 0 && p <= edge(k, num_bins) {
+        k -= 1;
+    }
+    while k + 1 < num_bins && p > edge(k + 1, num_bins) {
+        k += 1;
+    }
+    Some(k)
 }
 
 /// Expected calibration error: the mean gap between stated probability and observed share, over

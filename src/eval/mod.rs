@@ -6,6 +6,7 @@
 
 pub mod bootstrap;
 pub mod calibration;
+pub mod chance;
 pub mod counts;
 pub mod evidence;
 pub mod expected_f1;
@@ -14,17 +15,22 @@ pub mod imbalance;
 pub mod isotonic;
 pub mod metrics;
 pub mod ranking;
+pub mod reasons;
 pub mod shapley;
+pub mod shares;
 pub mod shots;
 pub mod significance;
 pub mod thresholds;
 
 pub use bootstrap::{BootstrapConfig, Interval, PairedDifference};
 pub use calibration::{Platt, ReliabilityBin};
+pub use chance::ByChance;
 pub use counts::{Averages, Counts};
 pub use headline::Headline;
 pub use imbalance::Imbalance;
 pub use isotonic::Isotonic;
 pub use metrics::{GenreMetrics, Metrics};
 pub use ranking::PrCurve;
+pub use reasons::MainReason;
+pub use shares::Kept;
 pub use thresholds::AtPrecision;

@@ -10,22 +10,21 @@ use super::{
     BorrowedReport, ReportError, errors,
     model::{
         AloneReport, Circumstances, EvaluationReport, FoldRow, GenreReport, LeakCheck,
-        OperatingPoint, PresenceRow, Provenance, ReferenceRow, Reliability, RepeatRow,
-        SubsetFigures, TrainingCurve,
+        OperatingPoint, PresenceRow, Provenance, ReferenceRow, RepeatRow, SubsetFigures,
+        TrainingCurve,
     },
+    trust,
 };
 use crate::{
     base::Seed,
     eval::{
         BootstrapConfig, Headline, Imbalance, Metrics, PrCurve,
         bootstrap::{headline_differences, headline_intervals},
-        calibration::{brier_score, expected_calibration_error, reliability_bins},
         headline::HeadlineTable,
         ranking::pr_curve,
     },
 };
 
-const NUM_RELIABILITY_BINS: usize = 10;
 /// More points than a small plot can show.
 const MAX_CURVE_POINTS: usize = 160;
 
@@ -148,6 +147,7 @@ impl Evidence {
             alone_ap.push(metrics.genres.iter().map(|genre| genre.ap).collect::<Vec<_>>());
         }
 
+        let chance = trust::chance(&self);
         let genres = (0..num_genres)
             .map(|g| GenreReport {
                 name: self.genres[g].clone(),
@@ -163,6 +163,11 @@ impl Evidence {
                     &self.probabilities.column(g).to_vec(),
                     &labels.column(g).to_vec(),
                 ),
+                reliability: trust::reliability(
+                    self.probabilities.column(g).iter(),
+                    labels.column(g).iter(),
+                    chance.as_ref().map(|chance| chance.genres[g]),
+                ),
             })
             .collect();
 
@@ -175,8 +180,16 @@ impl Evidence {
             fold_sd,
             alone,
             genres,
-            reliability: self.reliability(&self.probabilities),
-            uncalibrated: self.uncalibrated.as_ref().map(|p| self.reliability(p)),
+            reliability: trust::reliability(
+                self.probabilities.iter(),
+                labels.iter(),
+                chance.map(|chance| chance.pooled),
+            ),
+            uncalibrated: self
+                .uncalibrated
+                .as_ref()
+                .map(|p| trust::reliability(p.iter(), labels.iter(), None)),
+            reasons: trust::reasons(&self),
             by_presence: self.by_presence(),
             imbalance: Imbalance::of(labels),
             without_naming: self.without_naming(),
@@ -291,17 +304,6 @@ impl Evidence {
             num_titles: rows.len(),
             headline: headline_of(scores, decisions, self.labels.view(), &rows),
         })
-    }
-
-    fn reliability(&self, probabilities: &Array2<f64>) -> Reliability {
-        let probabilities: Vec<f64> = probabilities.iter().copied().collect();
-        let labels: Vec<bool> = self.labels.iter().copied().collect();
-        let bins = reliability_bins(&probabilities, &labels, NUM_RELIABILITY_BINS);
-        Reliability {
-            expected_calibration_error: expected_calibration_error(&bins),
-            brier: brier_score(&probabilities, &labels),
-            bins,
-        }
     }
 }
 

@@ -18,6 +18,7 @@ mod model;
 mod render;
 mod svg;
 mod tables;
+mod trust;
 
 use std::{
     io,

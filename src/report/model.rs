@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::Seed,
     eval::{
-        Averages, GenreMetrics, Headline, Imbalance, Interval, Metrics, PairedDifference, PrCurve,
-        ReliabilityBin,
+        Averages, ByChance, GenreMetrics, Headline, Imbalance, Interval, Kept, MainReason, Metrics,
+        PairedDifference, PrCurve, ReliabilityBin,
     },
     learn::heads::TrainingLog,
     report::{BorrowedReport, ErrorAnalysis},
@@ -52,6 +52,10 @@ pub struct EvaluationReport {
     /// What asking for a precision gives.
     #[serde(default)]
     pub operating_points: Vec<OperatingPoint>,
+    /// Whether tags name the modality that knows their genre; of the titles that have all of the
+    /// head's own modalities, and by places in `genres` and `modalities`.
+    #[serde(default)]
+    pub reasons: Vec<MainReason>,
     /// How unevenly genres are spread.
     #[serde(default)]
     pub imbalance: Imbalance,
@@ -168,15 +172,25 @@ pub struct GenreReport {
     pub fusion_weights: Vec<f64>,
     /// The fusion's curve, thinned for plotting; empty without positives.
     pub curve: PrCurve,
+    /// Whether its probabilities mean what they say.
+    #[serde(default)]
+    pub reliability: Reliability,
 }
 
-/// Calibration of the fusion's probabilities over all (title, genre) pairs.
+/// Calibration of the fusion's probabilities, over all (title, genre) pairs or those of a genre.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reliability {
     /// Of equal width over `[0, 1]`.
     pub bins: Vec<ReliabilityBin>,
     /// Expected calibration error.
     pub expected_calibration_error: f64,
+    /// What that is for probabilities that are true, on so many titles; `None` where it was not
+    /// simulated.
+    #[serde(default)]
+    pub by_chance: Option<ByChance>,
+    /// Whether the error is above the 95 % point of chance.
+    #[serde(default)]
+    pub is_above_chance: bool,
     /// Brier score.
     pub brier: f64,
 }
@@ -195,6 +209,9 @@ pub struct OperatingPoint {
     /// Share of titles with a genre between its usual threshold and that of the precision: for
     /// a person to decide.
     pub abstained: f64,
+    /// `[genres]`: what it comes to in each.
+    #[serde(default)]
+    pub genres: Vec<Kept>,
 }
 
 /// One check for a leak.

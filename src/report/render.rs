@@ -31,6 +31,8 @@ pub(super) fn html(report: &EvaluationReport) -> Result<String, ReportError> {
                 ap => genre.metrics.ap,
                 support => genre.metrics.support,
                 svg => safe(svg::pr_curve(genre)),
+                calibration => safe(svg::reliability_of(genre)),
+                error => genre.reliability.expected_calibration_error,
             }
         })
         .collect();
@@ -106,6 +108,7 @@ pub(super) fn environment() -> Result<Environment<'static>, ReportError> {
         }
     });
     environment.add_filter("f3", |value: Value| decimals(&value, 3));
+    environment.add_filter("f4", |value: Value| decimals(&value, 4));
     environment.add_filter("f2", |value: Value| decimals(&value, 2));
     environment.add_filter("signed", signed);
     environment.add_filter("percent", |value: f64| format!("{:.1} %", 100.0 * value));

@@ -170,6 +170,33 @@ pub(super) fn reliability(reliability: &Reliability, before: Option<&Reliability
     picture("chart", (320.0, 300.0), "Observed share against stated probability", &inside)
 }
 
+/// One genre's stated probabilities against observed shares.
+pub(super) fn reliability_of(genre: &GenreReport) -> String {
+    let frame = Frame {
+        left: 24.0,
+        top: 6.0,
+        width: 128.0,
+        height: 100.0,
+        x_range: (0.0, 1.0),
+        y_range: (0.0, 1.0),
+    };
+    let ticks = unit_ticks(&[0.0, 0.5, 1.0]);
+    let mut inside = frame.grid(&ticks, &ticks);
+    inside += &line("base", (frame.x(0.0), frame.y(0.0)), (frame.x(1.0), frame.y(1.0)));
+    let filled = || genre.reliability.bins.iter().filter(|bin| bin.count > 0);
+    inside += &frame.path("line", filled().map(|b| (b.mean_probability, b.positive_frac)));
+    for bin in filled() {
+        let at = (frame.x(bin.mean_probability), frame.y(bin.positive_frac));
+        let tip = format!(
+            "{} titles: stated {:.3}, observed {:.3}",
+            bin.count, bin.mean_probability, bin.positive_frac
+        );
+        inside += &dot("point", at, 2.5, &tip);
+    }
+    let what = format!("Observed share against stated probability of {}", genre.name);
+    picture("chart", (158.0, 122.0), &what, &inside)
+}
+
 /// What stands in the page's style sheet, for pictures that stand alone.
 const ALONE: &str = "text{font:9px system-ui,sans-serif;fill:#555}.mid{text-anchor:middle}\
     .end{text-anchor:end}.name{font-size:11px;fill:#222}.value{fill:#222}.strong{fill:#fff}\

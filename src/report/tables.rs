@@ -8,6 +8,9 @@ use crate::eval::Headline;
 
 pub(super) fn tables(report: &EvaluationReport) -> Vec<Table> {
     let mut tables = vec![genres(report), systems(report), folds(report)];
+    if report.operating_points.iter().any(|point| !point.genres.is_empty()) {
+        tables.push(precisions(report));
+    }
     if !report.errors.doubtful_labels.is_empty() {
         tables.push(doubtful_labels(report));
     }
@@ -30,6 +33,7 @@ fn genres(report: &EvaluationReport) -> Table {
         "threshold",
     ]);
     head.extend(report.modalities.iter().map(|name| format!("ap_{name}_alone")));
+    head.extend(header(&["ece", "ece_by_chance", "ece_by_chance_95"]));
     let rows = report.genres.iter().enumerate().map(|(g, genre)| {
         let m = &genre.metrics;
         let mut row = vec![genre.name.clone(), m.support.to_string()];
@@ -38,9 +42,30 @@ fn genres(report: &EvaluationReport) -> Table {
         row.extend([m.ap, m.auc].map(cell));
         row.push(cell(genre.threshold));
         row.extend(genre.alone_ap.iter().copied().map(cell));
+        let by_chance = genre.reliability.by_chance;
+        row.push(cell(genre.reliability.expected_calibration_error));
+        row.extend([by_chance.map(|c| c.mean), by_chance.map(|c| c.high)].map(cell));
         row
     });
     Table { name: "report-genres", header: head, rows: rows.collect() }
+}
+
+/// What each precision that may be asked for comes to in each genre.
+fn precisions(report: &EvaluationReport) -> Table {
+    let columns =
+        ["asked", "genre", "tags", "right", "precision", "low", "high", "p_value", "holm_p"];
+    let points = report.operating_points.iter();
+    let rows = points.flat_map(|point| {
+        point.genres.iter().zip(&report.genres).map(|(kept, genre)| {
+            let mut row = vec![cell(point.asked), genre.name.clone()];
+            row.extend([kept.decided, kept.right].map(|count| count.to_string()));
+            let precision = kept.precision;
+            row.extend([precision.value, precision.low, precision.high].map(cell));
+            row.extend([kept.p_value, kept.holm_p].map(cell));
+            row
+        })
+    });
+    Table { name: "report-precisions", header: header(&columns), rows: rows.collect() }
 }
 
 /// The fusion and each modality alone.

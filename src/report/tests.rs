@@ -120,6 +120,7 @@ fn evidence(num_titles: usize) -> Evidence {
             precision: 0.88,
             recall: 0.31,
             abstained: 0.42,
+            genres: crate::eval::shares::kept(&[(9, 10), (4, 12), (0, 0), (30, 31)].repeat(3), 0.9),
         }],
         repeats: vec![RepeatRow { split_digest: "ab".repeat(32), ..RepeatRow::default() }; 2],
         num_resamples: 200,
@@ -301,6 +302,39 @@ fn figures_are_those_of_the_arrays() {
     assert_eq!(report.by_presence.iter().map(|row| row.num_titles).sum::<usize>(), 300);
     let pairs: u64 = report.reliability.bins.iter().map(|bin| bin.count).sum();
     assert_eq!(pairs, 300 * 12);
+}
+
+#[test]
+fn what_a_model_says_of_itself_is_held_against_the_titles() {
+    let report = report();
+    // Stated probabilities of this sample are no calibrated ones: the page says so.
+    let chance = report.reliability.by_chance.unwrap();
+    assert!(chance.mean < chance.high && report.reliability.is_above_chance, "{chance:?}");
+    let drama = &report.genres[0].reliability;
+    assert!(drama.by_chance.unwrap().mean > chance.mean, "fewer pairs, more by chance");
+    assert_eq!(drama.bins.iter().map(|bin| bin.count).sum::<u64>(), 400);
+    // `words` has the strongest signal and the largest part.
+    let reason = report.reasons.iter().find(|reason| reason.genre == 0).unwrap();
+    assert_eq!(report.modalities[reason.best], "words");
+    let present = evidence(400).present;
+    let has_all = |t: &usize| present.row(*t).iter().all(|&has| has);
+    assert!(reason.num_tags <= (0..400).filter(has_all).count());
+    let html = render::html(&report).unwrap();
+    let markdown = render::markdown(&report).unwrap();
+    for page in [&html, &markdown] {
+        assert!(page.contains("0.97 (0.84–0.99)"), "30 of 31, Wilson's interval");
+        assert!(page.contains("Do tags name the modality that knows?"));
+        assert!(page.contains(&format!("{:.4}", drama.expected_calibration_error)));
+    }
+    // 4 of 12 where 0.9 was asked for; 9 of 10 keeps it.
+    assert!(html.contains(r#"<td class="found">0.33 (0.14–0.61) of 12 †</td>"#));
+    assert!(markdown.contains("**0.33 (0.14–0.61)** of 12 † |"));
+    assert!(html.contains("<td>0.90 (0.60–0.98) of 10</td>"));
+    // Without contributions and resamples nothing is said.
+    let silent = Evidence { contributions: None, num_resamples: 0, ..evidence(60) };
+    let silent = silent.assemble().unwrap();
+    assert!(silent.reasons.is_empty() && silent.reliability.by_chance.is_none());
+    assert!(!render::html(&silent).unwrap().contains("Do tags name"));
 }
 
 #[test]

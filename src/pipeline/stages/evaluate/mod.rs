@@ -3,6 +3,8 @@
 pub(super) mod borrowed;
 mod card;
 mod leaks;
+mod precisions;
+mod trust;
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -14,10 +16,7 @@ use super::{Context, Outcome, Stage, split};
 use crate::{
     base::publish_bytes,
     catalog::{Catalog, split::Folds},
-    eval::{
-        BootstrapConfig, Counts, Headline,
-        thresholds::{NEVER, USUAL_PRECISIONS},
-    },
+    eval::{BootstrapConfig, Headline},
     learn::{
         LearnError,
         dataset::Dataset,
@@ -25,8 +24,7 @@ use crate::{
     },
     pipeline::{Lock, PipelineError, table::Table},
     report::{
-        self, Alone, EvaluationReport, Evidence, OperatingPoint, Provenance, RepeatRow, TitleFacts,
-        TrainingCurve,
+        self, Alone, EvaluationReport, Evidence, Provenance, RepeatRow, TitleFacts, TrainingCurve,
         held_out::{self, HeldOutTitle},
     },
 };
@@ -128,7 +126,7 @@ impl Stage for Settings {
         let lines = held_out::lines(&held_out_titles(&table.data, &fusion));
         publish_bytes(&scores, lines.as_bytes()).map_err(PipelineError::file(&scores))?;
         let card = context.file(CARD);
-        let figures = card::figures(&report, &table.data, &fusion);
+        let figures = card::figures(&report, &table.data, &fusion, learn.precision);
         publish_bytes(&card, figures.as_bytes()).map_err(PipelineError::file(&card))?;
         Ok(Outcome {
             summary: summary(&context.pipeline.learn.head, &report),
@@ -219,7 +217,7 @@ impl Settings {
             )
             .ok(),
             uncalibrated: Some(matrix(&prediction.uncalibrated, genres)),
-            operating_points: operating_points(data, fusion),
+            operating_points: precisions::operating_points(data, fusion),
             num_resamples: self.resamples,
             seed: Some(run.seed.derive("bootstrap")),
             ..Evidence::default()
@@ -271,44 +269,6 @@ fn repeats(
         rows.insert(0, row(folds, fusion));
     }
     Ok(rows)
-}
-
-/// What each fold's thresholds for the usual precisions give on its held-out titles.
-fn operating_points(data: &Dataset, fusion: &CrossValidation) -> Vec<OperatingPoint> {
-    let genres = data.num_genres();
-    let decisions_of = |t: usize| {
-        let own = fusion.folds.iter().find(|fold| fold.fold == fusion.fold_of[t])?;
-        Some(own.spec.decisions_for(fusion.prediction.seen_of(t)))
-    };
-    let point = |k: usize, &asked: &f64| {
-        let mut counts = Counts::default();
-        let mut num_abstained = 0;
-        for (t, &title) in fusion.titles.iter().enumerate() {
-            let Some(decisions) = decisions_of(t) else { continue };
-            let Some(at) = decisions.at_precision.get(k) else { continue };
-            let mut abstains = false;
-            for (g, &labelled) in data.labels_of(title).iter().enumerate() {
-                let probability = f64::from(fusion.prediction.probability[t * genres + g]);
-                let decided = probability >= at.thresholds[g].unwrap_or(NEVER);
-                abstains |= !decided && probability >= decisions.thresholds[g];
-                counts.add(decided, labelled, 1.0);
-            }
-            num_abstained += usize::from(abstains);
-        }
-        let reached = |g: &usize| {
-            fusion.folds.iter().all(|fold| {
-                fold.spec.fused.at_precision.get(k).is_some_and(|at| at.thresholds[*g].is_some())
-            })
-        };
-        OperatingPoint {
-            asked,
-            num_genres: (0..genres).filter(reached).count(),
-            precision: counts.precision(),
-            recall: counts.recall(),
-            abstained: num_abstained as f64 / fusion.titles.len().max(1) as f64,
-        }
-    };
-    USUAL_PRECISIONS.iter().enumerate().map(|(k, asked)| point(k, asked)).collect()
 }
 
 fn encoders(context: &Context<'_>) -> String {
