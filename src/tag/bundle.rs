@@ -20,12 +20,13 @@ use crate::{
     learn::{
         TrainedModel,
         dataset::{Content, Dataset},
+        heads::stacking,
     },
     nn::ModelSource,
 };
 
-/// Version of the bundle's layout.
-const FORMAT: u32 = 1;
+/// Version of the bundle's layout; since 2 stacking is fitted once and asks more experts.
+const FORMAT: u32 = 2;
 const CONFIG: &str = "bundle.json";
 const MODEL: &str = "model";
 const CARD: &str = "README.md";
@@ -259,6 +260,13 @@ impl Bundle {
         }
         let config: BundleConfig = serde_json::from_slice(&text)
             .map_err(|e| refuse(format!("{CONFIG}: {e}"), "fetch or train the bundle again"))?;
+        if config.format == 1 && config.trained_on.learn["head"] == stacking::NAME {
+            return Err(refuse(
+                "was trained by an earlier version of cinetag, whose stacking has other parts"
+                    .to_owned(),
+                "train it again with `cinetag train PIPELINE`; features are still in the store",
+            ));
+        }
         let model_folder = folder.join(MODEL);
         check_confined(folder, &model_folder)?;
         for (name, digest) in &config.files {

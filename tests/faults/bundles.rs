@@ -75,6 +75,19 @@ fn a_bundle_that_is_what_it_says_is_opened_also_through_links_within() {
 }
 
 #[test]
+fn stacking_of_an_earlier_version_is_refused_with_its_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = copy(folder.path());
+    change(&bundle, "bundle.json", |config| {
+        config["format"] = json!(1);
+        config["trained_on"]["learn"]["head"] = json!("stacking");
+    });
+    assert_says(&bundle, &["by an earlier version of cinetag", "`cinetag train PIPELINE`"]);
+    change(&bundle, "bundle.json", |config| config["format"] = json!(3));
+    assert_says(&bundle, &["by a later version of cinetag (format 3)"]);
+}
+
+#[test]
 fn names_of_files_do_not_lead_out_of_a_bundle() {
     let folder = tempfile::tempdir().unwrap();
     let outside = folder.path().join("outside");
