@@ -57,8 +57,13 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     ));
     for system in &report.systems {
         let f = &system.figures;
-        let p =
-            system.loss.map_or_else(String::new, |loss| format!("  p {:.3}", loss.macro_f1.holm_p));
+        let p = system.loss.map_or_else(String::new, |loss| {
+            let tested = loss.macro_f1;
+            let methods = tested
+                .methods
+                .map_or_else(String::new, |methods| format!(", {:.3} methods", methods.p_value));
+            format!("  p {:.3} Holm{methods}", tested.holm_p)
+        });
         console.say(format!(
             "{:<32} micro F1 {:.3}  macro F1 {:.3} ({:.3}–{:.3})  mAP {:.3}{p}",
             system.name,

@@ -34,17 +34,27 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// A table of the figures, then one of the differences.
+/// Each run's figures with their differences to the first run's, then what they mean.
 fn text(found: &Comparison) -> String {
-    let mut lines = vec![format!("{} titles, split {}", found.num_titles, found.split_digest)];
+    let groups = if found.num_groups < found.num_titles {
+        format!(" in {} groups", found.num_groups)
+    } else {
+        String::new()
+    };
+    let mut lines =
+        vec![format!("{} titles{groups}, split {}", found.num_titles, found.split_digest)];
     let width = found.runs.iter().map(|run| label(run).chars().count()).max().unwrap_or(0);
     for run in &found.runs {
         lines.push(format!("\n{:<width$}  value  95 % interval", label(run)));
         for (k, (name, i)) in run.figures.entries().into_iter().enumerate() {
             let against = run.gain.as_ref().map_or_else(String::new, |gain| {
                 let t = gain.entries()[k].1;
+                let methods = t
+                    .methods
+                    .map_or_else(String::new, |methods| format!(", {:.3} methods", methods.p_value));
                 format!(
-                    "  {:+.3} ({:+.3} to {:+.3})  p {:.3} bootstrap, {:.3} randomisation, {:.3} Holm",
+                    "  {:+.3} ({:+.3} to {:+.3})  p {:.3} bootstrap, {:.3} randomisation, {:.3} Holm\
+                     {methods}",
                     t.difference.value,
                     t.difference.low,
                     t.difference.high,
@@ -57,6 +67,8 @@ fn text(found: &Comparison) -> String {
             lines.push(format!("  {name:<12} {value:.3}  {low:.3}–{high:.3}{against}"));
         }
     }
+    lines.push(String::new());
+    lines.extend(found.notes.iter().cloned());
     lines.join("\n")
 }
 

@@ -1,4 +1,4 @@
-//! How sure a figure is: percentile intervals and paired differences over titles.
+//! How sure a figure is: bootstrap intervals and paired differences over titles.
 //!
 //! in: any figure as a function of how often each title counts
 //! out: interval; mean difference, its interval and a two-sided p-value
@@ -6,17 +6,22 @@
 //! 16; Davison & Hinkley 1997, §4.2 (the +1 in the p-value)
 //!
 //! Titles are drawn with replacement, all genres of a title together: a title's labels are not
-//! independent. The draws depend on the seed and the draw's number alone, not on threads.
+//! independent. Titles of one group are drawn together, for the same reason. The draws depend on
+//! the seed and the draw's number alone, not on threads.
 
 use rand::RngExt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::headline::{Headline, HeadlineTable};
+use super::{
+    bounds::Bounds,
+    groups::Groups,
+    headline::{Headline, HeadlineTable},
+};
 use crate::base::Seed;
 
 /// How to resample.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BootstrapConfig {
     /// Number of resamples.
     pub num_resamples: usize,
@@ -24,24 +29,39 @@ pub struct BootstrapConfig {
     pub level: f64,
     /// All randomness of it.
     pub seed: Seed,
+    /// Titles that are drawn, or exchanged, together.
+    pub groups: Groups,
 }
 
 impl BootstrapConfig {
-    /// 1,000 resamples, 95 %.
+    /// 1,000 resamples, 95 %, every title a group of its own.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
-        Self { num_resamples: 1000, level: 0.95, seed }
+        Self { num_resamples: 1000, level: 0.95, seed, groups: Groups::default() }
     }
 
-    /// How often each of `num_titles` titles counts in resample `k`: sums to `num_titles`.
-    fn draw(&self, k: usize, num_titles: usize) -> Vec<u32> {
-        let mut counts = vec![0; num_titles];
-        let Ok(bound @ 1..) = u32::try_from(num_titles) else { return counts };
-        let mut rng = self.seed.derive("bootstrap").rng(&k.to_string());
-        for _ in 0..num_titles {
-            counts[rng.random_range(0..bound) as usize] += 1;
+    /// The same for a part of the titles: `[part]` their places among all.
+    #[must_use]
+    pub fn on(&self, titles: &[usize]) -> Self {
+        Self { groups: self.groups.select(titles), ..self.clone() }
+    }
+
+    /// How often each of `num_titles` titles counts in resample `k`. As many groups are drawn as
+    /// there are; where every title is a group of its own the counts sum to `num_titles`.
+    ///
+    /// # Panics
+    /// The groups are those of another number of titles.
+    #[must_use]
+    pub fn draw(&self, k: usize, num_titles: usize) -> Vec<u32> {
+        let num_groups = self.groups.num_groups(num_titles);
+        let mut counts = vec![0; num_groups];
+        if let Ok(bound @ 1..) = u32::try_from(num_groups) {
+            let mut rng = self.seed.derive("bootstrap").rng(&k.to_string());
+            for _ in 0..num_groups {
+                counts[rng.random_range(0..bound) as usize] += 1;
+            }
         }
-        counts
+        (0..num_titles).map(|title| counts[self.groups.of(title)]).collect()
     }
 
     /// `figure(counts)` for each resample, in order.
@@ -50,7 +70,7 @@ impl BootstrapConfig {
     }
 }
 
-/// A figure with its percentile interval.
+/// A figure with its interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The figure on the titles as they are.
@@ -61,8 +81,8 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// The interval of any figure over `num_titles` titles; `figure` is told how often each title
-/// counts. Without titles or resamples the interval is the value itself.
+/// The percentile interval of any figure over `num_titles` titles; `figure` is told how often each
+/// title counts. Without titles or resamples the interval is the value itself.
 pub fn interval(
     num_titles: usize,
     config: &BootstrapConfig,
@@ -70,10 +90,10 @@ pub fn interval(
 ) -> Interval {
     let value = figure(&vec![1; num_titles]);
     let draws = if num_titles == 0 { Vec::new() } else { config.resample(num_titles, &figure) };
-    percentiles(value, draws, config.level)
+    Bounds::Percentile.of(value, draws, config.level)
 }
 
-/// Intervals of the headline figures from the same resamples.
+/// Intervals of the headline figures from the same resamples, bounded by [`Bounds::OF_FIGURES`].
 pub fn headline_intervals(
     table: &HeadlineTable<'_>,
     config: &BootstrapConfig,
@@ -94,7 +114,8 @@ pub fn mean_intervals(
     let value = mean_of(tables, &|_| 1.0);
     let draws = config.resample(num_titles, |counts| mean_of(tables, &|t| f64::from(counts[t])));
     let column = |k: usize| draws.iter().map(|draw| *draw.entries()[k].1).collect();
-    Headline::from_fn(|k| percentiles(*value.entries()[k].1, column(k), config.level))
+    let bounds = Bounds::OF_FIGURES.entries();
+    Headline::from_fn(|k| bounds[k].1.of(*value.entries()[k].1, column(k), config.level))
 }
 
 fn num_titles(tables: &[HeadlineTable<'_>]) -> usize {
@@ -136,7 +157,7 @@ pub fn paired_difference(
     paired(difference(&vec![1; num_titles]), config.resample(num_titles, difference), config.level)
 }
 
-/// [`paired_difference`] of all headline figures from the same resamples.
+/// [`paired_difference`] of all headline figures from the same resamples; percentile intervals.
 ///
 /// # Panics
 /// The tables have different numbers of titles.
@@ -177,23 +198,7 @@ fn paired(value: f64, draws: Vec<f64>, level: f64) -> PairedDifference {
         (count + 1) as f64 / (draws.len() + 1) as f64
     };
     let p_value = (2.0 * share(&|d| d <= 0.0).min(share(&|d| d >= 0.0))).min(1.0);
-    PairedDifference { difference: percentiles(value, draws, level), p_value }
-}
-
-/// The central `level` of the draws, interpolated linearly between order statistics.
-fn percentiles(value: f64, mut draws: Vec<f64>, level: f64) -> Interval {
-    draws.sort_by(f64::total_cmp);
-    let Some(last) = draws.len().checked_sub(1) else {
-        return Interval { value, low: value, high: value };
-    };
-    let quantile = |q: f64| {
-        let position = q * last as f64;
-        let below = position.floor() as usize;
-        let above = (below + 1).min(last);
-        draws[below] + (position - below as f64) * (draws[above] - draws[below])
-    };
-    let tail = (1.0 - level) / 2.0;
-    Interval { value, low: quantile(tail), high: quantile(1.0 - tail) }
+    PairedDifference { difference: Bounds::Percentile.of(value, draws, level), p_value }
 }
 
 #[cfg(test)]
@@ -228,6 +233,32 @@ mod tests {
         assert_ne!(config.draw(3, 50), config.draw(4, 50));
         assert_eq!(config.draw(3, 50).iter().sum::<u32>(), 50);
         assert_eq!(config.draw(0, 0), Vec::<u32>::new());
+    }
+
+    #[test]
+    fn draws_of_titles_that_are_alone_are_what_they_were_before_groups() {
+        let before = [1, 0, 0, 1, 0, 2, 1, 1, 0, 4, 0, 2];
+        assert_eq!(config(1).draw(2, 12), before);
+        let alone = BootstrapConfig { groups: Groups::new(0..12), ..config(1) };
+        assert_eq!(alone.draw(2, 12), before);
+        assert_eq!(alone.on(&[3, 1]).draw(2, 2), config(1).draw(2, 2));
+    }
+
+    #[test]
+    fn groups_are_drawn_whole_and_widen_the_interval() {
+        let names = (0..400).map(|t| t / 4);
+        let grouped = BootstrapConfig { groups: Groups::new(names), ..config(999) };
+        let counts = grouped.draw(0, 400);
+        assert!(counts.chunks(4).all(|group| group.iter().all(|&n| n == group[0])), "{counts:?}");
+        assert_eq!(counts.iter().sum::<u32>(), 400, "as many groups as there are");
+        // Titles that say the same in fours are a quarter as many.
+        let values: Vec<f64> = (0..400).map(|t| f64::from(t / 4 % 20)).collect();
+        let width = |config: &BootstrapConfig| {
+            let found = interval(400, config, |counts| weighted_mean(&values, counts));
+            found.high - found.low
+        };
+        let ratio = width(&grouped) / width(&config(999));
+        assert!((ratio - 2.0).abs() < 0.15, "{ratio}");
     }
 
     #[test]

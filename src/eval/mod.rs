@@ -5,14 +5,18 @@
 //! is not defined at all (the AUC of a genre that no title has) is `None`, never NaN.
 
 pub mod bootstrap;
+pub mod bounds;
 pub mod calibration;
 pub mod chance;
 pub mod counts;
+pub mod distributions;
 pub mod evidence;
 pub mod expected_f1;
+pub mod groups;
 pub mod headline;
 pub mod imbalance;
 pub mod isotonic;
+pub mod methods;
 pub mod metrics;
 pub mod ranking;
 pub mod reasons;
@@ -23,12 +27,15 @@ pub mod significance;
 pub mod thresholds;
 
 pub use bootstrap::{BootstrapConfig, Interval, PairedDifference};
+pub use bounds::Bounds;
 pub use calibration::{Platt, ReliabilityBin};
 pub use chance::ByChance;
 pub use counts::{Averages, Counts};
+pub use groups::Groups;
 pub use headline::Headline;
 pub use imbalance::Imbalance;
 pub use isotonic::Isotonic;
+pub use methods::MethodDifference;
 pub use metrics::{GenreMetrics, Metrics};
 pub use ranking::PrCurve;
 pub use reasons::MainReason;

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     base::{Hinted, Interrupt, Progress, nearest},
     catalog::split::Folds,
+    eval::Groups,
     learn::{
         LearnConfig, heads,
         study::{
@@ -117,7 +118,9 @@ pub fn ablate(
             ),
         ],
     };
-    let mut report = study.evidence(&context, &table, provenance, &found, options).assemble();
+    let mut evidence = study.evidence(&context, &table, provenance, &found, options);
+    evidence.folds = found.titles.iter().filter_map(|&title| folds.fold_of[title]).collect();
+    let mut report = evidence.assemble();
     progress.end();
     report.circumstances = stages::report::circumstances(&context);
     report.circumstances.stages = vec![
@@ -253,6 +256,7 @@ impl Design {
             labels: Array2::from_shape_fn((found.titles.len(), data.num_genres()), |(t, g)| {
                 data.labels_of(found.titles[t])[g]
             }),
+            groups: Groups::new(&table.groups).select(&found.titles),
             num_folds: found.num_cells / (self.variants.len() * options.num_seeds).max(1),
             systems: self.variants[..num_systems]
                 .iter()

@@ -97,7 +97,8 @@ pub struct BesideRow {
     pub share_beside_others: f64,
 }
 
-/// Measures the borrowed modalities of a cross-validation; none where nothing was borrowed.
+/// Measures the borrowed modalities of a cross-validation; none where nothing was borrowed. The
+/// groups of `config` are those of the outcome's titles.
 #[must_use]
 pub fn borrowed(
     data: &Dataset,
@@ -165,7 +166,7 @@ fn one(
         modality: name.to_owned(),
         from: from.to_owned(),
         num_titles: speaks.len(),
-        headline: headline_intervals(&table_of_alone, config),
+        headline: headline_intervals(&table_of_alone, &config.on(&speaks)),
         prior_map: found.iter().map(|genre| genre.prevalence).sum::<f64>()
             / found.len().max(1) as f64,
         by_words,
@@ -278,7 +279,7 @@ fn beside(
         num_titles: rows.len(),
         without: own.weighted(|_| 1.0),
         with: joined.weighted(|_| 1.0),
-        gain: headline_differences(&joined, &own, config),
+        gain: headline_differences(&joined, &own, &config.on(&rows)),
         share_beside_from: mean(&|share| share.0),
         share_beside_others: mean(&|share| share.1),
     })

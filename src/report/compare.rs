@@ -11,14 +11,16 @@ use serde::{Deserialize, Serialize};
 use super::{
     ReportError,
     ablation::Tested,
+    caveats::{self, OF_HOLM, OF_METHODS, OF_PREDICTIONS},
     held_out::{self, HeldOutTable},
 };
 use crate::{
     base::Seed,
     eval::{
-        BootstrapConfig, Headline, Interval,
+        BootstrapConfig, Groups, Headline, Interval,
         bootstrap::{headline_differences, headline_intervals},
         headline::HeadlineTable,
+        methods::method_differences,
         significance::{Said, randomisation_test},
     },
 };
@@ -35,8 +37,13 @@ pub struct Comparison {
     pub num_titles: usize,
     /// Draws and resamples.
     pub num_resamples: usize,
+    /// Groups of titles that were drawn and exchanged whole; as many as titles where none belong
+    /// together.
+    pub num_groups: usize,
     /// The first is what the others are compared with.
     pub runs: Vec<ComparedRun>,
+    /// What the tests compare, and what the figures lean on.
+    pub notes: Vec<String>,
 }
 
 /// One run.
@@ -69,7 +76,10 @@ pub fn compare(
     for run in &runs[1..] {
         first.check_same(run)?;
     }
-    let config = BootstrapConfig { num_resamples, ..BootstrapConfig::new(seed) };
+    let num_titles = first.held_out.ids.len();
+    let groups = common_groups(&runs, num_titles);
+    let num_groups = groups.num_groups(num_titles);
+    let config = BootstrapConfig { num_resamples, groups, ..BootstrapConfig::new(seed) };
     let mut compared: Vec<ComparedRun> = runs
         .iter()
         .enumerate()
@@ -85,10 +95,44 @@ pub fn compare(
     );
     Ok(Comparison {
         split_digest: first.split_digest.clone(),
-        num_titles: first.held_out.ids.len(),
+        num_titles,
         num_resamples,
+        num_groups,
+        notes: notes(&runs, &compared),
         runs: compared,
     })
+}
+
+/// The groups of the first run that names any: another program's file, or one of an earlier version,
+/// may have none.
+fn common_groups(runs: &[Run], num_titles: usize) -> Groups {
+    let named = |groups: &&Groups| groups.num_groups(num_titles) < num_titles;
+    runs.iter().map(|run| &run.held_out.groups).find(named).cloned().unwrap_or_default()
+}
+
+/// What a reader must know of these figures.
+fn notes(runs: &[Run], compared: &[ComparedRun]) -> Vec<String> {
+    let Some(first) = runs.first() else { return Vec::new() };
+    let mut notes = vec![OF_PREDICTIONS.to_owned()];
+    let tested = |run: &ComparedRun| run.gain.is_some_and(|gain| gain.map.methods.is_some());
+    if compared.iter().any(tested) {
+        notes.push(OF_METHODS.to_owned());
+    }
+    for (run, compared) in runs.iter().zip(compared).skip(1).filter(|(_, run)| !tested(run)) {
+        let (a, b) = (first.folder.display(), compared.folder.display());
+        notes.push(if run.held_out.folds == first.held_out.folds {
+            format!("no test of methods: {a} and {b} hold out one fold, which has no spread")
+        } else {
+            format!("no test of methods: {a} and {b} held titles out in other folds")
+        });
+    }
+    if runs.len() > 2 {
+        notes.push(OF_HOLM.to_owned());
+    }
+    let positives = first.held_out.labels.columns().into_iter();
+    let positives = positives.map(|genre| genre.iter().filter(|&&label| label).count());
+    notes.extend(caveats::few_positives(first.genres.iter().map(String::as_str).zip(positives)));
+    notes
 }
 
 fn refuse(message: String) -> ReportError {
@@ -169,8 +213,13 @@ impl Run {
     fn gain_over(&self, first: &Self, config: &BootstrapConfig) -> Headline<Tested> {
         let paired = headline_differences(&self.table(), &first.table(), config);
         let labels = self.held_out.labels.view();
-        let exchanged = randomisation_test(&[self.said()], &[first.said()], labels, config);
-        Tested::of(&paired, &exchanged)
+        let (own, other) = ([self.said()], [first.said()]);
+        let exchanged = randomisation_test(&own, &other, labels, config);
+        let folds = &self.held_out.folds;
+        let methods = (*folds == first.held_out.folds)
+            .then(|| method_differences(&own, &other, labels, folds, config.level))
+            .flatten();
+        Tested::of(&paired, &exchanged, methods.as_ref())
     }
 }
 
@@ -186,6 +235,17 @@ mod tests {
 
     /// A run folder with 100 titles whose scores are the labels plus noise of this size.
     fn run(folder: &Path, split: &str, genres: &[&str], noise: f64) -> PathBuf {
+        run_with(folder, split, genres, noise, &|_, _| {})
+    }
+
+    /// The same with titles made other than alone and of five folds.
+    fn run_with(
+        folder: &Path,
+        split: &str,
+        genres: &[&str],
+        noise: f64,
+        change: &dyn Fn(usize, &mut HeldOutTitle),
+    ) -> PathBuf {
         let mut rng = Seed(4).rng("labels");
         let labels = Array2::from_shape_fn((100, genres.len()), |_| rng.random_bool(0.4));
         let mut rng = Seed(5).rng(&noise.to_string());
@@ -198,10 +258,11 @@ mod tests {
             let named = genres.iter().zip(which.row(t)).filter(|(_, has)| **has);
             named.map(|(genre, _)| (*genre).to_owned()).collect()
         };
-        let titles: Vec<HeldOutTitle> = (0..100)
+        let mut titles: Vec<HeldOutTitle> = (0..100)
             .map(|t| HeldOutTitle {
                 id: format!("t{t}"),
-                fold: 0,
+                fold: t as u32 % 5,
+                group: None,
                 labels: with(&labels, t),
                 decided: with(&decisions, t),
                 probability: genres
@@ -226,6 +287,7 @@ mod tests {
         let json = metrics_json(&evidence.assemble().unwrap()).unwrap();
         std::fs::create_dir_all(folder).unwrap();
         publish_bytes(&folder.join(EVALUATION), json.as_bytes()).unwrap();
+        titles.iter_mut().enumerate().for_each(|(t, title)| change(t, title));
         let lines = held_out::lines(&titles);
         publish_bytes(&folder.join(held_out::FILE), lines.as_bytes()).unwrap();
         folder.to_owned()
@@ -243,6 +305,59 @@ mod tests {
         assert!(gain.difference.low > 0.0 && gain.holm_p == 2.0 / 200.0, "{gain:?}");
         let none = found.runs[2].gain.unwrap().map;
         assert_eq!((none.difference.value, none.randomisation_p), (0.0, 1.0));
+        // Two methods, over the same folds.
+        assert!(
+            gain.methods.is_some_and(|m| m.p_value < 0.05 && m.difference.low > 0.0),
+            "{gain:?}"
+        );
+        assert!(none.methods.is_some_and(|m| m.p_value == 1.0), "{none:?}");
+        let notes = found.notes.join("\n");
+        assert!(notes.contains("held fixed") && notes.contains("figure by figure"), "{notes}");
+        let drama = "Fewer than 50 titles: ";
+        assert!(notes.contains(drama) && !notes.contains("no test of methods"), "{notes}");
+    }
+
+    #[test]
+    fn runs_that_share_no_folds_are_not_compared_as_methods() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str, change: &dyn Fn(usize, &mut HeldOutTitle)| {
+            run_with(&folder.path().join(name), "ab", &["War"], 1.0, change)
+        };
+        let first = at("first", &|_, _| {});
+        let shifted = at("shifted", &|t, title| title.fold = (t as u32 + t as u32 / 7) % 5);
+        let single = at("single", &|_, title| title.fold = 0);
+        for (runs, why) in [
+            ([first.clone(), shifted], "in other folds"),
+            ([single.clone(), single], "one fold, which has no spread"),
+        ] {
+            let found = compare(&runs, 19, Seed(1)).unwrap();
+            assert_eq!(found.runs[1].gain.unwrap().map.methods, None);
+            assert!(found.notes.iter().any(|note| note.contains(why)), "{:?}", found.notes);
+        }
+        let found = compare(&[first.clone(), first], 19, Seed(1)).unwrap();
+        assert!(!found.notes.iter().any(|note| note.contains("Holm")), "one comparison");
+    }
+
+    #[test]
+    fn groups_are_drawn_whole_whichever_run_names_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str, group: &dyn Fn(usize) -> Option<String>| {
+            run_with(&folder.path().join(name), "ab", &["War"], 1.0, &|t, title| {
+                title.group = group(t);
+            })
+        };
+        let old = at("old", &|_| None);
+        let new = at("new", &|t| (t < 50).then(|| format!("saga {}", t / 25)));
+        let [alone, grouped, other_way] =
+            [[old.clone(), old.clone()], [old.clone(), new.clone()], [new, old]]
+                .map(|runs| compare(&runs, 99, Seed(1)).unwrap());
+        assert_eq!((alone.num_groups, grouped.num_groups, other_way.num_groups), (100, 52, 52));
+        assert_eq!(grouped.runs[0].figures, other_way.runs[1].figures);
+        let width = |found: &Comparison| {
+            let i = found.runs[0].figures.micro_f1;
+            i.high - i.low
+        };
+        assert_ne!(width(&alone), width(&grouped));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     base::Seed,
     eval::{
-        BootstrapConfig, Headline, Imbalance, Metrics, PrCurve,
+        BootstrapConfig, Groups, Headline, Imbalance, Metrics, PrCurve,
         bootstrap::{headline_differences, headline_intervals},
         headline::HeadlineTable,
         ranking::pr_curve,
@@ -45,6 +45,8 @@ pub struct Evidence {
     pub modalities: Vec<String>,
     /// `[titles]`: the fold in which each title was held out; all 0 for a single split.
     pub folds: Vec<usize>,
+    /// Titles that belong together: drawn together for intervals.
+    pub groups: Groups,
     /// `[titles, genres]`
     pub labels: Array2<bool>,
     /// `[titles, genres]`: the fusion's calibrated probabilities.
@@ -118,6 +120,7 @@ impl Evidence {
         let (num_titles, num_genres) = labels.dim();
         let config = BootstrapConfig {
             num_resamples: self.num_resamples,
+            groups: self.groups.clone(),
             ..BootstrapConfig::new(self.seed.unwrap_or(Seed(0)))
         };
         let fusion = Metrics::compute(self.probabilities.view(), self.decisions.view(), labels);

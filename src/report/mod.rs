@@ -8,6 +8,7 @@
 
 pub mod ablation;
 mod borrowed;
+pub mod caveats;
 pub mod compare;
 mod contact_sheet;
 mod csv;

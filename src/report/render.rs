@@ -4,7 +4,9 @@
 
 use minijinja::{AutoEscape, Environment, Value, context, syntax::SyntaxConfig, value::Serde};
 
-use super::{Circumstances, ReportError, ablation::AblationReport, model::EvaluationReport, svg};
+use super::{
+    Circumstances, ReportError, ablation::AblationReport, caveats, model::EvaluationReport, svg,
+};
 use crate::eval::{Headline, Interval};
 
 const HTML: &str = include_str!("../../assets/report/report.html.jinja");
@@ -90,6 +92,9 @@ fn of_ablation(report: &AblationReport) -> Value {
     context! {
         report => Value::from(Serde(report)),
         dropped => of_dropped.flatten().collect::<Vec<_>>(),
+        few_positives => caveats::few_positives(
+            report.genres.iter().map(String::as_str).zip(report.genre_positives.iter().copied()),
+        ),
         scale => (top * 1.05).min(1.0),
         circumstances => of_circumstances(&report.circumstances),
         stands_on => stands_on(report.num_titles, &report.provenance.split_digest),
@@ -154,6 +159,9 @@ fn shared(report: &EvaluationReport) -> Value {
         report => Value::from(Serde(report)),
         headline,
         verdict => verdict(report),
+        few_positives => caveats::few_positives(
+            report.genres.iter().map(|genre| (genre.name.as_str(), genre.metrics.support as usize)),
+        ),
         has_weights => report.genres.iter().any(|genre| !genre.fusion_weights.is_empty()),
         has_training => report.training.iter().any(|curve| !curve.train_loss.is_empty()),
         // Shared scale of all interval bars: a little more than the highest bound.

@@ -7,9 +7,10 @@ use super::{AblationReport, DroppedReport, MissingRow, Shapley, SystemRow, Teste
 use crate::{
     base::Seed,
     eval::{
-        BootstrapConfig, Headline, Interval, Metrics,
+        BootstrapConfig, Groups, Headline, Interval, Metrics,
         bootstrap::{mean_differences, mean_intervals},
         headline::HeadlineTable,
+        methods::method_differences,
         shapley::shapley_values,
         significance::{Said, randomisation_test},
     },
@@ -34,6 +35,10 @@ pub struct AblationEvidence {
     pub genres: Vec<String>,
     /// Folds.
     pub num_folds: usize,
+    /// `[titles]`: the fold in which each was held out.
+    pub folds: Vec<u32>,
+    /// Titles that belong together.
+    pub groups: Groups,
     /// `[titles, genres]`
     pub labels: Array2<bool>,
     /// The reference first.
@@ -87,9 +92,11 @@ impl AblationEvidence {
     pub fn assemble(self) -> AblationReport {
         let config = BootstrapConfig {
             num_resamples: self.num_resamples,
+            groups: self.groups.clone(),
             ..BootstrapConfig::new(self.seed.unwrap_or(Seed(0)))
         };
-        let measure = Measure { labels: self.labels.view(), config };
+        let (level, num_resamples) = (config.level, config.num_resamples);
+        let measure = Measure { labels: self.labels.view(), folds: &self.folds, config };
         let mut systems: Vec<SystemRow> = self
             .systems
             .iter()
@@ -118,8 +125,8 @@ impl AblationEvidence {
             num_titles: self.labels.nrows(),
             num_seeds: self.systems.first().map_or(0, |system| system.scored.len()),
             num_folds: self.num_folds,
-            interval_level: config.level,
-            num_resamples: config.num_resamples,
+            interval_level: level,
+            num_resamples,
             shapley: shapley(&systems, self.labels.view(), self.modalities.len()),
             systems,
             missing,
@@ -134,6 +141,12 @@ impl AblationEvidence {
             provenance: self.provenance,
             circumstances: self.circumstances,
             modalities: self.modalities,
+            genre_positives: self
+                .labels
+                .columns()
+                .into_iter()
+                .map(|genre| genre.iter().filter(|&&label| label).count())
+                .collect(),
             genres: self.genres,
         }
     }
@@ -145,6 +158,7 @@ fn uses(modalities: &[String], used: &[usize]) -> Vec<bool> {
 
 struct Measure<'a> {
     labels: ArrayView2<'a, bool>,
+    folds: &'a [u32],
     config: BootstrapConfig,
 }
 
@@ -188,7 +202,10 @@ impl Measure<'_> {
             mean_differences(&self.tables(first), &self.tables(second), &self.config);
         let by_exchange =
             randomisation_test(&said(first), &said(second), self.labels, &self.config);
-        Tested::of(&by_bootstrap, &by_exchange)
+        let (first, second) = (said(first), said(second));
+        let by_folds =
+            method_differences(&first, &second, self.labels, self.folds, self.config.level);
+        Tested::of(&by_bootstrap, &by_exchange, by_folds.as_ref())
     }
 
     fn system(

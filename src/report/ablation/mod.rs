@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use assemble::{AblationEvidence, DroppedEvidence, SystemEvidence, ViewEvidence};
 
 use super::{Circumstances, Provenance, ReportError, csv, publish, render};
-use crate::eval::{Headline, Interval, PairedDifference, significance::holm};
+use crate::eval::{Headline, Interval, MethodDifference, PairedDifference, significance::holm};
 
 /// Names of the files in the run folder.
 pub const HTML_FILE: &str = "ablation.html";
@@ -47,6 +47,9 @@ pub struct AblationReport {
     pub modalities: Vec<String>,
     /// Names of the genres.
     pub genres: Vec<String>,
+    /// `[genres]`: held-out titles that have each.
+    #[serde(default)]
+    pub genre_positives: Vec<usize>,
     /// Held-out titles.
     pub num_titles: usize,
     /// Seeds that every figure is a mean over.
@@ -97,15 +100,19 @@ pub struct Tested {
     pub bootstrap_p: f64,
     /// Approximate randomisation, two-sided.
     pub randomisation_p: f64,
-    /// The latter after Holm's correction over all systems of the table.
+    /// The latter after Holm's correction over all systems of the table, for this figure alone.
     pub holm_p: f64,
+    /// Corrected resampled t-test over folds; `None` where there are no folds that both share.
+    #[serde(default)]
+    pub methods: Option<MethodDifference>,
 }
 
 impl Tested {
-    /// Both tests' results together, not yet corrected.
+    /// All tests' results together, not yet corrected.
     pub(super) fn of(
         paired: &Headline<PairedDifference>,
         exchanged: &Headline<f64>,
+        methods: Option<&Headline<MethodDifference>>,
     ) -> Headline<Self> {
         Headline::from_fn(|k| {
             let (paired, p) = (*paired.entries()[k].1, *exchanged.entries()[k].1);
@@ -114,6 +121,7 @@ impl Tested {
                 bootstrap_p: paired.p_value,
                 randomisation_p: p,
                 holm_p: p,
+                methods: methods.map(|methods| *methods.entries()[k].1),
             }
         })
     }

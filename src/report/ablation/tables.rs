@@ -53,14 +53,28 @@ fn tests(report: &AblationReport) -> Table {
         "bootstrap_p",
         "randomisation_p",
         "holm_p",
+        "methods_difference",
+        "methods_low",
+        "methods_high",
+        "methods_p",
     ]);
     let mut rows = Vec::new();
     for system in &report.systems {
         for (figure, tested) in system.loss.iter().flat_map(Headline::entries) {
-            let Tested { difference: d, bootstrap_p, randomisation_p, holm_p } = *tested;
+            let Tested { difference: d, bootstrap_p, randomisation_p, holm_p, methods } = *tested;
             let numbers = [d.value, d.low, d.high, bootstrap_p, randomisation_p, holm_p];
             let mut row = vec![system.name.clone(), figure.to_owned()];
             row.extend(numbers.map(cell));
+            let over_folds = methods.map(|m| m.difference);
+            row.extend(
+                [
+                    over_folds.map(|d| d.value),
+                    over_folds.map(|d| d.low),
+                    over_folds.map(|d| d.high),
+                    methods.map(|m| m.p_value),
+                ]
+                .map(cell),
+            );
             rows.push(row);
         }
     }

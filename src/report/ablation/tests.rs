@@ -45,6 +45,7 @@ fn evidence() -> AblationEvidence {
         modalities: vec!["sight".into(), "sound".into()],
         genres: vec!["Drama".into(), "Comedy|Dark".into(), "War".into()],
         num_folds: 5,
+        folds: (0..120).map(|t| t % 5).collect(),
         systems,
         views,
         dropped: Some(dropped),

@@ -6,7 +6,10 @@ mod leaks;
 mod precisions;
 mod trust;
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+};
 
 use ndarray::{Array2, Array3};
 use serde::{Deserialize, Serialize};
@@ -16,7 +19,7 @@ use super::{Context, Outcome, Stage, split};
 use crate::{
     base::publish_bytes,
     catalog::{Catalog, split::Folds},
-    eval::{BootstrapConfig, Headline},
+    eval::{BootstrapConfig, Groups, Headline},
     learn::{
         LearnError,
         dataset::Dataset,
@@ -89,8 +92,10 @@ impl Stage for Settings {
             })
         };
         let whole = cross(&table.data, &folds, "cross-validate")?;
+        let groups = Groups::new(&table.groups);
         let bootstrap = BootstrapConfig {
             num_resamples: self.resamples,
+            groups: groups.select(&whole.titles),
             ..BootstrapConfig::new(context.pipeline.run.seed.derive("bootstrap"))
         };
         let borrowed = report::borrowed(&table.data, &whole, &bootstrap);
@@ -114,6 +119,7 @@ impl Stage for Settings {
             Ok(if borrowed.is_empty() { again } else { again.only(own) })
         })?;
         evidence.borrowed = borrowed;
+        evidence.groups = groups.select(&fusion.titles);
         let leaks = leaks::look_for(catalog, &folds, &table, learn, &context.fit_context())?;
         evidence.names_genre = fusion.titles.iter().map(|&t| leaks.names_genre[t]).collect();
         evidence.leaks = leaks.checks;
@@ -123,7 +129,7 @@ impl Stage for Settings {
         let text = report::metrics_json(&report)?;
         publish_bytes(&path, text.as_bytes()).map_err(PipelineError::file(&path))?;
         let scores = context.file(held_out::FILE);
-        let lines = held_out::lines(&held_out_titles(&table.data, &fusion));
+        let lines = held_out::lines(&held_out_titles(catalog, &table.data, &fusion));
         publish_bytes(&scores, lines.as_bytes()).map_err(PipelineError::file(&scores))?;
         let card = context.file(CARD);
         let figures = card::figures(&report, &table.data, &fusion, learn.precision);
@@ -331,7 +337,16 @@ fn alone_of(
     Alone { probabilities, decisions }
 }
 
-fn held_out_titles(data: &Dataset, fusion: &CrossValidation) -> Vec<HeldOutTitle> {
+fn held_out_titles(
+    catalog: &Catalog,
+    data: &Dataset,
+    fusion: &CrossValidation,
+) -> Vec<HeldOutTitle> {
+    let group = |title: usize| catalog.titles[title].group.as_ref();
+    let mut sizes: HashMap<&String, usize> = HashMap::new();
+    for name in fusion.titles.iter().filter_map(|&title| group(title)) {
+        *sizes.entry(name).or_default() += 1;
+    }
     let with = |which: &[bool]| -> Vec<String> {
         let genres = data.genres.iter().zip(which).filter(|(_, has)| **has);
         genres.map(|(genre, _)| genre.clone()).collect()
@@ -346,6 +361,7 @@ fn held_out_titles(data: &Dataset, fusion: &CrossValidation) -> Vec<HeldOutTitle
             HeldOutTitle {
                 id: data.titles[title].to_string(),
                 fold: fusion.fold_of[t],
+                group: group(title).filter(|&name| sizes[name] > 1).cloned(),
                 labels: with(data.labels_of(title)),
                 decided: with(&fusion.prediction.decision[range]),
                 probability: data.genres.iter().cloned().zip(probability.iter().copied()).collect(),
