@@ -231,6 +231,7 @@ fn verdict(report: &EvaluationReport) -> String {
             p_value(d.p_value),
         ));
     }
+    sentences.push("Bootstrap over titles: the fitted models are held fixed.".to_owned());
     sentences.join(" ")
 }
 
