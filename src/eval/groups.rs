@@ -33,6 +33,12 @@ impl Groups {
         Self { num_groups: numbers.len(), of_title: Some(of_title) }
     }
 
+    /// How many titles these are the groups of; `None` for any number.
+    #[must_use]
+    pub fn num_titles(&self) -> Option<usize> {
+        self.of_title.as_ref().map(Vec::len)
+    }
+
     /// How many groups `num_titles` titles form.
     ///
     /// # Panics

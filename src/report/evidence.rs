@@ -207,6 +207,7 @@ impl Evidence {
         let mut shapes = vec![
             ("`genres`", vec![genres], vec![self.genres.len()]),
             ("`folds`", vec![titles], vec![self.folds.len()]),
+            ("`groups`", vec![titles], vec![self.groups.num_titles().unwrap_or(titles)]),
             ("`thresholds`", vec![genres], vec![self.thresholds.len()]),
             ("`alone`", vec![modalities], vec![self.alone.len()]),
             ("`probabilities`", vec![titles, genres], self.probabilities.shape().to_vec()),

@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::base::Seed;
+use crate::{base::Seed, eval::Groups};
 
 const GENRES: [&str; 12] = [
     "Drama",
@@ -86,6 +86,7 @@ fn evidence(num_titles: usize) -> Evidence {
         genres: GENRES.map(String::from).into(),
         modalities: ["sight", "sound", "words", "records"].map(String::from).into(),
         folds: (0..num_titles).map(|t| t % 5).collect(),
+        groups: Groups::default(),
         labels,
         probabilities,
         decisions,
@@ -208,6 +209,31 @@ fn markdown_tables_are_rectangular() {
         before = now;
     }
     assert!(num_rows > 12 + 5, "{num_rows}\n{markdown}");
+}
+
+#[test]
+fn genres_of_few_titles_are_named_and_what_is_held_fixed_is_said() {
+    let report = report();
+    let few = report.genres.iter().find(|genre| genre.metrics.support < 50).unwrap();
+    let named = format!("Sci-Fi ({})", report.genres[9].metrics.support);
+    assert!(few.metrics.support > 0 && report.genres[0].metrics.support >= 50);
+    for text in [render::html(&report).unwrap(), render::markdown(&report).unwrap()] {
+        let at = text.find("Fewer than 50 titles: ").unwrap();
+        let note = text[at..].lines().next().unwrap();
+        assert!(note.contains(&named) && !note.contains("Drama"), "{note}");
+        assert!(text.contains("the fitted models are held fixed"));
+    }
+}
+
+#[test]
+fn groups_are_drawn_whole_and_move_no_figure() {
+    let alone = report();
+    let mut grouped = evidence(400);
+    grouped.groups = Groups::new((0..400).map(|t| t / 2));
+    let grouped = grouped.assemble().unwrap();
+    assert_eq!(grouped.fusion, alone.fusion);
+    assert_ne!(grouped.intervals, alone.intervals);
+    assert_ne!(grouped.alone[0].fusion_gain, alone.alone[0].fusion_gain);
 }
 
 #[test]
@@ -335,6 +361,9 @@ fn arrays_that_do_not_belong_together_are_refused() {
     wrong.thresholds.pop();
     let error = wrong.assemble().unwrap_err();
     assert_eq!(error.to_string(), "`thresholds`: expected [12], got [11]");
+    let mut wrong = evidence(20);
+    wrong.groups = Groups::new(0..19);
+    assert_eq!(wrong.assemble().unwrap_err().to_string(), "`groups`: expected [20], got [19]");
     let mut wrong = evidence(20);
     wrong.alone[1].decisions = Array2::from_elem((19, 12), false);
     assert!(wrong.assemble().unwrap_err().to_string().starts_with("`alone.decisions`"));

@@ -4,6 +4,7 @@ use rand::RngExt;
 use super::*;
 use crate::{
     base::Seed,
+    eval::Groups,
     learn::study::{Scored, all_subsets},
 };
 
@@ -78,6 +79,18 @@ fn values_sum_to_what_the_reference_reaches_and_tests_are_corrected() {
     assert_eq!((loss(2).randomisation_p, loss(2).holm_p), (0.01, 0.02));
     assert_eq!(report.missing[1].retrained.unwrap().map, report.systems[1].figures.map.value);
     assert!(report.dropped.as_ref().unwrap().gain.macro_f1.difference.low > 0.0);
+    let methods = loss(2).methods.unwrap();
+    assert!(methods.difference.low > 0.0 && methods.p_value < 0.05, "{methods:?}");
+    assert_eq!(report.genre_positives.len(), 3);
+
+    let single = AblationEvidence { folds: vec![0; 120], ..evidence() }.assemble();
+    assert!(single.systems[2].loss.unwrap().map.methods.is_none(), "one fold");
+    let mut grouped = evidence();
+    grouped.groups = Groups::new((0..120).map(|t| t / 3));
+    let grouped = grouped.assemble();
+    assert_eq!(grouped.systems[0].figures.map.value, map);
+    assert_ne!(grouped.systems[0].figures.map, report.systems[0].figures.map);
+    assert_ne!(grouped.systems[2].loss.unwrap().map, report.systems[2].loss.unwrap().map);
 
     let mut part = evidence();
     part.systems.pop();
@@ -110,8 +123,12 @@ fn page_text_and_tables_hold_every_system_and_escape_their_names() {
     assert!(!html.contains("NaN") && html.contains("120 titles, split abababababab"));
     let markdown = read("ablation.md");
     assert!(markdown.contains("Comedy\\|Dark") && markdown.contains("## Shapley"));
+    assert!(markdown.contains("| methods |") && html.contains("<th>methods</th>"));
+    assert!(markdown.contains("Fewer than 50 titles: "), "the rarest genre has some 24");
+    assert!(html.contains("Fewer than 50 titles: "));
     let tests = read("ablation-tests.csv");
     assert_eq!(tests.lines().count(), 1 + 2 * 6, "{tests}");
+    assert!(tests.lines().next().unwrap().ends_with("methods_low,methods_high,methods_p"));
     let back: AblationReport = serde_json::from_str(&read("ablation.json")).unwrap();
     // The last digit of a number may go astray in reading.
     let told = |r: &AblationReport| -> Vec<_> {
