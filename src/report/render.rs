@@ -160,7 +160,7 @@ fn shared(report: &EvaluationReport) -> Value {
         headline,
         verdict => verdict(report),
         few_positives => caveats::few_positives(
-            report.genres.iter().map(|genre| (genre.name.as_str(), genre.metrics.support as usize)),
+            report.genres.iter().map(|genre| (genre.name.as_str(), genre.metrics.support)),
         ),
         has_weights => report.genres.iter().any(|genre| !genre.fusion_weights.is_empty()),
         has_training => report.training.iter().any(|curve| !curve.train_loss.is_empty()),
