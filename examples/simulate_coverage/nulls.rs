@@ -143,14 +143,12 @@ pub(super) fn print(num_pairs: usize, seed: Seed) {
     );
     println!("| --- | ---: | --- | --- |{}", " ---: |".repeat(6));
     for shuffled in [true, false] {
-        let setting = Setting { head: "stacking", num_titles: 250, shuffled };
+        let setting = Setting { head: "logistic-regression", num_titles: 250, shuffled };
         let counts = found(setting, num_pairs, seed.derive(&format!("nulls {shuffled}")));
         for (test, counts) in TESTS.iter().zip(counts) {
-            let cells: String = counts
-                .entries()
-                .iter()
-                .map(|(_, count)| format!(" {:.1} |", 100.0 * **count as f64 / num_pairs as f64))
-                .collect();
+            let percent = |count: usize| 100.0 * count as f64 / num_pairs as f64;
+            let cells =
+                counts.entries().map(|(_, &count)| format!(" {:.1} |", percent(count))).concat();
             let labels = if shuffled { "shuffled" } else { "as they are" };
             println!("| {} | {} | {labels} | {test} |{cells}", setting.head, setting.num_titles);
         }

@@ -112,9 +112,10 @@ impl Design {
         for row in 0..self.num_rows {
             let factor = factor(self.square_norm(row));
             let dense = &mut self.dense[row * self.dense_dim..(row + 1) * self.dense_dim];
-            dense.iter_mut().for_each(|x| *x *= factor);
             let sparse = &mut self.values[self.offsets[row]..self.offsets[row + 1]];
-            sparse.iter_mut().for_each(|x| *x *= factor);
+            for x in dense.iter_mut().chain(sparse) {
+                *x *= factor;
+            }
         }
     }
 

@@ -73,7 +73,9 @@ impl Column {
         let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
         let inv_std =
             if variance > 1e-12 * mean.mul_add(mean, 1e-12) { 1.0 / variance.sqrt() } else { 0.0 };
-        values.iter_mut().for_each(|x| *x = (*x - mean) * inv_std);
+        for x in &mut values {
+            *x = (*x - mean) * inv_std;
+        }
         Self { mean, inv_std, values }
     }
 }

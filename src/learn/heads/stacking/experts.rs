@@ -104,26 +104,29 @@ impl Expert {
     /// `[subsets][titles, genres]` through each subset of the modalities but the empty one, or one
     /// table where it looks at one modality; NaN for a title that lacks any that is looked at.
     fn scores(&self, data: &Dataset, titles: &[usize]) -> Result<Vec<Vec<f32>>, LearnError> {
-        let of_those = |m: usize, score: &dyn Fn(&[usize]) -> Result<Vec<f32>, LearnError>| {
-            let table = &data.modalities[m];
-            let there: Vec<usize> =
-                (0..titles.len()).filter(|&at| table.present(titles[at])).collect();
-            let those: Vec<usize> = there.iter().map(|&at| titles[at]).collect();
-            let (own, genres) = (score(&those)?, data.num_genres());
-            let mut scores = vec![f32::NAN; titles.len() * genres];
-            for (&at, own) in there.iter().zip(own.chunks_exact(genres.max(1))) {
-                scores[at * genres..(at + 1) * genres].copy_from_slice(own);
-            }
-            Ok(vec![scores])
+        let m = match self {
+            Self::JointKernel(own) => return own.scores(data, titles),
+            Self::View { view, .. } => view.modality(),
+            Self::Associations(own) => own.modality(),
+            Self::NearestTexts(own) => own.modality(),
         };
-        match self {
-            Self::View { view, model } => of_those(view.modality(), &|those| {
-                Ok(model.score(&view.design(&view.prepare(data, those)?, those)))
-            }),
-            Self::Associations(own) => of_those(own.modality(), &|those| own.score(data, those)),
-            Self::NearestTexts(own) => of_those(own.modality(), &|those| own.score(data, those)),
-            Self::JointKernel(own) => own.scores(data, titles),
+        let table = &data.modalities[m];
+        let there: Vec<usize> = (0..titles.len()).filter(|&at| table.present(titles[at])).collect();
+        let those: Vec<usize> = there.iter().map(|&at| titles[at]).collect();
+        let own = match self {
+            Self::View { view, model } => {
+                model.score(&view.design(&view.prepare(data, &those)?, &those))
+            }
+            Self::Associations(own) => own.score(data, &those)?,
+            Self::NearestTexts(own) => own.score(data, &those)?,
+            Self::JointKernel(_) => Vec::new(),
+        };
+        let genres = data.num_genres();
+        let mut scores = vec![f32::NAN; titles.len() * genres];
+        for (&at, own) in there.iter().zip(own.chunks_exact(genres.max(1))) {
+            scores[at * genres..(at + 1) * genres].copy_from_slice(own);
         }
+        Ok(vec![scores])
     }
 }
 

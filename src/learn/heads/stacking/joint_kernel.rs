@@ -53,7 +53,9 @@ impl JointKernel {
             add_distances(view, &view.cosines_among(), &has, &mut distances);
         }
         let gamma = kernel_gamma as f32 / views.len().max(1) as f32;
-        distances.iter_mut().for_each(|d| *d = (-gamma * *d).exp());
+        for d in &mut distances {
+            *d = (-gamma * *d).exp();
+        }
         let targets = targets(data, &train, config);
         let problems: Vec<(&[bool], f32)> =
             targets.labels.iter().map(Vec::as_slice).zip(targets.pos_weight).collect();
@@ -116,7 +118,9 @@ impl JointKernel {
                         if shown(m) { &seen[m][at * num..(at + 1) * num] } else { &hidden[m][..] };
                     row.iter_mut().zip(apart).for_each(|(sum, d)| *sum += d);
                 }
-                row.iter_mut().for_each(|d| *d = (-self.gamma * *d).exp());
+                for d in row {
+                    *d = (-self.gamma * *d).exp();
+                }
             }
             let own = KernelMachine::scores(&machines, &kernel, who.len());
             let mut scores = vec![f32::NAN; titles.len() * genres];
