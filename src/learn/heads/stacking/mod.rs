@@ -114,6 +114,12 @@ impl CrossFit for Stacking {
         self.config.base.check_titles(train.len())?;
         let data_digest = data.digest();
         let names: BTreeSet<u32> = context.inner_folds.iter().copied().collect();
+        if names.len() < 2 {
+            return Err(LearnError::Data {
+                message: format!("{NAME} wants two inner folds or more, got {}", names.len()),
+                hint: None,
+            });
+        }
         let mut held_out = Opinions::default();
         let mut without = Vec::with_capacity(names.len());
         for fold in in_turn(&names) {
