@@ -374,6 +374,46 @@ fn a_planted_signal_is_learned_and_noise_is_not() {
     }
 }
 
+/// A part of a logit is what a modality knows of the genre. What knows nothing may add noise to
+/// single titles, but on titles held out it speaks no more for those that have the genre than for
+/// those that do not.
+#[test]
+fn what_knows_nothing_of_a_genre_does_not_speak_for_it() {
+    let (planted, noise) = (whole_library(true), whole_library(false));
+    for known in 0..3 {
+        let table = |m: usize| if m == known { &planted } else { &noise }.modalities[m].clone();
+        let data = Dataset { modalities: (0..3).map(table).collect(), ..planted.clone() };
+        let folds: Vec<Option<u32>> = groups().iter().map(|&g| Some((g % 3) as u32)).collect();
+        let interrupt = Interrupt::default();
+        for kind in registry() {
+            let config = config(kind.name);
+            let context = context(&interrupt, 3);
+            let outcome = cross_validate(&data, &folds, &groups(), &config, &context).unwrap();
+            // What a modality says more for titles with a genre than for those without.
+            let speaks = |m: usize| -> f64 {
+                let of_genre = |genre: usize| {
+                    let mean = |with: bool| {
+                        let parts = (0..NUM_TITLES)
+                            .filter(|&title| data.labels_of(title)[genre] == with)
+                            .map(|title| title * NUM_GENRES + genre)
+                            .map(|at| f64::from(outcome.prediction.contributions[at * 3 + m]));
+                        let parts: Vec<f64> = parts.collect();
+                        parts.iter().sum::<f64>() / parts.len() as f64
+                    };
+                    mean(true) - mean(false)
+                };
+                (0..NUM_GENRES).map(of_genre).sum()
+            };
+            let own = speaks(known);
+            assert!(own > 0.0, "{}: {own} of modality {known}", kind.name);
+            for m in (0..3).filter(|&m| m != known) {
+                let other = speaks(m).abs();
+                assert!(other < own / 3.0, "{}: {other} beside {own} of {known}", kind.name);
+            }
+        }
+    }
+}
+
 fn bytes_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
