@@ -103,17 +103,22 @@ fn unit_ticks(values: &[f64]) -> Vec<(f64, String)> {
     values.iter().map(|&v| (v, format!("{v}"))).collect()
 }
 
-/// One genre's precision against recall, its prevalence as the base line and the point at which
-/// it is decided.
-pub(super) fn pr_curve(genre: &GenreReport) -> String {
-    let frame = Frame {
+/// Of one genre's small charts, from 0 to 1 both ways.
+fn genre_frame() -> Frame {
+    Frame {
         left: 24.0,
         top: 6.0,
         width: 128.0,
         height: 100.0,
         x_range: (0.0, 1.0),
         y_range: (0.0, 1.0),
-    };
+    }
+}
+
+/// One genre's precision against recall, its prevalence as the base line and the point at which
+/// it is decided.
+pub(super) fn pr_curve(genre: &GenreReport) -> String {
+    let frame = genre_frame();
     let ticks = unit_ticks(&[0.0, 0.5, 1.0]);
     let mut inside = frame.grid(&ticks, &ticks);
     inside += &line(
@@ -172,14 +177,7 @@ pub(super) fn reliability(reliability: &Reliability, before: Option<&Reliability
 
 /// One genre's stated probabilities against observed shares.
 pub(super) fn reliability_of(genre: &GenreReport) -> String {
-    let frame = Frame {
-        left: 24.0,
-        top: 6.0,
-        width: 128.0,
-        height: 100.0,
-        x_range: (0.0, 1.0),
-        y_range: (0.0, 1.0),
-    };
+    let frame = genre_frame();
     let ticks = unit_ticks(&[0.0, 0.5, 1.0]);
     let mut inside = frame.grid(&ticks, &ticks);
     inside += &line("base", (frame.x(0.0), frame.y(0.0)), (frame.x(1.0), frame.y(1.0)));

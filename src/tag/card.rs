@@ -36,12 +36,15 @@ pub fn model_card(config: &BundleConfig, model: &TrainedModel, figures: Option<&
     section("The data", &about.data);
     let _ = writeln!(
         card,
-        "## Trained on\n\n{} labelled titles of `{}` (SHA-256 {}), seed {}, {} members.\n",
+        "## Trained on\n\n{} labelled titles of `{}` (SHA-256 {}), seed {}, {}.\n",
         trained.num_titles,
         trained.catalog,
         trained.catalog_sha256,
         trained.seed,
-        model.spec().num_members
+        match model.spec().num_members {
+            1 => "fitted once".to_owned(),
+            members => format!("{members} members"),
+        }
     );
     let _ = writeln!(card, "## Genres\n\n{}\n", config.genres.names().join(", "));
     let _ = writeln!(card, "## How well\n");
