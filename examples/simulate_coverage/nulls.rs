@@ -89,6 +89,7 @@ fn scored(
         inner_folds: &[],
         progress: &NoProgress,
         interrupt: &Interrupt::default(),
+        parts: None,
     };
     let folds: Vec<Option<u32>> = folds.iter().copied().map(Some).collect();
     let groups: Vec<usize> = (0..folds.len()).collect();
@@ -121,7 +122,8 @@ fn library(setting: Setting, seed: Seed) -> Dataset {
                 .collect();
             features.push(&row, &[]);
         }
-        modalities.push(ModalityTable::new(&format!("modality-{m}"), Content::Rows(features)));
+        let name = format!("modality-{m}");
+        modalities.push(ModalityTable::new(&name, Content::Rows(features)).into());
     }
     if setting.shuffled {
         rows.shuffle(&mut seed.rng("shuffle"));

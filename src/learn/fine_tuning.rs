@@ -92,7 +92,7 @@ fn a_saved_model_says_the_same_and_wants_the_network_that_it_was_fitted_on() {
 
     let with = |sentences: Option<SentenceStates>| {
         let mut other = data.clone();
-        other.modalities[0].sentences = sentences.map(Arc::new);
+        Arc::make_mut(&mut other.modalities[0]).sentences = sentences.map(Arc::new);
         opened.predict(&other, &all()).unwrap_err().to_string()
     };
     let another = SentenceStates::new(network("bert"), Fingerprint::of(&"another".into()));
@@ -150,7 +150,7 @@ fn the_datas_digest_covers_the_network() {
     let before = data.digest();
     assert_eq!(before, library(true).digest());
     let other = SentenceStates::new(network("bert"), Fingerprint::of(&"another".into()));
-    data.modalities[0].sentences = Some(Arc::new(other));
+    Arc::make_mut(&mut data.modalities[0]).sentences = Some(Arc::new(other));
     assert_ne!(data.digest(), before);
 }
 
@@ -163,11 +163,11 @@ fn what_cannot_be_trained_is_refused_with_a_mend() {
     let of = |family: &str| {
         let mut data = data.clone();
         let states = SentenceStates::new(network(family), Fingerprint::of(&family.into()));
-        data.modalities[0].sentences = Some(Arc::new(states));
+        Arc::make_mut(&mut data.modalities[0]).sentences = Some(Arc::new(states));
         data
     };
     let mut without = data.clone();
-    without.modalities[0].sentences = None;
+    Arc::make_mut(&mut without.modalities[0]).sentences = None;
     let defaults = FineTuning::default;
     for (error, words, mend) in [
         (

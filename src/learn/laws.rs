@@ -177,9 +177,11 @@ fn library_with(planted: bool, present_frac: f64) -> Dataset {
         genres: (0..NUM_GENRES).map(|g| format!("genre {g}")).collect(),
         labels,
         modalities: vec![
-            ModalityTable::text("single", Content::Rows(single), words).with_sentences(bert()),
-            ModalityTable::new("several", Content::Rows(several)),
-            ModalityTable::new("records", Content::Records { schema, rows: records }),
+            ModalityTable::text("single", Content::Rows(single), words)
+                .with_sentences(bert())
+                .into(),
+            ModalityTable::new("several", Content::Rows(several)).into(),
+            ModalityTable::new("records", Content::Records { schema, rows: records }).into(),
         ],
     }
 }
@@ -191,6 +193,7 @@ pub(super) fn context(interrupt: &Interrupt, seed: u64) -> FitContext<'_> {
         inner_folds: &[],
         progress: &NoProgress,
         interrupt,
+        parts: None,
     }
 }
 
@@ -330,7 +333,7 @@ fn check_independence(head: &str, config: &LearnConfig) {
     }
     // The rows of others changed beyond recognition, in number too.
     let mut others = data.clone();
-    if let Content::Rows(ragged) = &mut others.modalities[1].content {
+    if let Content::Rows(ragged) = &mut Arc::make_mut(&mut others.modalities[1]).content {
         let mut changed = Ragged::new(ragged.dim);
         for title in 0..NUM_TITLES {
             let rows = ragged.rows(title);
@@ -493,7 +496,7 @@ fn check_refusals(config: &LearnConfig) {
     let refusal = |data: &Dataset| model.predict(data, &[0]).unwrap_err().to_string();
     assert!(refusal(&data.with_modalities(&[1, 0, 2])).contains("several"));
     let mut other_dim = data.clone();
-    other_dim.modalities[0].content = Content::Rows(Ragged {
+    Arc::make_mut(&mut other_dim.modalities[0]).content = Content::Rows(Ragged {
         dim: 7,
         data: vec![0.0; 7],
         offsets: std::iter::once(0).chain(std::iter::repeat_n(1, NUM_TITLES)).collect(),

@@ -322,8 +322,8 @@ mod tests {
             genres: vec!["first".into(), "second".into()],
             labels: (0..NUM_TITLES).flat_map(|t| [t % 4 < 2, false]).collect(),
             modalities: vec![
-                ModalityTable::new("plot", Content::Rows(table(|t| t < 10))),
-                ModalityTable::text("speech", speech, words),
+                ModalityTable::new("plot", Content::Rows(table(|t| t < 10))).into(),
+                ModalityTable::text("speech", speech, words).into(),
             ],
         }
     }

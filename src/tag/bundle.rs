@@ -25,8 +25,10 @@ use crate::{
     nn::ModelSource,
 };
 
-/// Version of the bundle's layout; since 2 stacking is fitted once and asks more experts.
-const FORMAT: u32 = 2;
+/// Version of the bundle's layout.
+const FORMAT: u32 = 3;
+/// Since which stacking's parts are what they are now.
+const STACKING_FORMAT: u32 = 3;
 const CONFIG: &str = "bundle.json";
 const MODEL: &str = "model";
 const CARD: &str = "README.md";
@@ -260,7 +262,7 @@ impl Bundle {
         }
         let config: BundleConfig = serde_json::from_slice(&text)
             .map_err(|e| refuse(format!("{CONFIG}: {e}"), "fetch or train the bundle again"))?;
-        if config.format == 1 && config.trained_on.learn["head"] == stacking::NAME {
+        if config.format < STACKING_FORMAT && config.trained_on.learn["head"] == stacking::NAME {
             return Err(refuse(
                 "was trained by an earlier version of cinetag, whose stacking has other parts"
                     .to_owned(),

@@ -143,12 +143,8 @@ fn with_variants(data: &Dataset, m: usize, variants: &[Option<Occluded>]) -> Dat
             }))
             .collect()
         });
-        ModalityTable {
-            name: table.name.clone(),
-            content,
-            texts,
-            sentences: table.sentences.clone(),
-        }
+        let (name, sentences) = (table.name.clone(), table.sentences.clone());
+        ModalityTable { name, content, texts, sentences }.into()
     });
     Dataset {
         titles: vec![data.titles[0].clone(); copies],

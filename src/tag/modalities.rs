@@ -248,22 +248,20 @@ impl OpenModalities {
                 None
             };
             let Some(words) = words else {
-                modalities.push(ModalityTable::new(name, content));
+                modalities.push(ModalityTable::new(name, content).into());
                 continue;
             };
-            let table = ModalityTable::text(name, content, words);
-            modalities.push(match open.encoder.sentence_network() {
-                Some(network) => table.with_sentences(SentenceStates::new(
-                    network,
-                    open.identity.fingerprint.clone(),
-                )),
-                None => table,
-            });
+            let mut table = ModalityTable::text(name, content, words);
+            if let Some(network) = open.encoder.sentence_network() {
+                let made_by = open.identity.fingerprint.clone();
+                table = table.with_sentences(SentenceStates::new(network, made_by));
+            }
+            modalities.push(table.into());
         }
         for (instance, reader) in &self.records {
             let rows = titles.iter().map(|title| reader.record(title)).collect();
             let content = Content::Records { schema: reader.schema(), rows };
-            modalities.push(ModalityTable::new(&instance.name, content));
+            modalities.push(ModalityTable::new(&instance.name, content).into());
         }
         Ok(Dataset {
             titles: titles.iter().map(|title| title.id.clone()).collect(),

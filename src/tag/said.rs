@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{Bundle, TagError};
 use crate::{
-    learn::dataset::{Content, Dataset},
+    learn::dataset::{Content, Dataset, ModalityTable},
     store::{Ragged, TimedText},
 };
 
@@ -118,8 +118,7 @@ fn without(text: &str, word: &str) -> String {
 fn with_words(data: &Dataset, title: usize, m: usize, wordings: &[String]) -> Dataset {
     let copies = wordings.len();
     let modalities = data.modalities.iter().enumerate().map(|(k, table)| {
-        let mut table = table.clone();
-        table.content = match &table.content {
+        let content = match &table.content {
             Content::Rows(rows) => {
                 let mut repeated = Ragged::new(rows.dim);
                 for _ in 0..copies {
@@ -131,12 +130,13 @@ fn with_words(data: &Dataset, title: usize, m: usize, wordings: &[String]) -> Da
                 Content::Records { schema: schema.clone(), rows: vec![rows[title].clone(); copies] }
             }
         };
-        table.texts = table.texts.map(|texts| {
+        let texts = table.texts.as_ref().map(|texts| {
             let own = &texts[title];
             let wording = |words: &String| if k == m { Some(words.clone()) } else { own.clone() };
             wordings.iter().map(wording).collect()
         });
-        table
+        let (name, sentences) = (table.name.clone(), table.sentences.clone());
+        ModalityTable { name, content, texts, sentences }.into()
     });
     Dataset {
         titles: vec![data.titles[title].clone(); copies],

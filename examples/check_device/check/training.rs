@@ -73,6 +73,7 @@ fn fit(data: &Dataset, device: DeviceChoice) -> Result<Box<dyn FittedHead>, Fail
         inner_folds: &[],
         progress: &NoProgress,
         interrupt: &Interrupt::default(),
+        parts: None,
     };
     let (valid, train): (Vec<usize>, Vec<usize>) =
         (0..data.num_titles()).partition(|title| title.is_multiple_of(5));
@@ -106,7 +107,7 @@ fn dataset(titles: usize) -> Dataset {
             }
             rows.offsets.push(rows.data.len() / dim);
         }
-        ModalityTable::new(name, Content::Rows(rows))
+        ModalityTable::new(name, Content::Rows(rows)).into()
     });
     Dataset {
         titles: (0..titles).map(|title| TitleId::new(&format!("t{title}"))).collect(),

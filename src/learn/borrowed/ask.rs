@@ -1,5 +1,7 @@
 //! Asks a head what it would say if something else stood in a modality's place.
 
+use std::sync::Arc;
+
 use super::Borrowing;
 use crate::{
     base::TitleId,
@@ -116,9 +118,9 @@ impl<'a> Questions<'a> {
             texts: self.counterpart.texts.is_some().then_some(self.words),
             sentences,
         };
-        let mut modalities: Vec<ModalityTable> =
-            own.modalities.iter().map(|table| nothing(table, num)).collect();
-        modalities[from] = asked;
+        let mut modalities: Vec<Arc<ModalityTable>> =
+            own.modalities.iter().map(|table| nothing(table, num).into()).collect();
+        modalities[from] = asked.into();
         Dataset {
             titles: (0..num).map(|n| TitleId::new(&n.to_string())).collect(),
             genres: own.genres.clone(),

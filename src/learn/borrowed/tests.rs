@@ -41,8 +41,8 @@ fn with_trailers(known: bool) -> Dataset {
     }
     let speech = ModalityTable::text("heard", Content::Rows(rows), words);
     // Not at the end: places must not be taken for granted.
-    data.modalities.insert(1, speech);
-    data.modalities.push(ModalityTable::new("shown", Content::Rows(frames)));
+    data.modalities.insert(1, speech.into());
+    data.modalities.push(ModalityTable::new("shown", Content::Rows(frames)).into());
     data
 }
 

@@ -15,6 +15,7 @@ pub mod subsets;
 pub mod views;
 
 pub(super) use saved::DO_NOT_FIT;
+pub use stacking::FittedParts;
 
 use self::{
     classical::{Base, Classical},
@@ -168,6 +169,8 @@ pub struct FitContext<'a> {
     pub progress: &'a dyn Progress,
     /// Looked at once per epoch.
     pub interrupt: &'a Interrupt,
+    /// What other fits have left for who fits the same parts again. `None`: nobody did.
+    pub parts: Option<&'a FittedParts>,
 }
 
 /// A kind of head with its hyperparameters, not yet fitted.

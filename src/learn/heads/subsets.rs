@@ -156,7 +156,7 @@ mod tests {
             for there in present {
                 ragged.push(if there { &[0.0] } else { &[] }, &[]);
             }
-            ModalityTable::new("m", Content::Rows(ragged))
+            ModalityTable::new("m", Content::Rows(ragged)).into()
         };
         let data = Dataset {
             titles: ["a", "b", "c"].map(TitleId::new).to_vec(),

@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{Digest, DigestBuilder, NoProgress, Seed, digest::canonical_json, file, publish_bytes},
-    learn::{LearnConfig, LearnError, TrainedModel, dataset::Dataset, heads::FitContext},
+    learn::{
+        LearnConfig, LearnError, TrainedModel,
+        dataset::Dataset,
+        heads::{FitContext, FittedParts},
+    },
 };
 
 /// What a model is trained on and how.
@@ -151,10 +155,11 @@ impl Study<'_> {
             .finish()
     }
 
-    /// Trains and scores.
+    /// Trains and scores. `parts`: what cells of the same settings have left.
     pub(super) fn compute(
         &self,
         cell: &Cell<'_>,
+        parts: &FittedParts,
         context: &FitContext<'_>,
     ) -> Result<Vec<Scores>, LearnError> {
         let Variant { modalities, config, filling, views } = cell.variant;
@@ -168,6 +173,7 @@ impl Study<'_> {
             seed: cell.seed,
             inner_folds: cell.others,
             progress: &NoProgress,
+            parts: Some(parts),
             ..*context
         };
         let model =

@@ -5,6 +5,8 @@
 //! source: ablation as leave-in over all subsets of the modalities; every title is scored by a
 //! model that never saw it or its group
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use ndarray::Array2;
 
 use super::cells::{Cell, CellResult, CellStore, Study, Variant};
@@ -13,7 +15,7 @@ use crate::{
     learn::{
         LearnConfig, LearnError,
         dataset::Dataset,
-        heads::FitContext,
+        heads::{FitContext, FittedParts},
         study::folds::{Fold, HeldOut},
         train::jobs,
     },
@@ -101,10 +103,24 @@ pub fn run_grid(
     let open: Vec<usize> = (0..cells.len()).filter(|&at| results[at].is_none()).collect();
     context.progress.begin("study", Some(cells.len() as u64));
     context.progress.advance((cells.len() - open.len()) as u64);
+    // Cells of the same settings share parts, which are dropped with the last of these cells.
+    let mut of_settings: Vec<(&LearnConfig, Arc<FittedParts>)> = Vec::new();
+    let mut parts: Vec<Mutex<Option<Arc<FittedParts>>>> = Vec::with_capacity(open.len());
+    for &at in &open {
+        let config = &cells[at].variant.config;
+        let known = of_settings.iter().find(|(known, _)| *known == config);
+        let own = known.map_or_else(Arc::default, |(_, own)| Arc::clone(own));
+        if known.is_none() {
+            of_settings.push((config, Arc::clone(&own)));
+        }
+        parts.push(Mutex::new(Some(own)));
+    }
+    drop(of_settings);
     let computed = jobs::run(open.len(), context.device, |k| {
         context.interrupt.check()?;
         let at = open[k];
-        let scores = study.compute(&cells[at], context)?;
+        let own = parts[k].lock().unwrap_or_else(PoisonError::into_inner).take();
+        let scores = study.compute(&cells[at], &own.unwrap_or_default(), context)?;
         let result = store.put(&keys[at], scores)?;
         context.progress.advance(1);
         Ok(result)

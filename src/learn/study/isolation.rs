@@ -45,7 +45,7 @@ fn changed_outside(data: &Dataset, train: &[usize]) -> Dataset {
         *label ^= !inside[at / genres.max(1)];
     }
     changed.modalities =
-        data.modalities.iter().map(|table| changed_table(table, &inside)).collect();
+        data.modalities.iter().map(|table| changed_table(table, &inside).into()).collect();
     changed
 }
 

@@ -28,7 +28,7 @@ use crate::{
         borrowed::{self, Ensemble},
         config::{Calibration, Decide},
         dataset::Dataset,
-        heads::{self, CrossFit, FitContext, FittedHead, Head, Prediction, Unfitted},
+        heads::{self, CrossFit, FitContext, FittedHead, FittedParts, Head, Prediction, Unfitted},
         model::{Decisions, ModelSpec, PartialDecisions},
         study::check_groups,
     },
@@ -173,9 +173,13 @@ pub fn fit_heads(
     context.progress.begin("training", Some((num_plans * config.epochs) as u64));
     let heads = match (kind.build)(config) {
         Unfitted::Members(head) => fit_members(&*head, data, models, context),
-        Unfitted::Once(head) => jobs::run(models.len(), context.device, |idx| {
-            fit_once(&*head, data, &models[idx], context)
-        }),
+        Unfitted::Once(head) => {
+            let own = FittedParts::default();
+            let context = FitContext { parts: Some(context.parts.unwrap_or(&own)), ..*context };
+            jobs::run(models.len(), context.device, |idx| {
+                fit_once(&*head, data, &models[idx], &context)
+            })
+        }
     };
     context.progress.end();
     heads

@@ -21,7 +21,7 @@ use crate::{
     base::{Interrupt, Outputs, Progress},
     catalog::{self, Catalog, CatalogError, CatalogSpec, Problem, Severity},
     encode::EncoderContext,
-    learn::heads::FitContext,
+    learn::heads::{FitContext, FittedParts},
     store::FeatureStore,
     tag::OpenModalities,
 };
@@ -88,6 +88,8 @@ pub struct Context<'a> {
     catalog: OnceCell<Catalog>,
     modalities: OnceCell<OpenModalities>,
     rows_left_out: Cell<Option<usize>>,
+    /// What the fits of all stages have in common.
+    parts: FittedParts,
 }
 
 /// Problems of a catalog that are logged one by one.
@@ -110,6 +112,7 @@ impl<'a> Context<'a> {
             catalog: OnceCell::new(),
             modalities: OnceCell::new(),
             rows_left_out: Cell::new(None),
+            parts: FittedParts::default(),
         }
     }
 
@@ -196,6 +199,7 @@ impl<'a> Context<'a> {
             inner_folds: &[],
             progress: self.progress,
             interrupt: self.interrupt,
+            parts: Some(&self.parts),
         }
     }
 

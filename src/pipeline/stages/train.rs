@@ -185,7 +185,7 @@ mod tests {
             titles: (0..201).map(|t| TitleId::new(&t.to_string())).collect(),
             genres: Vec::new(),
             labels: Vec::new(),
-            modalities: vec![table],
+            modalities: vec![table.into()],
         };
         let all: Vec<usize> = (0..201).collect();
         assert_eq!(min_stated(&data, "columns", &all), 2, "two of two hundred are too few");

@@ -53,9 +53,9 @@ fn data() -> Dataset {
         genres: GENRES.map(str::to_owned).to_vec(),
         labels,
         modalities: vec![
-            ModalityTable::text("plot", Content::Rows(single), words),
-            ModalityTable::new("poster", Content::Rows(several)),
-            ModalityTable::new("metadata", Content::Records { schema, rows }),
+            ModalityTable::text("plot", Content::Rows(single), words).into(),
+            ModalityTable::new("poster", Content::Rows(several)).into(),
+            ModalityTable::new("metadata", Content::Records { schema, rows }).into(),
         ],
     }
 }
@@ -107,6 +107,7 @@ fn bundle(config: &LearnConfig) -> Vec<u8> {
         inner_folds: &[],
         progress: &NoProgress,
         interrupt: &interrupt,
+        parts: None,
     };
     let all: Vec<usize> = (0..NUM_TITLES).collect();
     let model = TrainedModel::fit(&data, &all, &all, config, &context).expect("a model");
@@ -122,7 +123,7 @@ fn bundle(config: &LearnConfig) -> Vec<u8> {
         cinetag: String::new(),
         name: "small".to_owned(),
         genres: Vocabulary::new(GENRES.map(str::to_owned).to_vec()),
-        modalities: data.modalities.iter().map(modality).collect(),
+        modalities: data.modalities.iter().map(|table| modality(table)).collect(),
         catalog: CatalogSpec::new("films.csv"),
         trained_on: TrainedOn {
             catalog: "films.csv".to_owned(),

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::passes::{product, vector_isa};
 use crate::learn::transform::SparseRow;
 
+/// Rows that are multiplied at once where each is multiplied with each.
+const BLOCK: usize = 512;
+
 /// `[rows, dense + sparse]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Design {
@@ -244,14 +247,7 @@ impl Design {
             product(vector_isa(), &self.dense, self.num_rows, dim, theirs, |column, there| {
                 other.dense[there * dim + column]
             });
-        // Which rows of `other` have something in a column: (row, value).
-        let mut who: Vec<Vec<(u32, f32)>> = vec![Vec::new(); self.sparse_dim];
-        for there in 0..theirs {
-            let (idxs, values) = other.sparse_row(there);
-            for (&idx, &value) in idxs.iter().zip(values) {
-                who[idx as usize].push((there as u32, value));
-            }
-        }
+        let who = other.who();
         for (row, products) in products.chunks_exact_mut(theirs.max(1)).enumerate() {
             let (idxs, values) = self.sparse_row(row);
             for (&idx, value) in idxs.iter().zip(values) {
@@ -261,6 +257,59 @@ impl Design {
             }
         }
         products
+    }
+
+    /// Products of every row with every row, `[rows, rows]`: each pair is multiplied once.
+    #[must_use]
+    pub fn products_among(&self) -> Vec<f32> {
+        let (num, dim) = (self.num_rows, self.dense_dim);
+        let mut products = vec![0.0_f32; num * num];
+        // Rows up to the end of a block with those of the block: what lies above the diagonal, and
+        // within the block all.
+        for first in (0..num).step_by(BLOCK) {
+            let end = (first + BLOCK).min(num);
+            let width = end - first;
+            let dense = &self.dense[..end * dim];
+            let block = product(vector_isa(), dense, end, dim, width, |column, there| {
+                self.dense[(first + there) * dim + column]
+            });
+            for (row, block) in block.chunks_exact(width).enumerate() {
+                products[row * num + first..row * num + end].copy_from_slice(block);
+            }
+        }
+        let who = self.who();
+        for row in 0..num {
+            let (idxs, values) = self.sparse_row(row);
+            for (&idx, value) in idxs.iter().zip(values) {
+                let who = &who[idx as usize];
+                for &(there, other) in
+                    &who[who.partition_point(|&(there, _)| (there as usize) < row)..]
+                {
+                    products[row * num + there as usize] += value * other;
+                }
+            }
+        }
+        for first in (0..num).step_by(BLOCK) {
+            let end = (first + BLOCK).min(num);
+            for row in 0..end {
+                for there in first.max(row + 1)..end {
+                    products[there * num + row] = products[row * num + there];
+                }
+            }
+        }
+        products
+    }
+
+    /// `[sparse columns]`: which rows have something there, ascending, as (row, value).
+    fn who(&self) -> Vec<Vec<(u32, f32)>> {
+        let mut who: Vec<Vec<(u32, f32)>> = vec![Vec::new(); self.sparse_dim];
+        for row in 0..self.num_rows {
+            let (idxs, values) = self.sparse_row(row);
+            for (&idx, &value) in idxs.iter().zip(values) {
+                who[idx as usize].push((row as u32, value));
+            }
+        }
+        who
     }
 }
 
@@ -281,6 +330,20 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_pair_multiplied_once_is_as_good_as_twice() {
+        // More rows than a block has; numbers small and whole, so that every order sums alike.
+        let num = BLOCK + 87;
+        let small = |n: usize| (n * n % 7) as f32 - 3.0;
+        let dense = Design::dense(num, (0..num * 5).map(small).collect());
+        let rows: Vec<SparseRow> = (0..num)
+            .map(|row| vec![(row as u32 % 3, small(row)), (3 + row as u32 % 4, 2.0)])
+            .collect();
+        let both = Design::beside(num, &[&dense, &Design::sparse(7, &rows)]);
+        assert_eq!(both.products_among(), both.products(&both));
+        assert!(Design::new(0).products_among().is_empty());
+    }
 
     #[test]
     fn dense_and_sparse_columns_are_one_row() {

@@ -208,7 +208,8 @@ fn solved(kernel: &[f32], penalties: &[f64], right: &Mat<f32>) -> Mat<f32> {
     let n = penalties.len();
     let mut times = 1.0;
     loop {
-        let mut matrix = MatRef::from_row_major_slice(kernel, n, n).to_owned();
+        // The kernel is its own mirror image.
+        let mut matrix = MatRef::from_column_major_slice(kernel, n, n).to_owned();
         for (row, penalty) in penalties.iter().enumerate() {
             matrix[(row, row)] += (times * penalty) as f32;
         }

@@ -13,6 +13,8 @@ const TOLERANCE: f64 = 1e-9;
 const MAX_STEPS: usize = 50;
 /// A step that makes things worse is halved so often at most.
 const MAX_HALVINGS: usize = 30;
+/// Losses that are multiplied before the logarithm is taken.
+const LOSSES: usize = 512;
 
 /// Minimises `|w|²/2 + c Σ ln(1 + exp(∓(w·z + b)))` over standardised columns `z`; the bias is not
 /// penalised. The weights that it gives are those of the columns as they are. `x` `[rows, dim]`.
@@ -31,18 +33,18 @@ pub fn standardised_logistic(x: &[f32], dim: usize, labels: &[bool], c: f64) -> 
     // The bias comes last.
     let mut point = vec![0.0; dim + 1];
     point[dim] = odds;
-    let mut value = problem.value(&point);
+    let mut here = problem.seen_from(&point);
     for _ in 0..MAX_STEPS {
-        let Some(step) = problem.step(&point) else { break };
+        let Some(step) = problem.step(&point, &here.p) else { break };
         let largest = step.iter().fold(0.0_f64, |most, s| most.max(s.abs()));
         let mut share = 1.0_f64;
         let mut moved = false;
         for _ in 0..MAX_HALVINGS {
             let next: Vec<f64> =
                 point.iter().zip(&step).map(|(p, s)| share.mul_add(*s, *p)).collect();
-            let then = problem.value(&next);
-            if then <= value {
-                (point, value, moved) = (next, then, true);
+            let there = problem.seen_from(&next);
+            if there.value <= here.value {
+                (point, here, moved) = (next, there, true);
                 break;
             }
             share *= 0.5;
@@ -80,6 +82,13 @@ impl Column {
     }
 }
 
+/// How a problem looks at a point.
+struct Seen {
+    value: f64,
+    /// `[rows]`: probabilities.
+    p: Vec<f64>,
+}
+
 struct Problem<'a> {
     columns: &'a [Column],
     /// `[rows]`: 0 or 1.
@@ -97,17 +106,30 @@ impl Problem<'_> {
         logits
     }
 
-    fn value(&self, point: &[f64]) -> f64 {
-        let loss = |(z, y): (&f64, &f64)| z.max(0.0) - z * y + (-z.abs()).exp().ln_1p();
-        let loss: f64 = self.logits(point).iter().zip(self.labels).map(loss).sum();
+    /// One exponential a row serves loss, slope and curvature; the logarithms of the losses are
+    /// taken of products of many, which are above 1 and below 2 each.
+    fn seen_from(&self, point: &[f64]) -> Seen {
+        let mut p = self.logits(point);
+        let mut loss = 0.0;
+        for (p, labels) in p.chunks_mut(LOSSES).zip(self.labels.chunks(LOSSES)) {
+            let mut product = 1.0;
+            for (p, y) in p.iter_mut().zip(labels) {
+                let z = *p;
+                let small = (-z.abs()).exp();
+                product *= 1.0 + small;
+                loss += z.max(0.0) - z * y;
+                *p = if z >= 0.0 { 1.0 } else { small } / (1.0 + small);
+            }
+            loss += product.ln();
+        }
         let square: f64 = point[..self.columns.len()].iter().map(|w| w * w).sum();
-        self.c.mul_add(loss, square / 2.0)
+        Seen { value: self.c.mul_add(loss, square / 2.0), p }
     }
 
-    /// Where the gradient's zero lies if the curvature stays what it is; `None` where it has none.
-    fn step(&self, point: &[f64]) -> Option<Vec<f64>> {
+    /// Where the gradient's zero lies if the curvature stays what it is at a point with the
+    /// probabilities `p`; `None` where it has none.
+    fn step(&self, point: &[f64], p: &[f64]) -> Option<Vec<f64>> {
         let (dim, size) = (self.columns.len(), self.columns.len() + 1);
-        let p: Vec<f64> = self.logits(point).iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect();
         let slopes: Vec<f64> = p.iter().zip(self.labels).map(|(p, y)| self.c * (p - y)).collect();
         let curvature: Vec<f64> = p.iter().map(|p| self.c * p * (1.0 - p)).collect();
         let mut down: Vec<f64> = self

@@ -16,10 +16,9 @@ use crate::learn::{
     transform::TabularTransform,
 };
 
-/// Fitted on the records of one modality.
+/// Fitted on the records of the one modality of some data.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Associations {
-    modality: usize,
     /// Every value that any training title has.
     values: TabularTransform,
     /// `[genres]`: log-odds among all.
@@ -29,14 +28,9 @@ pub(super) struct Associations {
 }
 
 impl Associations {
-    /// Fits on the training titles that have the modality; `None` where it holds no values.
-    pub(super) fn fit(
-        data: &Dataset,
-        modality: usize,
-        train: &[usize],
-        pseudo_titles: f64,
-    ) -> Option<Self> {
-        let Content::Records { schema, rows } = &data.modalities[modality].content else {
+    /// Fits on titles that have the modality; `None` where it holds no values.
+    pub(super) fn fit(data: &Dataset, train: &[usize], pseudo_titles: f64) -> Option<Self> {
+        let Content::Records { schema, rows } = &data.modalities.first()?.content else {
             return None;
         };
         if schema.categories.is_empty() {
@@ -70,29 +64,22 @@ impl Associations {
             (odds(own) - odds(share)) as f32
         });
         Some(Self {
-            modality,
             prior: (0..genres).map(|genre| odds(share(genre)) as f32).collect(),
             weights: weights.collect(),
             values,
         })
     }
 
-    /// Index of the modality that it looks at.
-    pub(super) fn modality(&self) -> usize {
-        self.modality
-    }
-
     /// Whether its parts belong together.
-    pub(super) fn fits(&self, genres: usize, modalities: usize) -> bool {
-        self.modality < modalities
-            && self.prior.len() == genres
+    pub(super) fn fits(&self, genres: usize) -> bool {
+        self.prior.len() == genres
             && self.values.dim().checked_mul(genres) == Some(self.weights.len())
     }
 
     /// `[titles, genres]` of titles that have the modality.
     pub(super) fn score(&self, data: &Dataset, titles: &[usize]) -> Result<Vec<f32>, LearnError> {
         let genres = self.prior.len();
-        let Content::Records { schema, rows } = &data.modalities[self.modality].content else {
+        let Content::Records { schema, rows } = &data.modalities[0].content else {
             return Ok(self.prior.repeat(titles.len()));
         };
         self.values.check_schema(schema)?;
@@ -112,6 +99,8 @@ impl Associations {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{
         base::TitleId,
@@ -131,10 +120,9 @@ mod tests {
             titles: (0..rows.len()).map(|t| TitleId::new(&t.to_string())).collect(),
             genres: vec!["War".into()],
             labels: rows.iter().map(|(_, label)| *label).collect(),
-            modalities: vec![ModalityTable::new(
-                "metadata",
-                Content::Records { schema, rows: records },
-            )],
+            modalities: vec![
+                ModalityTable::new("metadata", Content::Records { schema, rows: records }).into(),
+            ],
         }
     }
 
@@ -152,7 +140,7 @@ mod tests {
             (&["eve"], true),
             (&["bob", "cid"], true),
         ]);
-        let fitted = Associations::fit(&data, 0, &[0, 1, 2, 3, 4], 1.5).unwrap();
+        let fitted = Associations::fit(&data, &[0, 1, 2, 3, 4], 1.5).unwrap();
         let scores = fitted.score(&data, &[5, 6, 7]).unwrap();
         let odds = |p: f64| (p / (1.0 - p)).ln();
         let prior = odds(5.0 / 12.0);
@@ -162,16 +150,17 @@ mod tests {
         for (score, expected) in scores.iter().zip(expected) {
             assert!((f64::from(*score) - expected).abs() < 1e-5, "{score} {expected}");
         }
-        assert!(fitted.fits(1, 1) && !fitted.fits(2, 1) && !fitted.fits(1, 0));
+        assert!(fitted.fits(1) && !fitted.fits(2));
     }
 
     #[test]
     fn what_holds_no_values_has_none() {
         let mut data = data(&[(&["ann"], true)]);
-        assert!(Associations::fit(&data, 0, &[], 1.5).is_some());
-        let Content::Records { schema, rows } = &mut data.modalities[0].content else { panic!() };
+        assert!(Associations::fit(&data, &[], 1.5).is_some());
+        let table = Arc::make_mut(&mut data.modalities[0]);
+        let Content::Records { schema, rows } = &mut table.content else { panic!() };
         schema.categories.clear();
         rows[0].as_mut().unwrap().categories.clear();
-        assert!(Associations::fit(&data, 0, &[0], 1.5).is_none());
+        assert!(Associations::fit(&data, &[0], 1.5).is_none());
     }
 }

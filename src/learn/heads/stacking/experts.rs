@@ -1,154 +1,242 @@
-//! Whom a stack asks: a learner for each view, and those that see what no single view shows.
+//! Whom a stack asks: learners of single modalities, and those that compare a title with titles
+//! that they were fitted on.
+
+use std::{iter::repeat_n, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Associations, ExpertKind, JointKernel, NearestTexts};
+use super::{
+    Associations, ExpertKind, JointKernel, NearestTexts,
+    parts::{FittedParts, Material},
+    remembered::{Remembered, some_of},
+};
 use crate::{
     base::{Interrupt, Seed},
     learn::{
         LearnConfig, LearnError,
+        config::{LabelScheme, Resampling, TextView},
         dataset::Dataset,
-        heads::classical::{Base, MultiLabel, UnitView, resampled, targets},
+        heads::{
+            FitContext,
+            classical::{Base, MultiLabel, UnitView, resampled, targets},
+        },
     },
 };
 
-/// One that scores genres, fitted.
+/// One that looks at a single modality, fitted. It is fitted and asked on data of this modality
+/// alone: it does not matter beside which others it stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Expert {
     /// A learner of one view.
-    View { view: UnitView, model: MultiLabel },
+    View { view: UnitView, model: Box<MultiLabel> },
     /// A record's values by the genres that they had.
     Associations(Associations),
-    /// The most alike texts.
-    NearestTexts(NearestTexts),
-    /// All modalities at once.
-    JointKernel(JointKernel),
 }
 
-/// Fits all that the settings ask for.
-pub(super) fn fit(
+/// All of them, fitted on the same titles.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Experts {
+    /// `[modalities]`: those that look at it alone.
+    alone: Vec<Arc<[Expert]>>,
+    /// `[modalities]`: what titles are compared with; `None` where nobody compares.
+    remembered: Vec<Option<Arc<Remembered>>>,
+    /// One for each text.
+    nearest: Vec<NearestTexts>,
+    joint: Option<Arc<JointKernel>>,
+}
+
+impl Experts {
+    /// Fits all that the settings ask for on `train`, titles that have any modality. What `parts`
+    /// has already is taken from there.
+    pub(super) fn fit(
+        material: &Material<'_>,
+        train: &[usize],
+        context: &FitContext<'_>,
+        parts: &FittedParts,
+    ) -> Result<Self, LearnError> {
+        let Material { config, data, .. } = material;
+        let num = data.modalities.len();
+        let mut alone = Vec::with_capacity(num);
+        for (m, table) in data.modalities.iter().enumerate() {
+            let there: Vec<usize> =
+                train.iter().copied().filter(|&title| table.present(title)).collect();
+            let fit = || -> Result<Arc<[Expert]>, LearnError> {
+                let data = data.with_modalities(&[m]);
+                let (seed, interrupt) = (context.seed.derive(&table.name), context.interrupt);
+                Ok(fit_alone(config, &data, &there, seed, interrupt)?.into())
+            };
+            alone.push(if draws_nothing(config) {
+                parts.experts.get(material.key(&[m], &there), fit)?
+            } else {
+                fit()?
+            });
+        }
+        context.interrupt.check()?;
+        let (asks_nearest, asks_joint) = (
+            config.stack.asks(ExpertKind::NearestTexts),
+            config.stack.asks(ExpertKind::JointKernel),
+        );
+        let train = some_of(train);
+        let (mut remembered, mut nearest) = (Vec::with_capacity(num), Vec::new());
+        for (m, table) in data.modalities.iter().enumerate() {
+            let looks_for_texts = asks_nearest && table.texts.is_some();
+            if !looks_for_texts && !asks_joint {
+                remembered.push(None);
+                continue;
+            }
+            let own = parts.remembered.get(material.key(&[m], &train), || {
+                Ok(Remembered::fit(table, &train, config.min_support)?.into())
+            })?;
+            if looks_for_texts {
+                nearest.push(NearestTexts::fit(data, m, &own, &train, config.stack.neighbours));
+            }
+            remembered.push(Some(own));
+        }
+        let joint = if asks_joint {
+            let all: Vec<usize> = (0..num).collect();
+            let views: Vec<&Remembered> = remembered.iter().flatten().map(AsRef::as_ref).collect();
+            let fit = || Ok(JointKernel::fit(config, data, &train, &views).into());
+            Some(parts.joint.get(material.key(&all, &train), fit)?)
+        } else {
+            None
+        };
+        Ok(Self { alone, remembered, nearest, joint })
+    }
+
+    /// `[experts]`: the modality that each looks at, in the order of [`Opinions`]; `None`: all that
+    /// it is shown.
+    pub(super) fn looks(&self) -> Vec<Option<usize>> {
+        let alone = self.alone.iter().enumerate();
+        alone
+            .flat_map(|(m, experts)| repeat_n(Some(m), experts.len()))
+            .chain(self.nearest.iter().map(|nearest| Some(nearest.modality())))
+            .chain(self.joint.iter().map(|_| None))
+            .collect()
+    }
+
+    /// Whether their parts belong together, as those of what was fitted do.
+    pub(super) fn fits(&self, genres: usize, modalities: usize) -> bool {
+        let alone = |expert: &Expert| match expert {
+            Expert::View { view, model } => view.fits(1) && model.fits(genres, view.dim()),
+            Expert::Associations(own) => own.fits(genres),
+        };
+        let remembered = || self.remembered.iter().flatten();
+        let num = remembered().next().map_or(0, |own| own.num_titles());
+        self.alone.len() == modalities
+            && self.alone.iter().flat_map(|experts| experts.iter()).all(alone)
+            && self.remembered.len() == modalities
+            && remembered().all(|own| own.fits() && own.num_titles() == num)
+            && self.nearest.iter().all(|nearest| {
+                let texts = self.remembered.get(nearest.modality());
+                texts.is_some_and(Option::is_some) && nearest.fits(genres, num)
+            })
+            && self
+                .joint
+                .as_ref()
+                .is_none_or(|joint| remembered().count() == modalities && joint.fits(genres, num))
+    }
+
+    /// Asks each about these titles, through every subset of the modalities.
+    pub(super) fn ask(&self, data: &Dataset, titles: &[usize]) -> Result<Opinions, LearnError> {
+        let genres = data.num_genres();
+        let mut scores = Vec::new();
+        let mut has: Vec<Vec<bool>> = Vec::with_capacity(data.modalities.len());
+        for (m, (table, experts)) in data.modalities.iter().zip(&self.alone).enumerate() {
+            has.push(titles.iter().map(|&title| table.present(title)).collect());
+            let there: Vec<usize> = (0..titles.len()).filter(|&at| has[m][at]).collect();
+            let those: Vec<usize> = there.iter().map(|&at| titles[at]).collect();
+            let data = data.with_modalities(&[m]);
+            for expert in experts.iter() {
+                let own = expert.scores(&data, &those)?;
+                scores.push(vec![among(titles.len(), genres, &there, &own)]);
+            }
+        }
+        // `[modalities][titles, remembered titles]`
+        let mut cosines = Vec::with_capacity(data.modalities.len());
+        for (table, own) in data.modalities.iter().zip(&self.remembered) {
+            let cosines_to = |own: &Arc<Remembered>| own.cosines(table, titles);
+            cosines.push(own.as_ref().map_or(Ok(Vec::new()), cosines_to)?);
+        }
+        for nearest in &self.nearest {
+            let m = nearest.modality();
+            if let Some(texts) = &self.remembered[m] {
+                scores.push(vec![nearest.scores(texts, &cosines[m], &has[m])]);
+            }
+        }
+        if let Some(joint) = &self.joint {
+            let views: Vec<&Remembered> =
+                self.remembered.iter().flatten().map(AsRef::as_ref).collect();
+            scores.push(joint.scores(&views, cosines, &has));
+        }
+        Ok(Opinions { genres, scores })
+    }
+}
+
+/// Whether two fits on the same titles give the same learners, whatever their seeds: logistic and
+/// ridge regressions draw nothing.
+pub(super) fn draws_nothing(config: &LearnConfig) -> bool {
+    matches!(config.base, Base::LogisticRegression | Base::KernelRidge)
+        && config.resampling == Resampling::None
+        && config.labels != LabelScheme::ChainEnsemble
+        && !config.views_of_texts().contains(&TextView::Word2vec)
+}
+
+/// Fits those that look at the one modality of `data`, on titles that have it.
+fn fit_alone(
     config: &LearnConfig,
     data: &Dataset,
-    train: &[usize],
+    there: &[usize],
     seed: Seed,
     interrupt: &Interrupt,
 ) -> Result<Vec<Expert>, LearnError> {
-    let mut experts = of_views(config, config.base, data, train, (seed, interrupt))?;
-    let modalities = || 0..data.modalities.len();
-    if config.stack.asks(ExpertKind::NearestTexts) {
-        for m in modalities().filter(|&m| data.modalities[m].texts.is_some()) {
-            experts.push(Expert::NearestTexts(NearestTexts::fit(config, data, m, train)?));
-        }
-    }
-    if config.stack.asks(ExpertKind::Associations) {
-        let fit = |m| Associations::fit(data, m, train, config.stack.pseudo_titles);
-        experts.extend(modalities().filter_map(fit).map(Expert::Associations));
-    }
-    interrupt.check()?;
-    if config.stack.asks(ExpertKind::JointKernel) {
-        experts.push(Expert::JointKernel(JointKernel::fit(config, data, train)?));
-    }
-    Ok(experts)
-}
-
-/// A learner of each view, on the titles that have its modality.
-fn of_views(
-    config: &LearnConfig,
-    base: Base,
-    data: &Dataset,
-    train: &[usize],
-    (seed, interrupt): (Seed, &Interrupt),
-) -> Result<Vec<Expert>, LearnError> {
-    let views = UnitView::fit_all(data, train, base, config, seed)?;
+    let views = UnitView::fit_all(data, there, config.base, config, seed)?;
     let mut experts = Vec::with_capacity(views.len());
     for (idx, view) in views.into_iter().enumerate() {
-        let table = &data.modalities[view.modality()];
-        let there: Vec<usize> =
-            train.iter().copied().filter(|&title| table.present(title)).collect();
-        let x = view.design(&view.prepare(data, &there)?, &there);
+        let x = view.design(&view.prepare(data, there)?, there);
         let seed = seed.derive(&format!("view {idx}"));
-        let targets = targets(data, &there, config);
-        let (x, targets) = resampled(x, targets, config, seed);
-        let model = MultiLabel::fit(base, &x, &targets, config, seed, interrupt)?;
+        let (x, targets) = resampled(x, targets(data, there, config), config, seed);
+        let model = MultiLabel::fit(config.base, &x, &targets, config, seed, interrupt)?.into();
         experts.push(Expert::View { view, model });
+    }
+    if config.stack.asks(ExpertKind::Associations) {
+        let own = Associations::fit(data, there, config.stack.pseudo_titles);
+        experts.extend(own.map(Expert::Associations));
     }
     Ok(experts)
 }
 
 impl Expert {
-    /// The one modality that it looks at; `None`: all that it is shown.
-    pub(super) fn modality(&self) -> Option<usize> {
+    /// `[titles, genres]` of titles that have the one modality of `data`.
+    fn scores(&self, data: &Dataset, titles: &[usize]) -> Result<Vec<f32>, LearnError> {
         match self {
-            Self::View { view, .. } => Some(view.modality()),
-            Self::Associations(own) => Some(own.modality()),
-            Self::NearestTexts(own) => Some(own.modality()),
-            Self::JointKernel(_) => None,
-        }
-    }
-
-    /// Whether it has anything to say of a subset of the modalities, a number whose bits they are.
-    pub(super) fn sees(&self, subset: usize) -> bool {
-        self.modality().is_none_or(|m| subset >> m & 1 == 1)
-    }
-
-    /// Whether its parts belong together, as those of one that was fitted do.
-    pub(super) fn fits(&self, genres: usize, modalities: usize) -> bool {
-        match self {
-            Self::View { view, model } => view.fits(modalities) && model.fits(genres, view.dim()),
-            Self::Associations(own) => own.fits(genres, modalities),
-            Self::NearestTexts(own) => own.fits(genres, modalities),
-            Self::JointKernel(own) => own.fits(genres, modalities),
-        }
-    }
-
-    /// `[subsets][titles, genres]` through each subset of the modalities but the empty one, or one
-    /// table where it looks at one modality; NaN for a title that lacks any that is looked at.
-    fn scores(&self, data: &Dataset, titles: &[usize]) -> Result<Vec<Vec<f32>>, LearnError> {
-        let m = match self {
-            Self::JointKernel(own) => return own.scores(data, titles),
-            Self::View { view, .. } => view.modality(),
-            Self::Associations(own) => own.modality(),
-            Self::NearestTexts(own) => own.modality(),
-        };
-        let table = &data.modalities[m];
-        let there: Vec<usize> = (0..titles.len()).filter(|&at| table.present(titles[at])).collect();
-        let those: Vec<usize> = there.iter().map(|&at| titles[at]).collect();
-        let own = match self {
             Self::View { view, model } => {
-                model.score(&view.design(&view.prepare(data, &those)?, &those))
+                Ok(model.score(&view.design(&view.prepare(data, titles)?, titles)))
             }
-            Self::Associations(own) => own.score(data, &those)?,
-            Self::NearestTexts(own) => own.score(data, &those)?,
-            Self::JointKernel(_) => Vec::new(),
-        };
-        let genres = data.num_genres();
-        let mut scores = vec![f32::NAN; titles.len() * genres];
-        for (&at, own) in there.iter().zip(own.chunks_exact(genres.max(1))) {
-            scores[at * genres..(at + 1) * genres].copy_from_slice(own);
+            Self::Associations(own) => own.score(data, titles),
         }
-        Ok(vec![scores])
     }
+}
+
+/// `[titles, genres]` with the rows of `own` at the places `there`, NaN elsewhere.
+pub(super) fn among(num_titles: usize, genres: usize, there: &[usize], own: &[f32]) -> Vec<f32> {
+    let mut scores = vec![f32::NAN; num_titles * genres];
+    for (&at, own) in there.iter().zip(own.chunks_exact(genres.max(1))) {
+        scores[at * genres..(at + 1) * genres].copy_from_slice(own);
+    }
+    scores
 }
 
 /// What all experts say of some titles.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Opinions {
     genres: usize,
-    /// `[experts][subsets][titles, genres]`; of one that looks at one modality there is but one.
+    /// `[experts][subsets][titles, genres]`, through each subset of the modalities but the empty one;
+    /// of one that looks at one modality there is but one table. NaN for a title that lacks any that
+    /// is looked at.
     scores: Vec<Vec<Vec<f32>>>,
 }
 
 impl Opinions {
-    /// Asks each expert about these titles, through every subset of the modalities.
-    pub(super) fn ask(
-        experts: &[Expert],
-        data: &Dataset,
-        titles: &[usize],
-    ) -> Result<Self, LearnError> {
-        let scores = experts.iter().map(|expert| expert.scores(data, titles));
-        Ok(Self { genres: data.num_genres(), scores: scores.collect::<Result<_, _>>()? })
-    }
-
     /// What an expert says of a title's genre through a subset that it sees.
     pub(super) fn of(&self, expert: usize, subset: usize, title: usize, genre: usize) -> f32 {
         let own = &self.scores[expert];
@@ -167,6 +255,26 @@ impl Opinions {
                     own[at * self.genres..(at + 1) * self.genres].copy_from_slice(said);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learn::laws::config;
+
+    #[test]
+    fn what_draws_from_a_seed_is_not_shared() {
+        let config = config(super::super::NAME);
+        assert!(draws_nothing(&config));
+        for drawing in [
+            LearnConfig { resampling: Resampling::Mlsmote, ..config.clone() },
+            LearnConfig { labels: LabelScheme::ChainEnsemble, ..config.clone() },
+            LearnConfig { text_views: vec![TextView::Word2vec], ..config.clone() },
+            LearnConfig { base: Base::RandomForest, ..config },
+        ] {
+            assert!(!draws_nothing(&drawing), "{drawing:?}");
         }
     }
 }

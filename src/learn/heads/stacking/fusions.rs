@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::experts::{Expert, Opinions};
+use super::experts::Opinions;
 use crate::learn::{
     dataset::Dataset,
     heads::classical::{Linear, standardised_logistic},
@@ -24,12 +24,13 @@ pub(super) struct Fusions {
 }
 
 impl Fusions {
-    /// Fits on those titles of `train` that `counts` (by their places); `held_out` are of `train`.
+    /// Fits on those titles of `train` that `counts` (by their places); `held_out` are of `train`,
+    /// by experts that look at `looks` `[experts]`.
     pub(super) fn fit(
         data: &Dataset,
         train: &[usize],
         held_out: &Opinions,
-        experts: &[Expert],
+        looks: &[Option<usize>],
         c: f64,
         counts: impl Fn(usize) -> bool,
     ) -> Self {
@@ -42,8 +43,7 @@ impl Fusions {
             if subset == 0 || rows.len() < MIN_TITLES {
                 return None;
             }
-            let seeing: Vec<usize> =
-                (0..experts.len()).filter(|&expert| experts[expert].sees(subset)).collect();
+            let seeing: Vec<usize> = seeing(looks, subset).collect();
             let fit = |genre: usize| {
                 let said = |at: usize| {
                     let said = move |&expert: &usize| held_out.of(expert, subset, at, genre);
@@ -60,9 +60,9 @@ impl Fusions {
     }
 
     /// Whether there is one for each subset, of the experts that see it.
-    pub(super) fn fits(&self, experts: &[Expert], genres: usize, modalities: usize) -> bool {
+    pub(super) fn fits(&self, looks: &[Option<usize>], genres: usize, modalities: usize) -> bool {
         let fusion = |(subset, fusion): (usize, &Option<Vec<Linear>>)| {
-            let num_seen = experts.iter().filter(|expert| expert.sees(subset)).count();
+            let num_seen = seeing(looks, subset).count();
             fusion.as_ref().is_none_or(|of_genre| {
                 of_genre.len() == genres && of_genre.iter().all(|linear| linear.fits(num_seen))
             })
@@ -76,7 +76,7 @@ impl Fusions {
     /// expert, through a subset. `prior`: where nobody knows.
     pub(super) fn logit(
         &self,
-        experts: &[Expert],
+        looks: &[Option<usize>],
         subset: usize,
         genre: usize,
         prior: f32,
@@ -85,8 +85,7 @@ impl Fusions {
         match &self.of_subset[subset] {
             Some(of_genre) => {
                 let fusion = &of_genre[genre];
-                let seeing = (0..experts.len()).filter(|&expert| experts[expert].sees(subset));
-                let terms = fusion.weights().iter().zip(seeing);
+                let terms = fusion.weights().iter().zip(seeing(looks, subset));
                 let terms = terms.map(|(weight, expert)| weight * said(expert, subset));
                 terms.fold(fusion.bias(), |sum, term| sum + term)
             }
@@ -94,9 +93,16 @@ impl Fusions {
             None => {
                 let members = (0..usize::BITS).filter(|m| subset >> m & 1 == 1);
                 let alone: f32 =
-                    members.map(|m| self.logit(experts, 1 << m, genre, prior, said)).sum();
+                    members.map(|m| self.logit(looks, 1 << m, genre, prior, said)).sum();
                 alone / subset.count_ones() as f32
             }
         }
     }
+}
+
+/// The experts that have anything to say of a subset of the modalities, a number whose bits they
+/// are; `looks` `[experts]`: at which modality, `None`: at all that is shown.
+fn seeing(looks: &[Option<usize>], subset: usize) -> impl Iterator<Item = usize> + '_ {
+    let sees = move |look: &Option<usize>| look.is_none_or(|m| subset >> m & 1 == 1);
+    looks.iter().enumerate().filter(move |(_, look)| sees(look)).map(|(expert, _)| expert)
 }

@@ -13,12 +13,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    StackSettings,
-    remembered::{Remembered, some_of},
-};
+use super::{StackSettings, experts::among, remembered::Remembered};
 use crate::learn::{
-    LearnConfig, LearnError,
+    LearnConfig,
     dataset::Dataset,
     heads::classical::{KernelMachine, targets},
 };
@@ -29,121 +26,104 @@ const APART: f32 = 2.0;
 /// Fitted on titles that have any modality.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct JointKernel {
-    views: Vec<Remembered>,
     gamma: f32,
     /// `[genres]`
     machines: Vec<KernelMachine>,
 }
 
 impl JointKernel {
+    /// Fits on the remembered titles `train`; `views` `[modalities]` are of these.
     pub(super) fn fit(
         config: &LearnConfig,
         data: &Dataset,
         train: &[usize],
-    ) -> Result<Self, LearnError> {
+        views: &[&Remembered],
+    ) -> Self {
         let StackSettings { kernel_c, kernel_gamma, .. } = config.stack;
-        let train = some_of(train);
-        let fit = |m| Remembered::fit(data, m, &train, config.min_support);
-        let views: Vec<Remembered> =
-            (0..data.modalities.len()).map(fit).collect::<Result<_, _>>()?;
         let num = train.len();
         let mut distances = vec![0.0_f32; num * num];
-        for view in &views {
+        for view in views {
             let has: Vec<bool> = (0..num).map(|title| view.has(title)).collect();
-            add_distances(view, &view.cosines_among(), &has, &mut distances);
+            let cosines = view.cosines_among();
+            let rows = distances.chunks_exact_mut(num.max(1)).zip(cosines.chunks_exact(num.max(1)));
+            for ((row, cosines), &own) in rows.zip(&has) {
+                for ((distance, &cosine), &other) in row.iter_mut().zip(cosines).zip(&has) {
+                    *distance += apart(cosine, own, other);
+                }
+            }
         }
         let gamma = kernel_gamma as f32 / views.len().max(1) as f32;
         for d in &mut distances {
             *d = (-gamma * *d).exp();
         }
-        let targets = targets(data, &train, config);
+        let targets = targets(data, train, config);
         let problems: Vec<(&[bool], f32)> =
             targets.labels.iter().map(Vec::as_slice).zip(targets.pos_weight).collect();
         let machines = KernelMachine::ridge(&distances, &problems, kernel_c);
-        Ok(Self { views, gamma, machines })
+        Self { gamma, machines }
     }
 
-    /// Whether its parts belong together, as those of one that was fitted do.
-    pub(super) fn fits(&self, genres: usize, modalities: usize) -> bool {
-        let num = self.views.first().map_or(0, Remembered::num_titles);
-        self.views.len() == modalities
-            && self.views.iter().enumerate().all(|(m, view)| {
-                view.modality() == m && view.fits(modalities) && view.num_titles() == num
-            })
-            && self.machines.len() == genres
-            && self.machines.iter().all(|machine| machine.fits(num))
+    /// Whether its parts belong together and to so many remembered titles.
+    pub(super) fn fits(&self, genres: usize, num_titles: usize) -> bool {
+        self.machines.len() == genres && self.machines.iter().all(|own| own.fits(num_titles))
     }
 
     /// `[subsets][titles, genres]`: through each subset of the modalities but the empty one, a
-    /// number whose bits they are; NaN for a title that lacks any of these.
+    /// number whose bits they are; NaN for a title that lacks any of these. `views` `[modalities]`,
+    /// `cosines` `[modalities][titles, remembered titles]`, `has` `[modalities][titles]`.
     pub(super) fn scores(
         &self,
-        data: &Dataset,
-        titles: &[usize],
-    ) -> Result<Vec<Vec<f32>>, LearnError> {
-        let (num, genres) =
-            (self.views.first().map_or(0, Remembered::num_titles), self.machines.len());
-        let has = |m: usize| -> Vec<bool> {
-            titles.iter().map(|&title| data.modalities[m].present(title)).collect()
-        };
-        let has: Vec<Vec<bool>> = (0..self.views.len()).map(has).collect();
-        // `[modalities][titles, remembered titles]`, seen and hidden.
-        let apart = |view: &Remembered, shown: bool| -> Result<Vec<f32>, LearnError> {
-            let mut distances = vec![0.0_f32; titles.len() * num];
-            let (cosines, has) = if shown {
-                (view.cosines(data, titles)?, has[view.modality()].clone())
-            } else {
-                (Vec::new(), vec![false; titles.len()])
-            };
-            add_distances(view, &cosines, &has, &mut distances);
-            Ok(distances)
-        };
-        let seen: Vec<Vec<f32>> =
-            self.views.iter().map(|view| apart(view, true)).collect::<Result<_, _>>()?;
-        let hidden: Vec<Vec<f32>> = self
-            .views
+        views: &[&Remembered],
+        cosines: Vec<Vec<f32>>,
+        has: &[Vec<bool>],
+    ) -> Vec<Vec<f32>> {
+        let num = views.first().map_or(0, |view| view.num_titles());
+        let (genres, num_titles) = (self.machines.len(), has.first().map_or(0, Vec::len));
+        // What each modality leaves of the likeness, where it is seen and where it is hidden.
+        let leaves = |apart: f32| (-self.gamma * apart).exp();
+        let seen: Vec<Vec<f32>> = views
             .iter()
-            .map(|view| (0..num).map(|title| if view.has(title) { APART } else { 0.0 }).collect())
+            .zip(cosines)
+            .zip(has)
+            .map(|((view, mut cosines), has)| {
+                for (row, &has) in cosines.chunks_exact_mut(num.max(1)).zip(has) {
+                    for (other, cosine) in row.iter_mut().enumerate() {
+                        *cosine = leaves(apart(*cosine, has, view.has(other)));
+                    }
+                }
+                cosines
+            })
+            .collect();
+        let hidden: Vec<Vec<f32>> = views
+            .iter()
+            .map(|view| (0..num).map(|other| leaves(apart(0.0, false, view.has(other)))).collect())
             .collect();
         let machines: Vec<&KernelMachine> = self.machines.iter().collect();
         let of_subset = |subset: usize| {
             let shown = |m: usize| subset >> m & 1 == 1;
-            let who: Vec<usize> = (0..titles.len())
+            let who: Vec<usize> = (0..num_titles)
                 .filter(|&at| (0..has.len()).all(|m| !shown(m) || has[m][at]))
                 .collect();
-            let mut kernel = vec![0.0_f32; who.len() * num];
+            let mut kernel = vec![1.0_f32; who.len() * num];
             for (row, &at) in kernel.chunks_exact_mut(num.max(1)).zip(&who) {
-                for m in 0..self.views.len() {
-                    let apart =
+                for m in 0..views.len() {
+                    let left =
                         if shown(m) { &seen[m][at * num..(at + 1) * num] } else { &hidden[m][..] };
-                    row.iter_mut().zip(apart).for_each(|(sum, d)| *sum += d);
-                }
-                for d in row {
-                    *d = (-self.gamma * *d).exp();
+                    row.iter_mut().zip(left).for_each(|(likeness, left)| *likeness *= left);
                 }
             }
             let own = KernelMachine::scores(&machines, &kernel, who.len());
-            let mut scores = vec![f32::NAN; titles.len() * genres];
-            for (&at, own) in who.iter().zip(own.chunks_exact(genres.max(1))) {
-                scores[at * genres..(at + 1) * genres].copy_from_slice(own);
-            }
-            scores
+            among(num_titles, genres, &who, &own)
         };
-        Ok((1..1_usize << self.views.len()).map(of_subset).collect())
+        (1..1_usize << views.len()).map(of_subset).collect()
     }
 }
 
-/// Adds what titles `[titles]` that have a modality or not are apart from the remembered ones by
-/// it; `cosines` and `distances` `[titles, remembered titles]`.
-fn add_distances(view: &Remembered, cosines: &[f32], has: &[bool], distances: &mut [f32]) {
-    let num = view.num_titles().max(1);
-    for (title, (row, &has)) in distances.chunks_exact_mut(num).zip(has).enumerate() {
-        for (other, distance) in row.iter_mut().enumerate() {
-            *distance += match (has, view.has(other)) {
-                (true, true) => (2.0 - 2.0 * cosines[title * num + other]).max(0.0),
-                (false, false) => 0.0,
-                _ => APART,
-            };
-        }
+/// How far apart a modality holds two titles that have it or not.
+fn apart(cosine: f32, has: bool, other_has: bool) -> f32 {
+    match (has, other_has) {
+        (true, true) => (2.0 - 2.0 * cosine).max(0.0),
+        (false, false) => 0.0,
+        _ => APART,
     }
 }

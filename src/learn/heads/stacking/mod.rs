@@ -5,8 +5,9 @@
 //! regressions are fitted on scores of experts that were fitted on the other inner folds; the
 //! experts that score new titles are fitted on all. For calibration and thresholds each inner fold
 //! has a head that never saw it: its experts, and regressions of the other folds' scores. So a
-//! model costs one set of experts for each inner fold and one for all, and the sets are shared:
-//! where the inner folds of five outer ones are the other four, fifteen are fitted in all.
+//! model costs one set of experts for each inner fold and one for all, and models share what they
+//! have in common ([`FittedParts`]): where the inner folds of five outer ones are the other four,
+//! fifteen sets are fitted in all, and models of fewer modalities take their learners from these.
 //!
 //! There is a regression for each subset of the modalities, fitted on all titles that have them: a
 //! title that lacks one is judged by the regression of those that it has, and a modality by itself
@@ -21,13 +22,13 @@ mod experts;
 mod fusions;
 mod joint_kernel;
 mod nearest_texts;
+mod parts;
 mod remembered;
 mod settings;
 
 use std::{
     collections::{BTreeSet, HashMap},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
@@ -35,29 +36,24 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     associations::Associations,
-    experts::{Expert, Opinions},
+    experts::{Experts, Opinions},
     fusions::Fusions,
     joint_kernel::JointKernel,
     nearest_texts::NearestTexts,
+    parts::Material,
 };
 use super::{
     CrossFit, CrossFitted, FitContext, FittedHead, LeftOut, LoadHead, Prediction, TrainingLog,
-    classical::Base,
     inputs::check_modalities,
     saved,
     subsets::{self, SubsetScorer},
     views,
 };
-use crate::{
-    base::{Digest, DigestBuilder},
-    learn::{
-        LearnError,
-        config::{LabelScheme, LearnConfig, Resampling, TextView},
-        dataset::Dataset,
-        train::loss::LabelStatistics,
-    },
+use crate::learn::{
+    LearnError, config::LearnConfig, dataset::Dataset, train::loss::LabelStatistics,
 };
 
+pub use parts::FittedParts;
 pub use settings::{ExpertKind, StackSettings};
 
 /// The head's name.
@@ -66,20 +62,13 @@ pub const NAME: &str = "stacking";
 /// Stacking, not yet fitted.
 pub struct Stacking {
     config: LearnConfig,
-    /// What was fitted on which titles of which data: a fold left out of the titles without
-    /// another one are the titles without both, whichever was held out first.
-    fitted: Mutex<HashMap<Digest, Slot>>,
 }
-
-/// Experts of one set of titles, once somebody has fitted them. It is locked meanwhile, so that
-/// who needs them too waits instead of fitting them as well.
-type Slot = Arc<Mutex<Option<Arc<[Expert]>>>>;
 
 impl Stacking {
     /// With these settings.
     #[must_use]
     pub fn new(config: &LearnConfig) -> Self {
-        Self { config: config.clone(), fitted: Mutex::default() }
+        Self { config: config.clone() }
     }
 }
 
@@ -88,7 +77,7 @@ struct Fitted {
     modalities: Vec<String>,
     /// `[genres]`: log-odds of the prevalence.
     prior: Vec<f32>,
-    experts: Arc<[Expert]>,
+    experts: Experts,
     fusions: Fusions,
     #[serde(skip)]
     log: TrainingLog,
@@ -112,7 +101,9 @@ impl CrossFit for Stacking {
             .unzip();
         views::check_data(NAME, data, &train)?;
         self.config.base.check_titles(train.len())?;
-        let data_digest = data.digest();
+        let material = Material::new(&self.config, data);
+        let nobodys = FittedParts::default();
+        let parts = context.parts.unwrap_or(&nobodys);
         let names: BTreeSet<u32> = context.inner_folds.iter().copied().collect();
         if names.len() < 2 {
             return Err(LearnError::Data {
@@ -130,14 +121,15 @@ impl CrossFit for Stacking {
                 |places: &[usize]| -> Vec<usize> { places.iter().map(|&at| train[at]).collect() };
             let (here, rest) = (places(true), titles(&places(false)));
             views::check_data(NAME, data, &rest)?;
-            let experts = self.experts(data, &data_digest, &rest, context)?;
-            let said = Opinions::ask(&experts, data, &titles(&here))?;
+            let experts = Experts::fit(&material, &rest, context, parts)?;
+            let said = experts.ask(data, &titles(&here))?;
             held_out.place(&said, &here, train.len());
             without.push(Without { fold, rest, here: titles(&here), said, experts });
             context.progress.advance(self.config.epochs as u64);
         }
-        let experts = self.experts(data, &data_digest, &train, context)?;
-        let fitted = |train: &[usize], experts: Arc<[Expert]>, fusions: Fusions| Fitted {
+        let experts = Experts::fit(&material, &train, context, parts)?;
+        let looks = experts.looks();
+        let fitted = |train: &[usize], experts: Experts, fusions: Fusions| Fitted {
             modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),
             prior: LabelStatistics::of(data, train, &self.config).prior(),
             experts,
@@ -148,13 +140,12 @@ impl CrossFit for Stacking {
         let mut left_out = Vec::with_capacity(without.len());
         for Without { fold, rest, here, said, experts } in without {
             context.interrupt.check()?;
-            let fusions =
-                Fusions::fit(data, &train, &held_out, &experts, c, |at| folds[at] != fold);
+            let fusions = Fusions::fit(data, &train, &held_out, &looks, c, |at| folds[at] != fold);
             let head = fitted(&rest, experts, fusions);
             let held_out = Asked::new(&head, &here, said).explained(data, &here)?;
             left_out.push(LeftOut { fold, head: Box::new(head), titles: here, held_out });
         }
-        let fusions = Fusions::fit(data, &train, &held_out, &experts, c, |_| true);
+        let fusions = Fusions::fit(data, &train, &held_out, &looks, c, |_| true);
         Ok(CrossFitted { whole: Box::new(fitted(&train, experts, fusions)), left_out })
     }
 }
@@ -167,7 +158,7 @@ struct Without {
     /// The titles of the fold, and what the experts say of them.
     here: Vec<usize>,
     said: Opinions,
-    experts: Arc<[Expert]>,
+    experts: Experts,
 }
 
 /// Folds in the order of their names, from the first one after a gap: fits that hold out different
@@ -179,60 +170,20 @@ fn in_turn(names: &BTreeSet<u32>) -> Vec<u32> {
     folds
 }
 
-impl Stacking {
-    /// Whether two fits on the same titles give the same experts, whatever their seeds: logistic
-    /// and ridge regressions draw nothing.
-    fn draws_nothing(&self) -> bool {
-        let config = &self.config;
-        matches!(config.base, Base::LogisticRegression | Base::KernelRidge)
-            && config.resampling == Resampling::None
-            && config.labels != LabelScheme::ChainEnsemble
-            && !config.views_of_texts().contains(&TextView::Word2vec)
-    }
-
-    /// Fits the experts, unless that was done before.
-    fn experts(
-        &self,
-        data: &Dataset,
-        data_digest: &Digest,
-        train: &[usize],
-        context: &FitContext<'_>,
-    ) -> Result<Arc<[Expert]>, LearnError> {
-        let fit = || -> Result<Arc<[Expert]>, LearnError> {
-            let (seed, interrupt) = (context.seed, context.interrupt);
-            Ok(experts::fit(&self.config, data, train, seed, interrupt)?.into())
-        };
-        if !self.draws_nothing() {
-            return fit();
-        }
-        let titles: Vec<u8> =
-            train.iter().flat_map(|&title| (title as u64).to_le_bytes()).collect();
-        let key = DigestBuilder::new().part(data_digest.as_bytes()).part(titles).finish();
-        let mut fitted = self.fitted.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = Slot::clone(fitted.entry(key).or_default());
-        drop(fitted);
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(experts) = &*slot {
-            return Ok(Arc::clone(experts));
-        }
-        let experts = fit()?;
-        *slot = Some(Arc::clone(&experts));
-        Ok(experts)
-    }
-}
-
 impl Fitted {
     /// Whether its parts belong together, as those of one that was fitted do.
     fn fits(&self) -> bool {
         let (genres, modalities) = (self.prior.len(), self.modalities.len());
-        self.experts.iter().all(|expert| expert.fits(genres, modalities))
-            && self.fusions.fits(&self.experts, genres, modalities)
+        self.experts.fits(genres, modalities)
+            && self.fusions.fits(&self.experts.looks(), genres, modalities)
     }
 }
 
 /// What the experts say of some titles, each asked once.
 struct Asked<'a> {
     fitted: &'a Fitted,
+    /// `[experts]`: the modality that each looks at.
+    looks: Vec<Option<usize>>,
     /// Where a title stands among those asked about.
     place_of: HashMap<usize, usize>,
     said: Opinions,
@@ -241,7 +192,7 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn new(fitted: &'a Fitted, titles: &[usize], said: Opinions) -> Self {
         let place_of = titles.iter().enumerate().map(|(at, &title)| (title, at)).collect();
-        Self { fitted, place_of, said }
+        Self { fitted, looks: fitted.experts.looks(), place_of, said }
     }
 
     fn explained(&self, data: &Dataset, titles: &[usize]) -> Result<Prediction, LearnError> {
@@ -260,7 +211,7 @@ impl SubsetScorer for Asked<'_> {
         titles: &[usize],
         using: &[bool],
     ) -> Result<Vec<f32>, LearnError> {
-        let Fitted { prior, experts, fusions, .. } = self.fitted;
+        let Fitted { prior, fusions, .. } = self.fitted;
         let subset: usize =
             using.iter().enumerate().filter(|&(_, &used)| used).map(|(m, _)| 1 << m).sum();
         let mut logits = Vec::with_capacity(titles.len() * prior.len());
@@ -268,7 +219,7 @@ impl SubsetScorer for Asked<'_> {
             let place = self.place_of[title];
             logits.extend(prior.iter().enumerate().map(|(genre, &prior)| {
                 let said = |expert, subset| self.said.of(expert, subset, place, genre);
-                fusions.logit(experts, subset, genre, prior, &said)
+                fusions.logit(&self.looks, subset, genre, prior, &said)
             }));
         }
         Ok(logits)
@@ -278,7 +229,7 @@ impl SubsetScorer for Asked<'_> {
 impl FittedHead for Fitted {
     fn predict(&self, data: &Dataset, rows: &[usize]) -> Result<Prediction, LearnError> {
         check_modalities(data, &self.modalities)?;
-        let said = Opinions::ask(&self.experts, data, rows)?;
+        let said = self.experts.ask(data, rows)?;
         Asked::new(self, rows, said).explained(data, rows)
     }
 
@@ -325,14 +276,21 @@ mod tests {
 
     /// Logits of all titles by the models of four outer folds, whose inner folds are the others,
     /// and by the heads that left out an inner fold.
-    fn cross_validated(head: &Stacking, data: &Dataset) -> Vec<Vec<f32>> {
-        let interrupt = Interrupt::default();
+    fn cross_validated(
+        config: &LearnConfig,
+        data: &Dataset,
+        parts: Option<&FittedParts>,
+    ) -> Vec<Vec<f32>> {
+        let (head, interrupt) = (Stacking::new(config), Interrupt::default());
         let logits = |fitted: &dyn FittedHead| fitted.predict(data, &all()).unwrap().logits;
         let model = |outer: usize| {
             let train: Vec<usize> = all().into_iter().filter(|t| t % 4 != outer).collect();
             let inner_folds: Vec<u32> = train.iter().map(|&title| (title % 4) as u32).collect();
-            let context =
-                FitContext { inner_folds: &inner_folds, ..context(&interrupt, outer as u64) };
+            let context = FitContext {
+                inner_folds: &inner_folds,
+                parts,
+                ..context(&interrupt, outer as u64)
+            };
             let fitted = head.cross_fit(data, &train, &context).unwrap();
             let mut names: Vec<u32> = fitted.left_out.iter().map(|out| out.fold).collect();
             names.sort_unstable();
@@ -349,18 +307,69 @@ mod tests {
         (0..4).flat_map(model).collect()
     }
 
+    /// Four sets of titles without one fold each; of the twelve without two, two and two are alike.
+    const SETS: usize = 4 + 6;
+
     #[test]
     fn folds_share_their_experts_and_are_what_they_would_be_alone() {
         let config = config(NAME);
         let (data, other) = (library(true), library(false));
-        let shared = Stacking::new(&config);
-        let together = cross_validated(&shared, &data);
-        // Four without one fold each; of the twelve without two, two and two are alike.
-        assert_eq!(shared.fitted.lock().unwrap().len(), 4 + 6);
-        assert_eq!(together, cross_validated(&Stacking::new(&config), &data));
-        let of_other = cross_validated(&shared, &other);
+        let shared = FittedParts::default();
+        let together = cross_validated(&config, &data, Some(&shared));
+        let num = |parts: &FittedParts| (parts.experts.len(), parts.joint.len());
+        assert_eq!(num(&shared), (3 * SETS, SETS));
+        assert_eq!(together, cross_validated(&config, &data, None));
+        let of_other = cross_validated(&config, &other, Some(&shared));
         assert_ne!(together, of_other);
-        assert_eq!(of_other, cross_validated(&Stacking::new(&config), &other));
+        assert_eq!(of_other, cross_validated(&config, &other, None));
+    }
+
+    #[test]
+    fn models_of_fewer_modalities_share_what_looks_at_one() {
+        let config = config(NAME);
+        let data = library(true);
+        let shared = FittedParts::default();
+        cross_validated(&config, &data, Some(&shared));
+        let mut num_joint = SETS;
+        for modalities in [&[2, 0][..], &[1]] {
+            let part = data.with_modalities(modalities);
+            let together = cross_validated(&config, &part, Some(&shared));
+            assert_eq!(together, cross_validated(&config, &part, None), "{modalities:?}");
+            num_joint += SETS;
+            assert_eq!((shared.experts.len(), shared.joint.len()), (3 * SETS, num_joint));
+        }
+        let other = LearnConfig { c: 2.0 * config.c, ..config };
+        cross_validated(&other, &data.with_modalities(&[1]), Some(&shared));
+        assert_eq!(shared.experts.len(), 4 * SETS, "other settings, other experts");
+    }
+
+    #[test]
+    fn a_left_out_head_knows_nothing_of_its_fold() {
+        // A genre that one fold alone has: the head without this fold has never seen it, nor have
+        // its regressions.
+        const OWN: u32 = 2;
+        let mut data = library(true);
+        let genres = data.num_genres();
+        let fold_of = |title: usize| (title % 4) as u32;
+        for title in all() {
+            data.labels[title * genres] = fold_of(title) == OWN && title % 3 == 0;
+        }
+        let inner_folds: Vec<u32> = all().into_iter().map(fold_of).collect();
+        let interrupt = Interrupt::default();
+        let context = FitContext { inner_folds: &inner_folds, ..context(&interrupt, 1) };
+        let fitted = Stacking::new(&config(NAME)).cross_fit(&data, &all(), &context).unwrap();
+        let whole = |&title: &usize| data.modalities.iter().all(|table| table.present(title));
+        let rest = all().into_iter().filter(|&title| fold_of(title) != OWN);
+        let num = rest.filter(whole).count();
+        assert!(num >= 20, "too few to have a regression: {num}");
+        let never = (0.5 / (num as f32 + 0.5)).ln();
+        let out = fitted.left_out.iter().find(|out| out.fold == OWN).unwrap();
+        let asked = out.titles.iter().zip(out.held_out.logits.chunks(genres));
+        let asked: Vec<_> = asked.filter(|(title, _)| whole(title)).collect();
+        assert!(!asked.is_empty());
+        for (title, logits) in asked {
+            assert!((logits[0] - never).abs() < 1e-4, "title {title}: {} {never}", logits[0]);
+        }
     }
 
     #[test]
@@ -370,17 +379,6 @@ mod tests {
         assert_eq!(turn(&[0, 2, 3, 4]), [2, 3, 4, 0]);
         assert_eq!(turn(&[0, 1, 2, 4]), [4, 0, 1, 2]);
         assert!(turn(&[]).is_empty());
-    }
-
-    #[test]
-    fn what_draws_from_a_seed_is_not_shared() {
-        let random = LearnConfig { resampling: Resampling::Mlsmote, ..config(NAME) };
-        let chains = LearnConfig { labels: LabelScheme::ChainEnsemble, ..config(NAME) };
-        let words = LearnConfig { text_views: vec![TextView::Word2vec], ..config(NAME) };
-        let forest = LearnConfig { base: Base::RandomForest, ..config(NAME) };
-        for config in [random, chains, words, forest] {
-            assert!(!Stacking::new(&config).draws_nothing(), "{config:?}");
-        }
     }
 
     #[test]
@@ -407,7 +405,7 @@ mod tests {
             modalities: ["a", "b", "c"]
                 .into_iter()
                 .zip(tables)
-                .map(|(name, table)| ModalityTable::new(name, Content::Rows(table)))
+                .map(|(name, table)| ModalityTable::new(name, Content::Rows(table)).into())
                 .collect(),
         };
         let interrupt = Interrupt::default();

@@ -8,8 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::remembered::{Remembered, some_of};
-use crate::learn::{LearnConfig, LearnError, dataset::Dataset};
+use super::remembered::Remembered;
+use crate::learn::dataset::Dataset;
 
 /// A cosine's power is what a neighbour weighs.
 const POWER: i32 = 3;
@@ -19,64 +19,59 @@ const PSEUDO_NEIGHBOURS: f32 = 1.0;
 /// Fitted on the texts of one modality.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct NearestTexts {
-    texts: Remembered,
+    modality: usize,
     neighbours: usize,
-    /// `[texts, genres]`
+    /// `[remembered titles, genres]`
     labels: Vec<bool>,
-    /// `[genres]`: share among all texts.
+    /// `[genres]`: share among all who have a text.
     prior: Vec<f32>,
 }
 
 impl NearestTexts {
-    /// Fits on the training titles that have the modality.
+    /// Fits on the remembered titles `train` that have the modality.
     pub(super) fn fit(
-        config: &LearnConfig,
         data: &Dataset,
         modality: usize,
+        texts: &Remembered,
         train: &[usize],
-    ) -> Result<Self, LearnError> {
-        let table = &data.modalities[modality];
-        let there: Vec<usize> =
-            train.iter().copied().filter(|&title| table.present(title)).collect();
-        let there = some_of(&there);
-        let labels: Vec<bool> =
-            there.iter().flat_map(|&title| data.labels_of(title)).copied().collect();
+        neighbours: usize,
+    ) -> Self {
         let genres = data.num_genres();
-        let with = |genre: usize| labels.iter().skip(genre).step_by(genres).filter(|l| **l).count();
-        let share = |genre: usize| (with(genre) as f32 + 0.5) / (there.len() as f32 + 1.0);
-        Ok(Self {
-            texts: Remembered::fit(data, modality, &there, config.min_support)?,
-            neighbours: config.stack.neighbours,
-            prior: (0..genres).map(share).collect(),
-            labels,
-        })
+        let labels: Vec<bool> =
+            train.iter().flat_map(|&title| data.labels_of(title)).copied().collect();
+        let who: Vec<usize> = (0..train.len()).filter(|&text| texts.has(text)).collect();
+        let with = |genre: usize| who.iter().filter(|&&text| labels[text * genres + genre]).count();
+        let share = |genre: usize| (with(genre) as f32 + 0.5) / (who.len() as f32 + 1.0);
+        Self { modality, neighbours, prior: (0..genres).map(share).collect(), labels }
     }
 
     /// Index of the modality that it looks at.
     pub(super) fn modality(&self) -> usize {
-        self.texts.modality()
+        self.modality
     }
 
-    /// Whether its parts belong together.
-    pub(super) fn fits(&self, genres: usize, modalities: usize) -> bool {
-        self.texts.fits(modalities)
-            && self.prior.len() == genres
-            && self.texts.num_titles().checked_mul(genres) == Some(self.labels.len())
+    /// Whether its parts belong together and to so many remembered titles.
+    pub(super) fn fits(&self, genres: usize, num_titles: usize) -> bool {
+        self.prior.len() == genres && num_titles.checked_mul(genres) == Some(self.labels.len())
     }
 
-    /// `[titles, genres]` of titles that have the modality.
-    pub(super) fn score(&self, data: &Dataset, titles: &[usize]) -> Result<Vec<f32>, LearnError> {
-        let (genres, num) = (self.prior.len(), self.texts.num_titles());
-        let cosines = self.texts.cosines(data, titles)?;
-        let k = self.neighbours.min(num);
-        let mut scores = Vec::with_capacity(titles.len() * genres);
-        let mut order: Vec<u32> = (0..num as u32).collect();
-        for at in 0..titles.len() {
+    /// `[titles, genres]`; `cosines` `[titles, remembered titles]`, `has` `[titles]`: NaN for who
+    /// lacks the modality.
+    pub(super) fn scores(&self, texts: &Remembered, cosines: &[f32], has: &[bool]) -> Vec<f32> {
+        let (genres, num) = (self.prior.len(), texts.num_titles());
+        let mut order: Vec<u32> = (0..num as u32).filter(|&t| texts.has(t as usize)).collect();
+        let k = self.neighbours.min(order.len());
+        let mut scores = Vec::with_capacity(has.len() * genres);
+        for (at, &has) in has.iter().enumerate() {
+            if !has {
+                scores.extend(std::iter::repeat_n(f32::NAN, genres));
+                continue;
+            }
             let cosines = &cosines[at * num..(at + 1) * num];
             let nearer = |a: &u32, b: &u32| {
                 cosines[*b as usize].total_cmp(&cosines[*a as usize]).then(a.cmp(b))
             };
-            if k > 0 && k < num {
+            if k > 0 && k < order.len() {
                 order.select_nth_unstable_by(k - 1, nearer);
             }
             // Sums do not depend on the order in which the nearest were found.
@@ -95,6 +90,6 @@ impl NearestTexts {
             }
             scores.extend(with.into_iter().map(|with| (with / (all - with)).ln()));
         }
-        Ok(scores)
+        scores
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::learn::{
     LearnError,
-    dataset::{Content, Dataset},
+    dataset::{Content, ModalityTable},
     heads::classical::Design,
     transform::TabularTransform,
 };
@@ -37,7 +37,6 @@ enum Input {
 /// One modality of the remembered titles.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Remembered {
-    modality: usize,
     input: Input,
     /// `[titles]`: whether they have the modality.
     has: Vec<bool>,
@@ -48,26 +47,19 @@ pub(super) struct Remembered {
 impl Remembered {
     /// Of these training titles.
     pub(super) fn fit(
-        data: &Dataset,
-        modality: usize,
+        table: &ModalityTable,
         train: &[usize],
         min_support: usize,
     ) -> Result<Self, LearnError> {
-        let table = &data.modalities[modality];
         let input = match &table.content {
             Content::Rows(ragged) => Input::Features { dim: ragged.dim },
             Content::Records { schema, rows } => {
                 Input::Records(TabularTransform::fit(schema, rows, train, min_support))
             }
         };
-        let rows = unit_rows(&input, data, modality, train)?;
+        let rows = unit_rows(&input, table, train)?;
         let has = train.iter().map(|&title| table.present(title)).collect();
-        Ok(Self { modality, input, has, rows: Rows::rounded(rows) })
-    }
-
-    /// Index of the modality.
-    pub(super) fn modality(&self) -> usize {
-        self.modality
+        Ok(Self { input, has, rows: Rows::rounded(rows) })
     }
 
     /// Number of titles.
@@ -81,36 +73,33 @@ impl Remembered {
     }
 
     /// Whether its parts belong together.
-    pub(super) fn fits(&self, modalities: usize) -> bool {
+    pub(super) fn fits(&self) -> bool {
         let dim = match &self.input {
             Input::Features { dim } => *dim,
             Input::Records(tabular) => tabular.dim(),
         };
-        self.modality < modalities && self.rows.fits(self.has.len(), dim)
+        self.rows.fits(self.has.len(), dim)
     }
 
     /// `[titles, remembered titles]`: the cosine of the angle between them; 0 where one of the two
     /// lacks the modality.
-    pub(super) fn cosines(&self, data: &Dataset, titles: &[usize]) -> Result<Vec<f32>, LearnError> {
-        let own = unit_rows(&self.input, data, self.modality, titles)?;
+    pub(super) fn cosines(
+        &self,
+        table: &ModalityTable,
+        titles: &[usize],
+    ) -> Result<Vec<f32>, LearnError> {
+        let own = unit_rows(&self.input, table, titles)?;
         Ok(own.products(&self.rows.design()))
     }
 
     /// `[remembered titles, remembered titles]`
     pub(super) fn cosines_among(&self) -> Vec<f32> {
-        let rows = self.rows.design();
-        rows.products(&rows)
+        self.rows.design().products_among()
     }
 }
 
 /// `[titles, dim]`, of length 1; zeros of who lacks the modality.
-fn unit_rows(
-    input: &Input,
-    data: &Dataset,
-    modality: usize,
-    titles: &[usize],
-) -> Result<Design, LearnError> {
-    let table = &data.modalities[modality];
+fn unit_rows(input: &Input, table: &ModalityTable, titles: &[usize]) -> Result<Design, LearnError> {
     let mut design = match (input, &table.content) {
         (Input::Features { dim }, Content::Rows(ragged)) if ragged.dim == *dim => {
             let mut dense = vec![0.0_f32; titles.len() * dim];

@@ -121,8 +121,12 @@ fn outside(
     let train: Vec<usize> = (0..num).map(|k| all[k * all.len() / num]).collect();
     let others: Vec<u32> = train.iter().filter_map(|&title| folds.fold_of[title]).collect();
     let short = LearnConfig { members: 2, epochs: learn.epochs.min(2), ..learn.clone() };
-    let context =
-        FitContext { inner_folds: &others, progress: &crate::base::NoProgress, ..*context };
+    let context = FitContext {
+        inner_folds: &others,
+        progress: &crate::base::NoProgress,
+        parts: None,
+        ..*context
+    };
     let change = change_from_outside(&table.data, &train, |data, train| {
         let model = TrainedModel::fit(data, train, &table.groups, &short, &context)?;
         Ok(model.predict(data, train)?.probability)
