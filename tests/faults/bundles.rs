@@ -2,34 +2,84 @@
 //! compute nonsense: each is refused in words, with the mend.
 
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
 use cinetag::{
-    base::{DeviceChoice, Digest, Hinted},
-    tag::Bundle,
+    base::{DeviceChoice, Digest, Hinted, Interrupt, NoProgress, Seed, TitleId},
+    catalog::{CatalogSpec, Vocabulary},
+    learn::{
+        LearnConfig, TrainedModel,
+        dataset::{Content, Dataset, ModalityTable},
+        heads::FitContext,
+    },
+    store::Ragged,
+    tag::{About, Bundle, BundleConfig, BundleModality, TrainedOn},
 };
 use serde_json::{Value, json};
 
-/// A copy of the smallest bundle that the program ships.
-fn copy(folder: &Path) -> PathBuf {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bundles/plots-open");
-    let to = folder.join("bundle");
-    let mut rest = vec![PathBuf::new()];
-    while let Some(part) = rest.pop() {
-        fs::create_dir_all(to.join(&part)).unwrap();
-        for entry in fs::read_dir(from.join(&part)).unwrap() {
-            let part = part.join(entry.unwrap().file_name());
-            if from.join(&part).is_dir() {
-                rest.push(part);
-            } else {
-                fs::copy(from.join(&part), to.join(&part)).unwrap();
-            }
-        }
+const NUM_TITLES: usize = 60;
+const GENRES: [&str; 3] = ["Action", "Comedy", "Drama"];
+
+/// A small bundle of four networks on plots, made anew in a folder.
+fn made(folder: &Path) -> PathBuf {
+    let mut rows = Ragged::new(4);
+    let has = |title: usize, genre: usize| title % (genre + 2) == 0;
+    for title in 0..NUM_TITLES {
+        let sign = |genre| if has(title, genre) { 1.0 } else { -1.0 };
+        rows.push(&[sign(0), sign(1), sign(2), (title % 7) as f32], &[]);
     }
-    to
+    let data = Dataset {
+        titles: (0..NUM_TITLES).map(|title| TitleId::new(&title.to_string())).collect(),
+        genres: GENRES.map(str::to_owned).to_vec(),
+        labels: (0..NUM_TITLES)
+            .flat_map(|title| (0..3).map(move |genre| has(title, genre)))
+            .collect(),
+        modalities: vec![ModalityTable::new("plot", Content::Rows(rows)).into()],
+    };
+    let config =
+        LearnConfig { head: "late-fusion".to_owned(), epochs: 2, ..LearnConfig::default() };
+    let context = FitContext {
+        device: DeviceChoice::Cpu,
+        seed: Seed(1),
+        inner_folds: &[],
+        progress: &NoProgress,
+        interrupt: &Interrupt::default(),
+        parts: None,
+    };
+    let all: Vec<usize> = (0..NUM_TITLES).collect();
+    let model = TrainedModel::fit(&data, &all, &all, &config, &context).unwrap();
+    let about = BundleConfig {
+        format: 0,
+        cinetag: String::new(),
+        name: "networks".to_owned(),
+        genres: Vocabulary::new(data.genres.clone()),
+        modalities: vec![BundleModality {
+            name: "plot".to_owned(),
+            settings: json!({}),
+            made_by: json!("0123456789abcdef"),
+            borrowed_from: None,
+            min_stated: 0,
+        }],
+        catalog: CatalogSpec::new("films.csv"),
+        trained_on: TrainedOn {
+            catalog: "films.csv".to_owned(),
+            catalog_sha256: Digest::of_bytes(b"films"),
+            num_titles: NUM_TITLES,
+            seed: 1,
+            learn: json!({ "head": "late-fusion" }),
+        },
+        notes: Vec::new(),
+        about: About::default(),
+        files: BTreeMap::new(),
+        models: BTreeMap::new(),
+    };
+    let bundle = folder.join("bundle");
+    Bundle::write(&bundle, about, &model, "card").unwrap();
+    bundle
 }
 
 /// Changes a JSON file of a bundle; with the digest put right, as whoever makes a bundle can.
@@ -66,7 +116,7 @@ fn assert_says(bundle: &Path, words: &[&str]) {
 #[test]
 fn a_bundle_that_is_what_it_says_is_opened_also_through_links_within() {
     let folder = tempfile::tempdir().unwrap();
-    let bundle = copy(folder.path());
+    let bundle = made(folder.path());
     Bundle::load(&bundle, DeviceChoice::Cpu).map(|_| ()).unwrap();
     fs::rename(bundle.join("model/member-0"), bundle.join("first")).unwrap();
     symlink("../first", bundle.join("model/member-0")).unwrap();
@@ -77,7 +127,7 @@ fn a_bundle_that_is_what_it_says_is_opened_also_through_links_within() {
 #[test]
 fn stacking_of_an_earlier_version_is_refused_with_its_mend() {
     let folder = tempfile::tempdir().unwrap();
-    let bundle = copy(folder.path());
+    let bundle = made(folder.path());
     for format in [1, 2] {
         change(&bundle, "bundle.json", |config| {
             config["format"] = json!(format);
@@ -96,20 +146,20 @@ fn names_of_files_do_not_lead_out_of_a_bundle() {
     fs::write(&outside, "mine").unwrap();
     let digest = Digest::of_file(&outside).unwrap().to_string();
     for name in ["/dev/zero", "../../outside", outside.to_str().unwrap(), ".."] {
-        let bundle = copy(folder.path());
+        let bundle = made(folder.path());
         change(&bundle, "bundle.json", |config| config["files"][name] = json!(digest));
         assert_says(&bundle, &[name, "lies outside of it", "whom you trust"]);
         fs::remove_dir_all(&bundle).unwrap();
     }
     for target in ["/dev/zero", outside.to_str().unwrap(), ".."] {
-        let bundle = copy(folder.path());
+        let bundle = made(folder.path());
         let file = bundle.join("model/member-1/weights.safetensors");
         fs::remove_file(&file).unwrap();
         symlink(folder.path().join(target), &file).unwrap();
         assert_says(&bundle, &["weights.safetensors is a link out of it", "whom you trust"]);
         fs::remove_dir_all(&bundle).unwrap();
     }
-    let bundle = copy(folder.path());
+    let bundle = made(folder.path());
     fs::rename(bundle.join("model"), folder.path().join("elsewhere")).unwrap();
     symlink("../elsewhere", bundle.join("model")).unwrap();
     assert_says(&bundle, &["its model is a link out of it"]);
@@ -118,7 +168,7 @@ fn names_of_files_do_not_lead_out_of_a_bundle() {
 #[test]
 fn weights_that_a_bundle_names_lie_in_it_or_have_their_digest_there() {
     let folder = tempfile::tempdir().unwrap();
-    let bundle = copy(folder.path());
+    let bundle = made(folder.path());
     let outside = folder.path().join("mine.safetensors");
     fs::write(&outside, "mine").unwrap();
     let name = |path: &str| {
@@ -142,7 +192,7 @@ fn weights_that_a_bundle_names_lie_in_it_or_have_their_digest_there() {
 fn genres_modalities_and_heads_are_those_of_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let try_out = |name: &str, damage: &dyn Fn(&mut Value), words: &[&str]| {
-        let bundle = copy(folder.path());
+        let bundle = made(folder.path());
         change(&bundle, name, damage);
         assert_says(&bundle, words);
         fs::remove_dir_all(&bundle).unwrap();
@@ -195,7 +245,7 @@ fn genres_modalities_and_heads_are_those_of_the_model() {
 fn weights_that_are_no_numbers_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for number in [f32::NAN, f32::INFINITY] {
-        let bundle = copy(folder.path());
+        let bundle = made(folder.path());
         let name = "model/member-3/weights.safetensors";
         let mut bytes = fs::read(bundle.join(name)).unwrap();
         let at = bytes.len() - 8;
