@@ -197,13 +197,19 @@ mod tests {
     #[test]
     fn what_is_shipped_is_the_best_of_the_table_of_heads() {
         const PAGE: &str = include_str!("../../docs/heads.md");
-        let table = PAGE.split("## What they reach").nth(1).unwrap();
-        let names = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
-        let rows: Vec<(&str, f64)> =
-            names.filter_map(|name| Some((name, *row(table, name)?.get(3)?))).collect();
-        for (bundle, wants_mpnet) in [("films-research", false), ("films-research-large", true)] {
-            let other = |name: &str| name.contains("MPNet") != wants_mpnet;
-            let rows = rows.iter().filter(|(name, _)| !other(name));
+        let (films, plots) = ("What they reach", "What they reach on a plot text alone");
+        for (bundle, heading, wants_mpnet) in [
+            ("films-research", films, false),
+            ("films-research-large", films, true),
+            ("plots-open", plots, false),
+        ] {
+            let mut sections = PAGE.split("\n## ").filter_map(|section| section.split_once('\n'));
+            let (_, table) = sections.find(|(own, _)| *own == heading).unwrap();
+            let names =
+                table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+            let rows = names
+                .filter(|name| name.contains("MPNet") == wants_mpnet)
+                .filter_map(|name| Some((name, *row(table, name)?.get(3)?)));
             let (name, best) = rows.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
             let shipped = ShippedBundle::find(bundle).unwrap();
             let head = shipped.config().unwrap().trained_on.learn["head"].clone();
