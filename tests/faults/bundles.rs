@@ -27,7 +27,7 @@ const GENRES: [&str; 3] = ["Action", "Comedy", "Drama"];
 /// A small bundle of four networks on plots, made anew in a folder.
 fn made(folder: &Path) -> PathBuf {
     let mut rows = Ragged::new(4);
-    let has = |title: usize, genre: usize| title % (genre + 2) == 0;
+    let has = |title: usize, genre: usize| title.is_multiple_of(genre + 2);
     for title in 0..NUM_TITLES {
         let sign = |genre| if has(title, genre) { 1.0 } else { -1.0 };
         rows.push(&[sign(0), sign(1), sign(2), (title % 7) as f32], &[]);
