@@ -22,7 +22,7 @@ mod title;
 pub use error::ExtractError;
 pub use keys::SourceKey;
 pub use report::{EncoderReport, ExtractReport, PeakMemory, StageSecs};
-pub use run::extract;
+pub use run::{Extractor, extract};
 pub use settings::{ExtractSettings, Retry};
 
 use std::sync::Arc;

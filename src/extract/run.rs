@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -22,7 +22,7 @@ use crate::{
     catalog::Title,
     encode::EncodeError,
     media::{DecodePool, Hwaccel, PoolSettings},
-    store::{EncoderStore, FailureRow, FeatureRow, FeatureStore, Index},
+    store::{EncoderStore, FailureRow, FeatureRow, FeatureStore},
 };
 
 /// Titles before `max_failed_frac` is judged.
@@ -30,12 +30,8 @@ const JUDGED_AFTER: usize = 20;
 
 /// Computes the features that the store lacks for these titles and publishes them.
 ///
-/// The store then holds, for each title and encoder whose source the catalog names, either
-/// features or a failure with its reason.
-///
 /// # Errors
-/// The store cannot be written, no worker can be started, too many titles fail, or Ctrl-C;
-/// what was computed until then is published first.
+/// As [`Extractor::extract`].
 pub fn extract(
     titles: &[Title],
     encoders: &[OpenEncoder],
@@ -45,101 +41,154 @@ pub fn extract(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<ExtractReport, ExtractError> {
-    let jobs = settings.num_jobs();
-    let started = Instant::now();
-    let wants_files = encoders.iter().any(|open| !open.encoder.wants().is_empty());
-    let pool = wants_files
-        .then(|| {
-            DecodePool::new(PoolSettings {
-                jobs,
-                limits: settings.limits.clone(),
-                hwaccel: settings.hwaccel,
-                require_sandbox: settings.require_sandbox,
-                ..PoolSettings::default()
-            })
-        })
-        .transpose()?;
-    if let Some(sandbox) = pool.as_ref().map(DecodePool::sandbox)
-        && cfg!(target_os = "linux")
-        && !sandbox.is_whole()
-    {
-        tracing::warn!("decode workers are held by {sandbox}: this system lacks the rest");
-    }
-    let folders =
-        encoders.iter().map(|open| store.encoder(&open.identity)).collect::<Result<Vec<_>, _>>()?;
-    let indexes = folders.iter().map(EncoderStore::index).collect::<Result<Vec<Index>, _>>()?;
-    let digests = store.sources()?;
-    let shared = Shared {
-        encoders,
-        folders: &folders,
-        indexes: &indexes,
-        pool: pool.as_ref(),
-        digests: &digests,
-        retry,
-        claimed: Mutex::new(HashSet::new()),
-    };
+    Extractor::new(encoders, store, settings).extract(titles, retry, progress, interrupt)
+}
 
-    let next = AtomicUsize::new(0);
-    let stop = AtomicBool::new(false);
-    let broken: Mutex<Option<EncodeError>> = Mutex::new(None);
-    let (sender, receiver) = crossbeam_channel::bounded::<TitleResult>(2 * jobs);
-    let mut collector = Collector::new(settings, encoders, &folders, started);
-    progress.begin("extract", Some(titles.len() as u64));
-    let result = thread::scope(|scope| {
-        for _ in 0..jobs {
-            let sender: Sender<TitleResult> = sender.clone();
-            let (shared, next, stop, broken) = (&shared, &next, &stop, &broken);
-            scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) && !interrupt.is_raised() {
-                    let Some(title) = titles.get(next.fetch_add(1, Ordering::Relaxed)) else {
-                        break;
-                    };
-                    match shared.process(title) {
-                        Ok(result) => {
-                            if sender.send(result).is_err() {
-                                break;
+/// Encoders over titles that come bit by bit: decode workers and what is known of the store stay.
+pub struct Extractor<'a> {
+    encoders: &'a [OpenEncoder],
+    store: &'a FeatureStore,
+    settings: &'a ExtractSettings,
+    /// Once there was a title, if any encoder wants files.
+    pool: OnceLock<Option<DecodePool>>,
+}
+
+impl<'a> Extractor<'a> {
+    /// Of these encoders into this store; starts nothing yet.
+    #[must_use]
+    pub fn new(
+        encoders: &'a [OpenEncoder],
+        store: &'a FeatureStore,
+        settings: &'a ExtractSettings,
+    ) -> Self {
+        Self { encoders, store, settings, pool: OnceLock::new() }
+    }
+
+    /// The decode workers; `None` where no encoder wants files.
+    fn pool(&self) -> Result<Option<&DecodePool>, ExtractError> {
+        if let Some(pool) = self.pool.get() {
+            return Ok(pool.as_ref());
+        }
+        let settings = self.settings;
+        let wants_files = self.encoders.iter().any(|open| !open.encoder.wants().is_empty());
+        let pool = wants_files
+            .then(|| {
+                DecodePool::new(PoolSettings {
+                    jobs: settings.num_jobs(),
+                    limits: settings.limits.clone(),
+                    hwaccel: settings.hwaccel,
+                    require_sandbox: settings.require_sandbox,
+                    ..PoolSettings::default()
+                })
+            })
+            .transpose()?;
+        if let Some(sandbox) = pool.as_ref().map(DecodePool::sandbox)
+            && cfg!(target_os = "linux")
+            && !sandbox.is_whole()
+        {
+            tracing::warn!("decode workers are held by {sandbox}: this system lacks the rest");
+        }
+        Ok(self.pool.get_or_init(|| pool).as_ref())
+    }
+
+    /// Computes the features that the store lacks for these titles and publishes them.
+    ///
+    /// The store then holds, for each title and encoder whose source the catalog names, either
+    /// features or a failure with its reason.
+    ///
+    /// # Errors
+    /// The store cannot be written, no worker can be started, too many titles fail, or Ctrl-C;
+    /// what was computed until then is published first.
+    pub fn extract(
+        &self,
+        titles: &[Title],
+        retry: &Retry,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<ExtractReport, ExtractError> {
+        let Self { encoders, store, settings, .. } = *self;
+        let jobs = settings.num_jobs();
+        let started = Instant::now();
+        let pool = self.pool()?;
+        let folders = encoders
+            .iter()
+            .map(|open| store.encoder(&open.identity))
+            .collect::<Result<Vec<_>, _>>()?;
+        let indexes = folders.iter().map(|own| own.index()).collect::<Result<Vec<_>, _>>()?;
+        let digests = store.sources()?;
+        let shared = Shared {
+            encoders,
+            folders: &folders,
+            indexes: &indexes,
+            pool,
+            digests: &digests,
+            retry,
+            claimed: Mutex::new(HashSet::new()),
+        };
+
+        let next = AtomicUsize::new(0);
+        let stop = AtomicBool::new(false);
+        let broken: Mutex<Option<EncodeError>> = Mutex::new(None);
+        let (sender, receiver) = crossbeam_channel::bounded::<TitleResult>(2 * jobs);
+        let mut collector = Collector::new(settings, encoders, &folders, started);
+        progress.begin("extract", Some(titles.len() as u64));
+        let result = thread::scope(|scope| {
+            for _ in 0..jobs {
+                let sender: Sender<TitleResult> = sender.clone();
+                let (shared, next, stop, broken) = (&shared, &next, &stop, &broken);
+                scope.spawn(move || {
+                    while !stop.load(Ordering::Relaxed) && !interrupt.is_raised() {
+                        let Some(title) = titles.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                            break;
+                        };
+                        match shared.process(title) {
+                            Ok(result) => {
+                                if sender.send(result).is_err() {
+                                    break;
+                                }
+                            }
+                            Err(error) => {
+                                *broken.lock().unwrap_or_else(PoisonError::into_inner) =
+                                    Some(error);
+                                stop.store(true, Ordering::Relaxed);
                             }
                         }
-                        Err(error) => {
-                            *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                            stop.store(true, Ordering::Relaxed);
-                        }
                     }
-                }
-            });
-        }
-        drop(sender);
-        let collected = collector.collect(&receiver, progress);
-        if collected.is_err() {
-            stop.store(true, Ordering::Relaxed);
-            // Titles in flight still arrive; they are kept if the store lets us.
-            for result in &receiver {
-                collector.take(result);
+                });
             }
+            drop(sender);
+            let collected = collector.collect(&receiver, progress);
+            if collected.is_err() {
+                stop.store(true, Ordering::Relaxed);
+                // Titles in flight still arrive; they are kept if the store lets us.
+                for result in &receiver {
+                    collector.take(result);
+                }
+            }
+            collected
+        });
+        progress.end();
+        collector.publish_all()?;
+        result?;
+        if let Some(error) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error.into());
         }
-        collected
-    });
-    progress.end();
-    collector.publish_all()?;
-    result?;
-    if let Some(error) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        return Err(error.into());
+        if interrupt.is_raised() {
+            return Err(Interrupted.into());
+        }
+        collector.report.jobs = jobs;
+        collector.report.hwaccel = HwaccelReport {
+            wanted: settings.hwaccel,
+            used: pool.map_or(Hwaccel::None, DecodePool::hwaccel),
+        };
+        Ok(collector.finish())
     }
-    if interrupt.is_raised() {
-        return Err(Interrupted.into());
-    }
-    collector.report.jobs = jobs;
-    collector.report.hwaccel = HwaccelReport {
-        wanted: settings.hwaccel,
-        used: pool.as_ref().map_or(Hwaccel::None, DecodePool::hwaccel),
-    };
-    Ok(collector.finish())
 }
 
 /// Rows on their way into shards.
 struct Collector<'a> {
     settings: &'a ExtractSettings,
-    folders: &'a [EncoderStore],
+    folders: &'a [Arc<EncoderStore>],
     rows: Vec<Vec<FeatureRow>>,
     failures: Vec<Vec<FailureRow>>,
     /// Failures of this run that are no ordinary absence, per encoder.
@@ -153,7 +202,7 @@ impl<'a> Collector<'a> {
     fn new(
         settings: &'a ExtractSettings,
         encoders: &[OpenEncoder],
-        folders: &'a [EncoderStore],
+        folders: &'a [Arc<EncoderStore>],
         started: Instant,
     ) -> Self {
         let report = ExtractReport {

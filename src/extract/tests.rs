@@ -184,6 +184,29 @@ fn every_title_is_counted_once_and_a_second_run_computes_nothing() {
 }
 
 #[test]
+fn titles_that_come_bit_by_bit_cost_the_same_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FeatureStore::open(folder.path());
+    let (encoders, settings) = ([open(Arc::new(encoder()))], settings(2, 1.0));
+    let extractor = Extractor::new(&encoders, &store, &settings);
+    let own = store.encoder(&encoders[0].identity).unwrap();
+    let mut read = vec![0];
+    for chunk in 0..4 {
+        let plots = (0..8).map(|k| (10 * chunk + k).to_string());
+        let titles: Vec<_> = plots.enumerate().map(|(id, plot)| title(id, Some(&plot))).collect();
+        let report =
+            extractor.extract(&titles, &Retry::No, &NoProgress, &Interrupt::default()).unwrap();
+        assert_eq!(report.encoders[0].computed, 8);
+        // As who tags them asks once more.
+        assert_eq!(own.index().unwrap().len(), 8 * (chunk + 1));
+        read.push(own.num_files_read());
+    }
+    let each: Vec<usize> = read.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(each.iter().all(|files| (1..=8).contains(files)), "{each:?}");
+    assert_eq!(own.num_files_read(), own.shards().unwrap().len(), "each shard once");
+}
+
+#[test]
 fn what_one_encoder_says_another_reads_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = FeatureStore::open(folder.path());

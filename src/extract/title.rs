@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
@@ -97,8 +97,8 @@ impl TitleResult {
 /// What all threads share.
 pub(super) struct Shared<'a> {
     pub(super) encoders: &'a [OpenEncoder],
-    pub(super) folders: &'a [EncoderStore],
-    pub(super) indexes: &'a [Index],
+    pub(super) folders: &'a [Arc<EncoderStore>],
+    pub(super) indexes: &'a [Arc<Index>],
     /// `None` where no encoder wants a file decoded.
     pub(super) pool: Option<&'a DecodePool>,
     pub(super) digests: &'a SourceDigests,

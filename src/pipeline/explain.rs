@@ -30,7 +30,8 @@ pub fn explain(
         ..EncoderContext::default()
     })?;
     let store = context.store();
-    Ok(explain_title(title, &bundle, &modalities, &store, &store.sources()?)?)
+    let digests = store.sources()?;
+    Ok(explain_title(title, &bundle, &modalities, store, &digests)?)
 }
 
 /// Where the pipeline's train stage puts its bundle.

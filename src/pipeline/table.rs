@@ -23,12 +23,9 @@ impl Table {
         let modalities = context.modalities()?.names();
         context.pipeline.learn.check_borrowed(&modalities)?;
         let store = context.store();
-        let mut data = context.modalities()?.table(
-            &catalog.titles,
-            &catalog.vocabulary,
-            &store,
-            &store.sources()?,
-        )?;
+        let digests = store.sources()?;
+        let mut data =
+            context.modalities()?.table(&catalog.titles, &catalog.vocabulary, store, &digests)?;
         let num_genres = data.num_genres();
         for (title_idx, title) in catalog.titles.iter().enumerate() {
             for genre in &title.genres {

@@ -5,7 +5,10 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -15,7 +18,7 @@ use super::{
     EncoderIdentity, FailureRow, FeatureRow, Index, Ragged, StoreError, TimedText,
     error::Damage,
     failures,
-    index::Place,
+    index::{Entry, Place},
     shard::{self, Shard},
 };
 use crate::base::{Digest, file, publish::Draft};
@@ -36,6 +39,10 @@ pub struct EncoderStore {
     identity: EncoderIdentity,
     /// Shards whose bytes were found whole, with size and time of change at that moment.
     whole: Mutex<HashMap<String, (u64, Option<SystemTime>)>>,
+    /// What it held when somebody asked last.
+    index: Mutex<Arc<Index>>,
+    /// Shards and failure logs that were read for the index.
+    num_files_read: AtomicUsize,
 }
 
 /// What [`EncoderStore::publish`] did.
@@ -73,7 +80,13 @@ pub struct Summary {
 
 impl EncoderStore {
     pub(super) fn new(folder: PathBuf, identity: EncoderIdentity) -> Self {
-        Self { folder, identity, whole: Mutex::default() }
+        Self {
+            folder,
+            identity,
+            whole: Mutex::default(),
+            index: Mutex::default(),
+            num_files_read: AtomicUsize::default(),
+        }
     }
 
     /// Who made the features.
@@ -190,41 +203,51 @@ impl EncoderStore {
         Ok(())
     }
 
-    /// What the store holds now. Reads the shards' keys and offsets, not their features.
+    /// What the store holds now. Reads the keys and offsets of shards, not their features, and of
+    /// those alone that came since somebody asked last: files are never changed, their names are
+    /// their digests.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] names the shard or log that cannot be read.
-    pub fn index(&self) -> Result<Index, StoreError> {
-        let mut index = Index { shards: self.shards()?, ..Index::default() };
-        for shard_idx in 0..index.shards.len() {
-            let path = self.folder.join(&index.shards[shard_idx]);
-            self.index_shard(&path, shard_idx, &mut index).map_err(StoreError::damaged(path))?;
+    pub fn index(&self) -> Result<Arc<Index>, StoreError> {
+        let (shards, logs) = (self.shards()?, self.failure_logs()?);
+        let mut known = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.is_of(&shards, &logs) {
+            *known = Arc::default();
         }
-        for name in self.failure_logs()? {
-            let path = self.folder.join(name);
-            for row in failures::read(&path).map_err(StoreError::damaged(path))? {
-                if !index.places.contains_key(&row.key) {
-                    index.failures.entry(row.key).or_insert(row);
-                }
-            }
+        let (shards, logs) = known.unread(shards, logs);
+        if shards.is_empty() && logs.is_empty() {
+            return Ok(Arc::clone(&known));
         }
-        Ok(index)
+        self.num_files_read.fetch_add(shards.len() + logs.len(), Ordering::Relaxed);
+        // Copied only where somebody still holds it.
+        let index = Arc::make_mut(&mut known);
+        for name in shards {
+            let path = self.folder.join(&name);
+            let entries = self.entries(&path, index.num_shards());
+            index.add_shard(name, entries.map_err(StoreError::damaged(path))?);
+        }
+        for name in logs {
+            let path = self.folder.join(&name);
+            let rows = failures::read(&path).map_err(StoreError::damaged(path))?;
+            index.add_failures(name, rows);
+        }
+        Ok(Arc::clone(&known))
     }
 
-    fn index_shard(&self, path: &Path, shard_idx: usize, index: &mut Index) -> Result<(), Damage> {
+    /// Shards and failure logs that were read for [`index`](Self::index) so far: each once.
+    #[must_use]
+    pub fn num_files_read(&self) -> usize {
+        self.num_files_read.load(Ordering::Relaxed)
+    }
+
+    fn entries(&self, path: &Path, shard_idx: usize) -> Result<Vec<Entry>, Damage> {
         let shard = Shard::open(path, &self.identity)?;
         let (keys, offsets, partials) = (shard.keys()?, shard.offsets()?, shard.partials()?);
-        for ((key, rows), partial) in keys.into_iter().zip(offsets.windows(2)).zip(partials) {
-            let (first_row, end) = (rows[0] as usize, rows[1] as usize);
-            if index.places.contains_key(&key) {
-                continue;
-            }
-            index.places.insert(key, Place { shard_idx, first_row, num_rows: end - first_row });
-            if !partial.is_empty() {
-                index.partials.insert(key, partial);
-            }
-        }
-        Ok(())
+        let rows = offsets.windows(2).map(|rows| (rows[0] as usize, rows[1] as usize));
+        let places =
+            rows.map(|(first_row, end)| Place { shard_idx, first_row, num_rows: end - first_row });
+        Ok(keys.into_iter().zip(places).zip(partials).map(|((k, at), p)| (k, at, p)).collect())
     }
 
     /// Features of these keys, in this order; a key without features has no rows.
@@ -232,7 +255,7 @@ impl EncoderStore {
     /// # Errors
     /// [`StoreError::Damaged`] names the shard that is missing or damaged.
     pub fn read(&self, keys: &[Digest]) -> Result<Ragged, StoreError> {
-        self.read_with(&self.index()?, keys)
+        self.read_with(&*self.index()?, keys)
     }
 
     /// [`Self::read`] with an index made before: shards published since are not seen.
@@ -368,7 +391,7 @@ impl EncoderStore {
             num_partial: index.partials.len(),
             ..Summary::default()
         };
-        for failure in index.failures.values() {
+        for failure in index.failures() {
             *summary.failures.entry(failure.code.clone()).or_default() += 1;
         }
         for name in &index.shards {

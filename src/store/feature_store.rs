@@ -1,9 +1,11 @@
 //! The store as a whole: one folder per encoder and fingerprint.
 
 use std::{
+    collections::HashMap,
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
@@ -29,17 +31,26 @@ struct IdentityFile {
     identity: EncoderIdentity,
 }
 
-/// A feature store on disk. Opening one creates nothing.
+/// A feature store on disk. Opening one creates nothing. What was opened of it stays open, for its
+/// clones too: whoever asks again for an encoder's part gets the same one, with what it knows.
 #[derive(Clone, Debug)]
 pub struct FeatureStore {
     folder: PathBuf,
+    opened: Arc<Opened>,
+}
+
+#[derive(Debug, Default)]
+struct Opened {
+    /// By folder.
+    encoders: Mutex<HashMap<PathBuf, Arc<EncoderStore>>>,
+    sources: Mutex<Option<Arc<SourceDigests>>>,
 }
 
 impl FeatureStore {
     /// The store below `root`, which need not exist.
     #[must_use]
     pub fn open(root: &Path) -> Self {
-        Self { folder: root.join(format!("v{FORMAT_VERSION}")) }
+        Self { folder: root.join(format!("v{FORMAT_VERSION}")), opened: Arc::default() }
     }
 
     /// The folder that holds this version's data.
@@ -54,10 +65,16 @@ impl FeatureStore {
     /// [`StoreError::OtherEncoder`] where the folder was made by an encoder that described
     /// itself in other words; [`StoreError::Invalid`] for a name that is no folder name;
     /// [`StoreError::Io`] and [`StoreError::Damaged`] from the file system.
-    pub fn encoder(&self, identity: &EncoderIdentity) -> Result<EncoderStore, StoreError> {
+    pub fn encoder(&self, identity: &EncoderIdentity) -> Result<Arc<EncoderStore>, StoreError> {
         check_identity(identity)?;
         let folder = self.folder_of(&identity.name, &identity.fingerprint);
         let path = folder.join(IDENTITY_FILE);
+        let mut encoders = self.opened.encoders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = encoders.get(&folder).filter(|known| known.identity() == identity)
+            && path.exists()
+        {
+            return Ok(Arc::clone(known));
+        }
         let file = IdentityFile {
             format: FORMAT.to_owned(),
             format_version: FORMAT_VERSION,
@@ -75,7 +92,9 @@ impl FeatureStore {
             }
             Err(e) => return Err(StoreError::io(path)(e)),
         }
-        Ok(EncoderStore::new(folder, identity.clone()))
+        let opened = Arc::new(EncoderStore::new(folder.clone(), identity.clone()));
+        encoders.insert(folder, Arc::clone(&opened));
+        Ok(opened)
     }
 
     /// The part of the encoder of this name and fingerprint; `None` where it has none.
@@ -109,12 +128,19 @@ impl FeatureStore {
         folders.into_iter().filter_map(|folder| open_folder(folder).transpose()).collect()
     }
 
-    /// Digests of source files that were read before.
+    /// Digests of source files that were read before. The log is read once; what other processes
+    /// add to it later is not seen.
     ///
     /// # Errors
     /// The cache is there and cannot be read.
-    pub fn sources(&self) -> Result<SourceDigests, StoreError> {
-        SourceDigests::open(&self.folder)
+    pub fn sources(&self) -> Result<Arc<SourceDigests>, StoreError> {
+        let mut sources = self.opened.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sources) = &*sources {
+            return Ok(Arc::clone(sources));
+        }
+        let opened = Arc::new(SourceDigests::open(&self.folder)?);
+        *sources = Some(Arc::clone(&opened));
+        Ok(opened)
     }
 
     fn folder_of(&self, name: &str, fingerprint: &Fingerprint) -> PathBuf {

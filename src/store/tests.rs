@@ -1,6 +1,6 @@
 //! Unit and property tests of the store as its callers see it.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -46,7 +46,7 @@ fn failure(name: &str, code: &str) -> FailureRow {
 
 struct Fixture {
     folder: tempfile::TempDir,
-    store: EncoderStore,
+    store: Arc<EncoderStore>,
 }
 
 fn fixture(dim: usize) -> Fixture {
@@ -395,6 +395,55 @@ fn threads_may_publish_and_read_at_once() {
     assert_eq!(store.index().unwrap().len(), 20);
 }
 
+#[test]
+fn what_was_read_of_a_store_is_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = FeatureStore::open(folder.path());
+    let store = root.encoder(&identity(1)).unwrap();
+    for name in ["a", "b", "c"] {
+        store.publish(&[row(name, &[1.0], 1)]).unwrap();
+        store.publish_failures(&[failure(&format!("no {name}"), "corrupt")]).unwrap();
+        for _ in 0..2 {
+            let same = root.clone().encoder(&identity(1)).unwrap();
+            assert!(same.index().unwrap().contains(&key(name)), "whoever asks");
+        }
+    }
+    assert_eq!(store.num_files_read(), 6, "each shard and log once");
+    assert!(Arc::ptr_eq(&root.sources().unwrap(), &root.clone().sources().unwrap()));
+    // What others do to the folder is seen all the same.
+    let others = FeatureStore::open(folder.path()).encoder(&identity(1)).unwrap();
+    others.publish(&[row("d", &[1.0], 1)]).unwrap();
+    assert!(store.index().unwrap().contains(&key("d")));
+    others.forget_failures().unwrap();
+    assert!(!store.index().unwrap().knows(&key("no a")));
+    fs::remove_dir_all(store.folder()).unwrap();
+    assert!(store.index().unwrap().is_empty());
+    let anew = root.encoder(&identity(1)).unwrap();
+    anew.publish(&[row("a", &[1.0], 1)]).unwrap();
+    assert_eq!(anew.index().unwrap().len(), 1);
+}
+
+/// What happens to a store's folder.
+#[derive(Clone, Debug)]
+enum Event {
+    Rows(Vec<(u8, u8)>),
+    Failures(Vec<(u8, u8)>),
+    /// The so manieth file is gone.
+    Gone(prop::sample::Index),
+    /// Somebody asks.
+    Asked,
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let some = || prop::collection::vec((0_u8..6, 1_u8..4), 1..4);
+    prop_oneof![
+        3 => some().prop_map(Event::Rows),
+        2 => some().prop_map(Event::Failures),
+        1 => any::<prop::sample::Index>().prop_map(Event::Gone),
+        3 => Just(Event::Asked),
+    ]
+}
+
 prop_compose! {
     fn any_rows(dim: usize)(
         rows in prop::collection::vec(
@@ -416,6 +465,48 @@ prop_compose! {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Read bit by bit while things happen, or whole at the end: it is the same.
+    #[test]
+    fn an_index_that_grew_is_the_one_that_is_read_anew(
+        events in prop::collection::vec(any_event(), 1..14),
+    ) {
+        let Fixture { folder, store } = fixture(1);
+        for event in events {
+            match event {
+                Event::Rows(rows) => {
+                    let of = |(name, len): &(u8, u8)| {
+                        let partial = (len % 2 == 0).then(|| format!("part {len}"));
+                        let data = vec![f32::from(*len); usize::from(*len)];
+                        FeatureRow { partial, ..row(&name.to_string(), &data, 1) }
+                    };
+                    store.publish(&rows.iter().map(of).collect::<Vec<_>>()).unwrap();
+                }
+                Event::Failures(rows) => {
+                    let of = |(name, code): &(u8, u8)| failure(&name.to_string(), &code.to_string());
+                    store.publish_failures(&rows.iter().map(of).collect::<Vec<_>>()).unwrap();
+                }
+                Event::Gone(which) => {
+                    let mut files = store.shards().unwrap();
+                    files.extend(store.failure_logs().unwrap());
+                    if !files.is_empty() {
+                        fs::remove_file(store.folder().join(&files[which.index(files.len())])).unwrap();
+                    }
+                }
+                Event::Asked => drop(store.index().unwrap()),
+            }
+        }
+        let anew = FeatureStore::open(folder.path()).encoder(&identity(1)).unwrap();
+        let (grown, read) = (store.index().unwrap(), anew.index().unwrap());
+        let keys: Vec<Digest> = (0_u8..6).map(|name| key(&name.to_string())).collect();
+        for key in &keys {
+            prop_assert_eq!(grown.num_rows(key), read.num_rows(key));
+            prop_assert_eq!(grown.partial(key), read.partial(key));
+            prop_assert_eq!(grown.failure(key), read.failure(key));
+        }
+        prop_assert_eq!(grown.failures(), read.failures());
+        prop_assert_eq!(store.read(&keys).unwrap().data, anew.read(&keys).unwrap().data);
+    }
 
     #[test]
     fn what_is_published_is_read_to_f16_precision(

@@ -336,8 +336,8 @@ fn text_of(open: &OpenEncoder, title: &Title) -> Option<String> {
 
 /// An encoder's part of the store at one moment.
 struct Part {
-    store: EncoderStore,
-    index: Index,
+    store: Arc<EncoderStore>,
+    index: Arc<Index>,
 }
 
 impl Part {

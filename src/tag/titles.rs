@@ -9,7 +9,7 @@ use super::{Bundle, Choice, OpenModalities, TagError, TagSink, Tagger, format::T
 use crate::{
     base::{Digest, DigestBuilder, Interrupt, Progress, digest::canonical_json},
     catalog::Title,
-    extract::{self, ExtractReport, ExtractSettings, Retry},
+    extract::{EncoderReport, ExtractReport, ExtractSettings, Extractor, Retry},
     store::{FeatureStore, SourceDigests},
 };
 
@@ -67,6 +67,7 @@ pub fn tag_titles(
     interrupt: &Interrupt,
 ) -> Result<TagSummary, TagError> {
     let tagger = Tagger::new(job.bundle, job.modalities).with(job.choice, job.tagged_at);
+    let extractor = Extractor::new(job.modalities.encoders(), job.store, job.extract);
     let mut summary = TagSummary::default();
     for (chunk_idx, titles) in job.titles.chunks(CHUNK).enumerate() {
         interrupt.check()?;
@@ -81,7 +82,7 @@ pub fn tag_titles(
                 summary.num_unchanged += 1;
             }
         }
-        tag_chunk(job, &tagger, &wanted, sinks, &mut summary, progress, interrupt)?;
+        tag_chunk(job, &tagger, &extractor, &wanted, sinks, &mut summary, progress, interrupt)?;
     }
     Ok(summary)
 }
@@ -98,6 +99,7 @@ struct Wanted<'a> {
 fn tag_chunk(
     job: &TagJob<'_>,
     tagger: &Tagger<'_>,
+    extractor: &Extractor<'_>,
     chunk: &[Wanted<'_>],
     sinks: &mut [&mut dyn TagSink],
     summary: &mut TagSummary,
@@ -108,20 +110,11 @@ fn tag_chunk(
         return Ok(());
     }
     let titles: Vec<Title> = chunk.iter().map(|wanted| wanted.title.clone()).collect();
-    let encoders = job.modalities.encoders();
-    let report = extract::extract(
-        &titles,
-        encoders,
-        job.store,
-        job.extract,
-        &Retry::No,
-        progress,
-        interrupt,
-    )?;
-    summary.num_skipped +=
-        report.encoders.iter().map(extract::EncoderReport::num_skipped).sum::<usize>();
+    let report = extractor.extract(&titles, &Retry::No, progress, interrupt)?;
+    summary.num_skipped += report.encoders.iter().map(EncoderReport::num_skipped).sum::<usize>();
     summary.extraction.push(report);
-    let tagged = tagger.tag(&titles, job.store, &job.store.sources()?)?;
+    let digests = job.store.sources()?;
+    let tagged = tagger.tag(&titles, job.store, &digests)?;
     for (wanted, tags) in chunk.iter().zip(tagged) {
         interrupt.check()?;
         summary.num_titles += 1;

@@ -11,6 +11,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -31,12 +32,12 @@ const TITLES_PER_SHARD: usize = 16;
 /// So many that writing a shard takes long enough to be killed in.
 const ROWS_PER_TITLE: usize = 400;
 
-fn open(root: &Path) -> EncoderStore {
+fn open(root: &Path) -> Arc<EncoderStore> {
     open_of(root, DIM)
 }
 
 /// The part of an encoder with so many numbers a row.
-pub fn open_of(root: &Path, dim: usize) -> EncoderStore {
+pub fn open_of(root: &Path, dim: usize) -> Arc<EncoderStore> {
     let description = json!({"algorithm": 1});
     let identity = EncoderIdentity {
         name: "example".to_owned(),

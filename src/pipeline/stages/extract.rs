@@ -80,7 +80,7 @@ impl Stage for Settings {
         let report = extract::extract(
             &catalog.titles,
             modalities.encoders(),
-            &store,
+            store,
             &context.pipeline.extract,
             &context.options.retry,
             context.progress,

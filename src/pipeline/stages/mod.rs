@@ -90,6 +90,7 @@ pub struct Context<'a> {
     rows_left_out: Cell<Option<usize>>,
     /// What the fits of all stages have in common.
     parts: FittedParts,
+    store: FeatureStore,
 }
 
 /// Problems of a catalog that are logged one by one.
@@ -113,6 +114,7 @@ impl<'a> Context<'a> {
             modalities: OnceCell::new(),
             rows_left_out: Cell::new(None),
             parts: FittedParts::default(),
+            store: FeatureStore::open(&pipeline.run.store),
         }
     }
 
@@ -187,8 +189,8 @@ impl<'a> Context<'a> {
 
     /// The feature store.
     #[must_use]
-    pub fn store(&self) -> FeatureStore {
-        FeatureStore::open(&self.pipeline.run.store)
+    pub fn store(&self) -> &FeatureStore {
+        &self.store
     }
 
     /// What fitting may use besides the data.

@@ -87,7 +87,7 @@ impl Stage for Settings {
             titles: &titles,
             bundle: &bundle,
             modalities: &modalities,
-            store: &context.store(),
+            store: context.store(),
             extract: &context.pipeline.extract,
             choice: &Choice::default(),
             // Equal runs give equal files; when they were made is in the lock.

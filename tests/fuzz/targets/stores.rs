@@ -1,6 +1,6 @@
 //! Feature stores: shards, and the small files beside them.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use cinetag::{
     base::{Digest, Fingerprint, TitleId},
@@ -22,7 +22,7 @@ use crate::{files, mutate::Form};
 const DIM: usize = 3;
 
 /// The part of an encoder, in a store below `root`.
-fn open(root: &Path) -> EncoderStore {
+fn open(root: &Path) -> Arc<EncoderStore> {
     let description = json!({"algorithm": 1});
     let identity = EncoderIdentity {
         name: "example".to_owned(),
