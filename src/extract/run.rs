@@ -25,6 +25,8 @@ use crate::{
     store::{EncoderStore, FailureRow, FeatureRow, FeatureStore},
 };
 
+/// How often the collector looks around while no title comes.
+const TICK: Duration = Duration::from_millis(200);
 /// Titles before `max_failed_frac` is judged.
 const JUDGED_AFTER: usize = 20;
 
@@ -157,7 +159,7 @@ impl<'a> Extractor<'a> {
                 });
             }
             drop(sender);
-            let collected = collector.collect(&receiver, progress);
+            let collected = collector.collect(&receiver, progress, interrupt);
             if collected.is_err() {
                 stop.store(true, Ordering::Relaxed);
                 // Titles in flight still arrive; they are kept if the store lets us.
@@ -236,9 +238,10 @@ impl<'a> Collector<'a> {
         &mut self,
         results: &Receiver<TitleResult>,
         progress: &dyn Progress,
+        interrupt: &Interrupt,
     ) -> Result<(), ExtractError> {
         loop {
-            match results.recv_timeout(Duration::from_secs(1)) {
+            match results.recv_timeout(TICK) {
                 Ok(result) => {
                     self.take(result);
                     progress.advance(1);
@@ -248,7 +251,8 @@ impl<'a> Collector<'a> {
             }
             let held = self.rows.iter().map(Vec::len).max().unwrap_or(0);
             let too_long = self.held_since.elapsed().as_secs() >= self.settings.shard_secs;
-            if held >= self.settings.shard_titles || too_long {
+            // Who stops us may not wait for the titles in hand.
+            if held >= self.settings.shard_titles || too_long || interrupt.is_raised() {
                 self.publish_all()?;
             }
             self.judge()?;

@@ -1,6 +1,9 @@
 //! The run as its callers see it, with an encoder whose features are the numbers of the plot.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -10,7 +13,7 @@ use crate::{
     catalog::Title,
     encode::{EncodeError, EncoderContext, Features, Input, Modality, Opened, SourceKind},
     media::{Failure, ReasonCode, Want},
-    store::{EncoderIdentity, FeatureStore, TextSegment, TimedText},
+    store::{EncoderIdentity, FeatureStore, TextSegment, TimedText, digest_of_text},
 };
 
 struct Numbers;
@@ -255,6 +258,55 @@ fn a_run_that_waits_for_a_device_says_so() {
     assert!(report.cpu_secs.encode["numbers"] >= 20.0 * DEVICE_TIME.as_secs_f64());
     let bottleneck = report.bottleneck().unwrap();
     assert!(bottleneck.starts_with("encode numbers, "), "{bottleneck}");
+}
+
+/// Interrupts the run at the plot 0, and goes on once the store has the plot 1.
+struct Interrupting {
+    numbers: NumbersEncoder,
+    store: FeatureStore,
+    interrupt: Interrupt,
+}
+
+impl Encoder for Interrupting {
+    fn identity(&self) -> &EncoderIdentity {
+        self.numbers.identity()
+    }
+    fn wants(&self) -> Vec<Want> {
+        Vec::new()
+    }
+    fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
+        if input.text()? == "0" {
+            self.interrupt.raise();
+            let (own, began) = (self.store.encoder(self.identity()).unwrap(), Instant::now());
+            while !own.index().unwrap().contains(&digest_of_text("1")) {
+                assert!(
+                    began.elapsed() < Duration::from_secs(60),
+                    "it waits for the title in hand"
+                );
+            }
+        }
+        self.numbers.encode(input)
+    }
+}
+
+#[test]
+fn who_interrupts_does_not_lose_what_was_computed_to_the_titles_in_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, interrupt) = (FeatureStore::open(folder.path()), Interrupt::default());
+    let encoder = Interrupting {
+        numbers: encoder(),
+        store: FeatureStore::open(folder.path()),
+        interrupt: interrupt.clone(),
+    };
+    let encoders = [open(Arc::new(encoder))];
+    let titles: Vec<_> =
+        ["1", "0", "2"].iter().enumerate().map(|(id, plot)| title(id, Some(plot))).collect();
+    let settings = ExtractSettings { jobs: 1, ..ExtractSettings::default() };
+    let run = extract(&titles, &encoders, &store, &settings, &Retry::No, &NoProgress, &interrupt);
+    assert!(matches!(run.unwrap_err(), ExtractError::Interrupted(_)));
+    let index = store.encoder(&encoders[0].identity).unwrap().index().unwrap();
+    let knows = ["1", "0", "2"].map(|plot| index.contains(&digest_of_text(plot)));
+    assert_eq!(knows, [true, true, false], "the title in hand is finished, no other begun");
 }
 
 #[test]
