@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ndarray::Array2;
+
 use super::sentence_states::SentenceStates;
 use crate::{
     base::{Digest, DigestBuilder, TitleId},
@@ -202,6 +204,13 @@ impl Dataset {
     pub fn labels_of(&self, title_idx: usize) -> &[bool] {
         let num_genres = self.num_genres();
         &self.labels[title_idx * num_genres..(title_idx + 1) * num_genres]
+    }
+
+    /// Labels of some titles, `[titles, genres]`.
+    #[must_use]
+    pub fn labels_matrix(&self, titles: &[usize]) -> Array2<bool> {
+        let shape = (titles.len(), self.num_genres());
+        Array2::from_shape_fn(shape, |(at, genre)| self.labels_of(titles[at])[genre])
     }
 
     /// Those of `titles` that have any modality.

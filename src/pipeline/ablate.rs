@@ -2,8 +2,6 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use ndarray::Array2;
-
 use super::{
     Context, Lock, Pipeline, PipelineError, RunOptions, StageKind, folder,
     stages::{self, split},
@@ -253,9 +251,7 @@ impl Design {
             modalities: data.modalities.iter().map(|m| m.name.clone()).collect(),
             genres: data.genres.clone(),
             provenance,
-            labels: Array2::from_shape_fn((found.titles.len(), data.num_genres()), |(t, g)| {
-                data.labels_of(found.titles[t])[g]
-            }),
+            labels: data.labels_matrix(&found.titles),
             groups: Groups::new(&table.groups).select(&found.titles),
             num_folds: found.num_cells / (self.variants.len() * options.num_seeds).max(1),
             systems: self.variants[..num_systems]

@@ -143,9 +143,7 @@ pub fn tune(
 }
 
 fn headline(data: &Dataset, titles: &[usize], scored: &Scored) -> Headline<f64> {
-    let labels = Array2::from_shape_fn((titles.len(), data.num_genres()), |(t, g)| {
-        data.labels_of(titles[t])[g]
-    });
+    let labels = data.labels_matrix(titles);
     Headline::compute(scored.probabilities.view(), scored.decisions.view(), labels.view())
 }
 

@@ -30,7 +30,7 @@ pub use error::{Damage, StoreError};
 pub use feature_store::{FORMAT_VERSION, FeatureStore};
 pub use index::Index;
 pub use row::{EncoderIdentity, FailureRow, FeatureRow, Ragged, TextSegment, TimedText};
-pub use sources::{SourceDigests, digest_of_path, digest_of_text};
+pub use sources::{SourceDigests, digest_of_text};
 pub use verify::{FileReport, VerifyReport};
 
 /// Version of the HDF5 library in use, such as `1.10.8`.

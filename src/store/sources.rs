@@ -17,7 +17,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::base::{Digest, DigestBuilder, file, publish_bytes};
+use crate::base::{Digest, file, publish_bytes};
 
 const FILE_NAME: &str = "sources.jsonl";
 
@@ -65,12 +65,6 @@ pub struct SourceDigests {
 #[must_use]
 pub fn digest_of_text(text: &str) -> Digest {
     Digest::of_bytes(text.as_bytes())
-}
-
-/// The key of a failure whose file cannot be read, so that its content has no digest.
-#[must_use]
-pub fn digest_of_path(path: &Path) -> Digest {
-    DigestBuilder::new().part("unreadable file").part(path.as_os_str().as_encoded_bytes()).finish()
 }
 
 impl SourceDigests {
@@ -296,7 +290,5 @@ mod tests {
         let digests = SourceDigests::open(folder.path()).unwrap();
         let error = digests.digest_of_file(&folder.path().join("nowhere")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert_ne!(digest_of_path(Path::new("a")), digest_of_path(Path::new("b")));
-        assert_ne!(digest_of_path(Path::new("a")), digest_of_text("a"));
     }
 }

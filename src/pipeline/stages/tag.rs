@@ -14,7 +14,7 @@ use crate::{
     catalog::CatalogSpec,
     encode::EncoderContext,
     pipeline::{Lock, PipelineError, StageKind, folder},
-    tag::{Bundle, Choice, TableSink, TagJob, format::registry, tag_titles},
+    tag::{Bundle, Choice, TableSink, TagJob, TagSink, format::registry, tag_titles},
 };
 
 /// Which titles, and where the tags go.
@@ -80,9 +80,6 @@ impl Stage for Settings {
             let open: Vec<_> = all.iter().filter(|title| !title.labelled).cloned().collect();
             if open.is_empty() { all.clone() } else { open }
         };
-        let mut outputs = Vec::new();
-        let mut summary = String::new();
-        let mut skipped = 0;
         let job = TagJob {
             titles: &titles,
             bundle: &bundle,
@@ -93,19 +90,27 @@ impl Stage for Settings {
             // Equal runs give equal files; when they were made is in the lock.
             tagged_at: None,
         };
-        for claim in self.claim(context, lock)? {
-            let path = claim.path().to_owned();
-            let format = registry::of_path(&path).unwrap_or(registry::FORMATS[0]);
-            let file = claim.begin().map_err(PipelineError::file(&path))?;
-            let mut sink = TableSink::create(file.path(), format, &bundle)?.named(&path);
-            let done = tag_titles(&job, &mut [&mut sink], context.progress, context.interrupt)?;
+        let claims = self.claim(context, lock)?;
+        let outputs: Vec<PathBuf> = claims.iter().map(|claim| claim.path().to_owned()).collect();
+        let mut files = Vec::with_capacity(claims.len());
+        for (claim, path) in claims.into_iter().zip(&outputs) {
+            files.push(claim.begin().map_err(PipelineError::file(path))?);
+        }
+        let mut sinks = Vec::with_capacity(files.len());
+        for (file, path) in files.iter().zip(&outputs) {
+            let format = registry::of_path(path).unwrap_or(registry::FORMATS[0]);
+            sinks.push(TableSink::create(file.path(), format, &bundle)?.named(path));
+        }
+        let mut all: Vec<&mut dyn TagSink> = Vec::with_capacity(sinks.len());
+        all.extend(sinks.iter_mut().map(|sink| sink as &mut dyn TagSink));
+        let done = tag_titles(&job, &mut all, context.progress, context.interrupt)?;
+        drop(all);
+        for (sink, file) in sinks.into_iter().zip(files) {
             sink.finish()?;
             file.publish()?;
-            skipped = done.num_skipped;
-            summary = format!("{} tags for {} titles", done.num_tags, done.num_titles);
-            outputs.push(path);
         }
-        Ok(Outcome { outputs, summary, skipped })
+        let summary = format!("{} tags for {} titles", done.num_tags, done.num_titles);
+        Ok(Outcome { outputs, summary, skipped: done.num_skipped })
     }
 }
 

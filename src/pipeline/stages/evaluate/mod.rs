@@ -188,7 +188,7 @@ impl Settings {
             genres: data.genres.clone(),
             modalities: data.modalities.iter().map(|modality| modality.name.clone()).collect(),
             folds: fusion.fold_of.iter().map(|&fold| fold as usize).collect(),
-            labels: labels(data, fusion),
+            labels: data.labels_matrix(&fusion.titles),
             probabilities: matrix(&prediction.probability, genres),
             decisions: Array2::from_shape_fn((fusion.titles.len(), genres), |(t, g)| {
                 prediction.decision[t * genres + g]
@@ -256,7 +256,7 @@ fn repeats(
         let shape = (outcome.titles.len(), data.num_genres());
         let decisions = Array2::from_shape_vec(shape, prediction.decision.clone());
         let scores = matrix(&prediction.probability, data.num_genres());
-        let labels = labels(data, outcome);
+        let labels = data.labels_matrix(&outcome.titles);
         RepeatRow {
             split_digest: folds.digest(catalog).to_string(),
             headline: Headline::compute(
@@ -287,13 +287,6 @@ fn matrix(values: &[f32], num_genres: usize) -> Array2<f64> {
     })
 }
 
-/// `[held-out titles, genres]`
-fn labels(data: &Dataset, fusion: &CrossValidation) -> Array2<bool> {
-    Array2::from_shape_fn((fusion.titles.len(), data.num_genres()), |(t, g)| {
-        data.labels_of(fusion.titles[t])[g]
-    })
-}
-
 /// One modality alone on the held-out titles; where it is missing, the genre's share among
 /// the other folds' titles, and no decision.
 fn alone_of(
@@ -304,7 +297,7 @@ fn alone_of(
 ) -> Alone {
     let genres = data.num_genres();
     let modalities = data.modalities.len();
-    let labels = labels(data, fusion);
+    let labels = data.labels_matrix(&fusion.titles);
     let prior = |t: usize, g: usize| {
         let others = (0..fusion.titles.len()).filter(|&o| fusion.fold_of[o] != fusion.fold_of[t]);
         let (num, with) = others.fold((0_usize, 0_usize), |(num, with), o| {
