@@ -99,3 +99,74 @@ where
 {
     EncodeError::Load { modality: modality.to_owned(), hint: error.hint(), source: Box::new(error) }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        base::DeviceChoice,
+        encode::{Encoder, Input, Opened, SourceKind, registry},
+    };
+
+    /// Opened where no weights are.
+    fn open(
+        modality: &str,
+        settings: &Value,
+        device: DeviceChoice,
+    ) -> Result<Box<dyn Encoder>, EncodeError> {
+        let weights_dir = Some("/nowhere/weights".into());
+        let context = EncoderContext { device, weights_dir, hear: None };
+        match registry::find(modality).unwrap().open(settings, &context)? {
+            Opened::Encoder(encoder) | Opened::Text { listener: encoder, .. } => Ok(encoder),
+            Opened::Records(_) => panic!("{modality} has no encoder"),
+        }
+    }
+
+    #[test]
+    fn networks_of_the_manifest_are_asked_for_when_something_must_be_looked_at() {
+        let file = SourceKind::File("film.mp4".into());
+        let shots = json!({"sampling": "shots", "detector": "transnetv2"});
+        for (modality, settings, models) in [
+            ("poster", json!({"precision": "bf16"}), "efficientnet-lite2"),
+            ("frames", shots, "efficientnet-lite2 transnetv2"),
+            ("audio", json!({"extra": ["musicnn-mtt"]}), "musicnn-mtt"),
+            ("plot", json!({"model": "all-mpnet-base-v2"}), "all-mpnet-base-v2"),
+            ("speech", json!({}), "whisper-tiny.en all-minilm-l6-v2 fireredvad-aed"),
+        ] {
+            let encoder = open(modality, &settings, DeviceChoice::Cpu).unwrap();
+            let ids = registry::find(modality).unwrap().weights(&settings);
+            let error = encoder.prepare(&file).unwrap_err().naming_all(&ids);
+            assert_eq!(error.hint().unwrap(), format!("run `cinetag models pull {models}`"));
+            assert!(encoder.prepare(&file).is_err(), "{modality}: the next title asks again");
+        }
+        let silent = open("audio", &json!({}), DeviceChoice::Cpu).unwrap();
+        assert!(silent.prepare(&file).is_ok(), "it has no network");
+    }
+
+    #[test]
+    fn what_is_written_down_needs_no_network_that_hears() {
+        let encoder = open("speech", &json!({}), DeviceChoice::Cpu).unwrap();
+        let said = "1\n00:00:01,000 --> 00:00:02,000\nIn a world\n";
+        encoder.prepare(&SourceKind::Text(said.to_owned())).unwrap();
+        let text = encoder.encode(Input::Text(said)).unwrap().text.unwrap();
+        assert_eq!(text.words(), "In a world");
+    }
+
+    #[test]
+    fn a_device_or_precision_that_cannot_be_is_refused_before_anything_is_looked_at() {
+        for modality in ["poster", "frames", "plot", "speech"] {
+            let error = open(modality, &json!({}), DeviceChoice::Cuda(99)).err().unwrap();
+            assert!(error.hint().unwrap().contains("--device"), "{modality}: {error}");
+        }
+        for modality in ["poster", "frames", "plot"] {
+            let in_8_bits = json!({"precision": "int8"});
+            let error = open(modality, &in_8_bits, DeviceChoice::Cpu).err().unwrap();
+            assert!(error.hint().unwrap().contains("`f32`"), "{modality}: {error}");
+        }
+        let windows = json!({"window_tokens": 513});
+        let error = open("plot", &windows, DeviceChoice::Cpu).err().unwrap().to_string();
+        assert!(error.contains("at most 512 for all-minilm-l6-v2, got 513"), "{error}");
+    }
+}

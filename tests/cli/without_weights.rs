@@ -35,8 +35,8 @@ fn inputs(folder: &Path) {
         writeln!(films, "t{n},Film {n},{},posters/{n}.jpg,{genre}", plot(n)).unwrap();
     }
     file("films.csv", &films);
+    file("space.toml", "trials = 2\n[space]\nc = { low = 1.0, high = 4.0 }\n");
     file("posters/new.jpg", "A new picture.");
-    file("plots.csv", &format!("{header}a,A,A new plot.,posters/1.jpg,\n"));
     file("both.csv", &format!("{header}b,B,,posters/new.jpg,\na,A,A new plot.,,\n"));
     let stage =
         |kind: &str, more: &str| format!("[[stage]]\nname = \"{kind}\"\nkind = \"{kind}\"\n{more}");
@@ -103,6 +103,7 @@ fn features_of_a_store_are_all_that_most_commands_need() {
     let plan = ends("run whole.toml --dry-run", folder, 0);
     assert!(plan.lines().all(|line| line.ends_with("fresh")), "{plan}");
     ends("ablate whole.toml --seeds 1 --resamples 20 --without poster", folder, 0);
+    ends("tune whole.toml --space space.toml", folder, 0);
     let tag = "--bundle runs/whole/bundle --store store";
     let tags = ends(&format!("tag films.csv {tag}"), folder, 0);
     assert_eq!(tags.matches("\"scores\"").count(), NUM_TITLES, "{tags}");
