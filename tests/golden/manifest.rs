@@ -3,7 +3,7 @@
 
 use cinetag::nn::{
     Device, ImageEncoder, ModelSource, Precision, SentenceBert, WeightCache, image_encoder::Traits,
-    weights::Manifest,
+    sentence_bert::Pooling, weights::Manifest,
 };
 
 use crate::networks::pretrained;
@@ -29,7 +29,7 @@ fn the_manifest_knows_what_the_networks_are() {
         if let (Some(dim), Some(max_tokens)) = (model.dim, model.max_tokens) {
             let network = SentenceBert::load(&files, &Device::Cpu).unwrap();
             assert_eq!((network.dim(), network.max_tokens()), (dim, max_tokens), "{id}");
-            assert_eq!(network.pooling(), Default::default(), "{id}");
+            assert_eq!(network.pooling(), Pooling::default(), "{id}");
         }
     }
 }
