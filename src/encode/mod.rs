@@ -7,6 +7,7 @@
 
 mod modality;
 mod network;
+mod pretrained;
 pub mod registry;
 mod settings;
 mod zero_shot;

@@ -1,6 +1,9 @@
 //! The two traits that every modality implements.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -9,7 +12,7 @@ use crate::{
     base::{DeviceChoice, Hinted, nearest},
     catalog::{Record, RecordSchema, Title},
     media::{Content, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want},
-    nn::{SentenceBert, WeightCache, WeightsError, weights::ModelStatus},
+    nn::{OnDemand, SentenceBert, WeightCache, WeightsError, weights::ModelStatus},
     store::{EncoderIdentity, TimedText},
 };
 
@@ -98,16 +101,18 @@ pub trait Encoder: Send + Sync {
     fn is_on_device(&self) -> bool {
         false
     }
-    /// Loads what it needs to look at files; until then it may have loaded nothing.
+    /// Loads what it needs to look at a source, or at a text that another gives of it; until then it
+    /// may have loaded nothing. Where this was not called, [`encode`](Self::encode) loads it, and a
+    /// title pays for weights that are not there.
     ///
     /// # Errors
-    /// Weights that are not there.
-    fn prepare(&self) -> Result<(), EncodeError> {
+    /// Weights that are not there, or are another network's.
+    fn prepare(&self, _source: &SourceKind) -> Result<(), EncodeError> {
         Ok(())
     }
     /// The sentence network behind the features, where there is one: a head may train its last
     /// layers further.
-    fn sentence_network(&self) -> Option<Arc<SentenceBert>> {
+    fn sentence_network(&self) -> Option<Arc<OnDemand<SentenceBert>>> {
         None
     }
     /// Features of one source.
@@ -168,21 +173,25 @@ impl EncodeError {
     /// The same; where weights are not there, the hint names all of `ids` that are not, so that one
     /// command fetches them.
     #[must_use]
-    pub fn naming_all(self, ids: &[String], context: &EncoderContext) -> Self {
-        let is_absent = |id: &&String| {
-            let cache = WeightCache::open(context.weights_dir.clone());
-            cache.is_ok_and(|cache| matches!(cache.status(id), Ok(ModelStatus::Absent)))
+    pub fn naming_all(self, ids: &[String]) -> Self {
+        let Self::Load { modality, source, hint } = self else { return self };
+        let Some(WeightsError::Absent { id, folder }) = source.downcast_ref() else {
+            return Self::Load { modality, hint, source };
         };
-        match self {
-            Self::Load { modality, source, .. }
-                if matches!(source.downcast_ref(), Some(WeightsError::Absent { .. })) =>
-            {
-                let absent: Vec<&str> = ids.iter().filter(is_absent).map(String::as_str).collect();
-                let hint = Some(format!("run `cinetag models pull {}`", absent.join(" ")));
-                Self::Load { modality, hint, source }
-            }
-            other => other,
+        let cache = WeightCache::open(folder.parent().map(Path::to_owned));
+        let is_absent = |other: &String| {
+            other == id
+                || cache
+                    .as_ref()
+                    .is_ok_and(|cache| matches!(cache.status(other), Ok(ModelStatus::Absent)))
+        };
+        let mut absent: Vec<&str> =
+            ids.iter().filter(|id| is_absent(id)).map(String::as_str).collect();
+        if !absent.contains(&id.as_str()) {
+            absent.push(id);
         }
+        let hint = Some(format!("run `cinetag models pull {}`", absent.join(" ")));
+        Self::Load { modality, hint, source }
     }
 }
 
@@ -211,10 +220,12 @@ pub trait Modality: Sync {
     fn columns(&self, _settings: &Value) -> Vec<(String, String)> {
         Vec::new()
     }
-    /// How features come about.
+    /// How features come about. What the manifest of weights knows of a network is enough for it:
+    /// the network is loaded by [`Encoder::prepare`].
     ///
     /// # Errors
-    /// Settings that are no settings; weights or device that are not there.
+    /// Settings that are no settings; a device that is not there; files that are not there, of a
+    /// model that is named by a path.
     fn open(&self, settings: &Value, context: &EncoderContext) -> Result<Opened, EncodeError>;
 }
 

@@ -2,25 +2,27 @@
 //!
 //! in: `[rows, side, side, 3]` bytes; out: `[rows, dim]`.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
     modality::{EncodeError, EncoderContext, Features},
+    pretrained::{Pretrained, load, loaded},
     zero_shot::{self, ZeroShot},
 };
 use crate::{
-    base::{Digest, Hinted},
+    base::Digest,
     media::{Failure, Picture, ReasonCode},
-    nn::{
-        ImageEncoder, Precision, device,
-        weights::{ModelSource, WeightCache},
-    },
+    nn::{ImageEncoder, ModelSource, OnDemand, Precision, image_encoder::Traits},
 };
 
-/// A loaded image network with what its fingerprint needs.
+/// An image network, loaded with the first picture, and what its fingerprint needs.
 pub(super) struct ImageNetwork {
-    network: ImageEncoder,
+    modality: &'static str,
+    network: OnDemand<ImageEncoder>,
+    traits: Traits,
     weights: Digest,
     /// What the fingerprint calls the model: its id; of one named by a path the digest of its
     /// weights, since it does not matter where they lie.
@@ -54,47 +56,61 @@ impl ImageSettings<'_> {
 }
 
 impl ImageNetwork {
-    /// Loads the model that the settings of `modality` name.
+    /// The model that the settings of `modality` name. One that the manifest describes is not loaded
+    /// yet; another is, and so is one that compares pictures with words.
     ///
     /// # Errors
-    /// No such model; its weights are not in the cache; no such device; genres in words, but no
-    /// CLIP.
+    /// No such model; no such device or precision; genres in words, but no CLIP; files that are not
+    /// there, of a model that is loaded.
     pub(super) fn open(
-        modality: &str,
+        modality: &'static str,
         settings: ImageSettings<'_>,
         context: &EncoderContext,
     ) -> Result<Self, EncodeError> {
         let ImageSettings { model, precision, zero_shot, prompts } = settings;
-        let cache =
-            WeightCache::open(context.weights_dir.clone()).map_err(|e| load(modality, e))?;
-        let Ok(source) = model.parse::<ModelSource>();
-        let files = cache.resolve(&source).map_err(|e| load(modality, e))?;
-        let (device, _) = device::resolve(context.device).map_err(|e| load(modality, e))?;
-        let network =
-            ImageEncoder::load_in(&files, &device, precision).map_err(|e| load(modality, e))?;
-        let zero_shot = ZeroShot::open(modality, zero_shot, prompts, &files)?;
-        let model = match source {
-            ModelSource::Known(id) => id,
-            ModelSource::Path(_) => files.digest.to_string(),
+        let model = Pretrained::named(modality, model, context)?;
+        let precision = precision.of_floats().map_err(|e| load(modality, e))?;
+        let known = model.model().and_then(|model| Traits::of_network(&model.network, precision));
+        let (weights, traits, network, zero_shot) = match known {
+            Some(traits) if zero_shot.is_empty() => {
+                let network = model.on_demand(move |files, device| {
+                    ImageEncoder::load_in(files, device, precision)
+                });
+                (model.digest()?, traits, network, None)
+            }
+            _ => {
+                let files = model.files()?;
+                let network = ImageEncoder::load_in(&files, model.device(), precision)
+                    .map_err(|e| load(modality, e))?;
+                let zero_shot = ZeroShot::open(modality, zero_shot, prompts, &files)?;
+                let traits = network.traits().clone();
+                (files.digest, traits, OnDemand::from(Arc::new(network)), zero_shot)
+            }
         };
-        Ok(Self {
-            network,
-            weights: files.digest,
-            model,
-            precision,
-            is_on_device: !device.is_cpu(),
-            zero_shot,
-        })
+        let is_on_device = !model.device().is_cpu();
+        let model = match model.source() {
+            ModelSource::Known(id) => id.clone(),
+            ModelSource::Path(_) => weights.to_string(),
+        };
+        Ok(Self { modality, network, traits, weights, model, precision, is_on_device, zero_shot })
+    }
+
+    /// The network, loaded.
+    ///
+    /// # Errors
+    /// Its weights are not there, or are another network's.
+    pub(super) fn loaded(&self) -> Result<Arc<ImageEncoder>, EncodeError> {
+        loaded(self.modality, &self.network)
     }
 
     /// Side of the input, pixels.
     pub(super) fn side_px(&self) -> u32 {
-        self.network.side_px() as u32
+        self.traits.side_px as u32
     }
 
     /// Numbers of a row: the embedding, and a logit for each genre in words.
     pub(super) fn dim(&self) -> usize {
-        self.network.dim() + self.zero_shot.as_ref().map_or(0, ZeroShot::num_labels)
+        self.traits.dim + self.zero_shot.as_ref().map_or(0, ZeroShot::num_labels)
     }
 
     /// Whether a device computes.
@@ -109,8 +125,8 @@ impl ImageNetwork {
             "weights_sha256": self.weights,
             "side_px": self.side_px(),
         });
-        if !self.network.description().is_null() {
-            description["network"] = self.network.description().clone();
+        if !self.traits.description.is_null() {
+            description["network"] = self.traits.description.clone();
         }
         if self.precision != Precision::default() {
             description["precision"] = json!(self.precision);
@@ -137,35 +153,30 @@ impl ImageNetwork {
     /// Embeds pictures of `side_px`.
     ///
     /// # Errors
-    /// A picture of another size; the device failed; a number that is not finite.
+    /// No weights; a picture of another size; the device failed; a number that is not finite.
     pub(super) fn embed<'a>(
         &self,
         pictures: impl IntoIterator<Item = &'a Picture>,
         time_secs: Vec<f32>,
     ) -> Result<Features, Failure> {
+        let failed = |what: String| Failure::new(ReasonCode::EncoderFailed, what);
+        let network = self.network.get().map_err(|e| failed(e.to_string()))?;
         let mut data = Vec::new();
         let mut batch = Vec::new();
         let side = self.side_px();
         let mut pictures = pictures.into_iter().peekable();
         while let Some(picture) = pictures.next() {
             if (picture.width, picture.height) != (side, side) {
-                return Err(Failure::new(
-                    ReasonCode::EncoderFailed,
-                    format!(
-                        "picture is {}×{}, the network wants {side}×{side}",
-                        picture.width, picture.height
-                    ),
-                ));
+                return Err(failed(format!(
+                    "picture is {}×{}, the network wants {side}×{side}",
+                    picture.width, picture.height
+                )));
             }
             batch.extend_from_slice(&picture.rgb);
-            if batch.len() == self.network.batch() * picture.rgb.len() || pictures.peek().is_none()
-            {
-                let rows = self
-                    .network
-                    .embed(&batch)
-                    .map_err(|e| Failure::new(ReasonCode::EncoderFailed, e.to_string()))?;
+            if batch.len() == network.batch() * picture.rgb.len() || pictures.peek().is_none() {
+                let rows = network.embed(&batch).map_err(|e| failed(e.to_string()))?;
                 match &self.zero_shot {
-                    Some(zero_shot) => data.extend(zero_shot.extend(&rows, self.network.dim())),
+                    Some(zero_shot) => data.extend(zero_shot.extend(&rows, self.traits.dim)),
                     None => data.extend(rows),
                 }
                 batch.clear();
@@ -187,14 +198,6 @@ pub(super) fn finite(features: Features) -> Result<Features, Failure> {
             format!("value {idx} is {}", features.data[idx]),
         )),
     }
-}
-
-/// Wraps an error of loading with its hint.
-pub(super) fn load<E>(modality: &str, error: E) -> EncodeError
-where
-    E: Hinted + Send + Sync + 'static,
-{
-    EncodeError::Load { modality: modality.to_owned(), hint: error.hint(), source: Box::new(error) }
 }
 
 #[cfg(test)]

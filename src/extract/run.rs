@@ -173,7 +173,7 @@ impl<'a> Extractor<'a> {
         collector.publish_all()?;
         result?;
         if let Some(error) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(error.into());
+            return Err(error.naming_all(&shared.weights(titles)).into());
         }
         if interrupt.is_raised() {
             return Err(Interrupted.into());

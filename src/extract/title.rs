@@ -16,11 +16,13 @@ use super::{
 use crate::{
     base::{Digest, TitleId},
     catalog::Title,
-    encode::{EncodeError, Features, Input, SourceKind},
+    encode::{EncodeError, Features, Input, SourceKind, registry},
     media::{
         DecodePool, DecodeRequest, Decoded, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want,
     },
-    store::{EncoderStore, FailureRow, FeatureRow, Index, SourceDigests, TimedText},
+    store::{
+        EncoderStore, FailureRow, FeatureRow, Index, SourceDigests, TimedText, digest_of_text,
+    },
 };
 
 /// What came of one encoder for one title.
@@ -129,9 +131,9 @@ impl Shared<'_> {
                     result.push(encoder_idx, known);
                     continue;
                 }
+                self.prepare(encoder_idx, &source.source)?;
                 match &source.source {
                     SourceKind::File(path) => {
-                        open.encoder.prepare()?;
                         by_file.entry(path.clone()).or_default().push((encoder_idx, source));
                     }
                     SourceKind::Text(text) => {
@@ -147,13 +149,38 @@ impl Shared<'_> {
         }
         for (encoder_idx, open) in self.encoders.iter().enumerate() {
             if let Some(listener) = open.reads {
-                self.read_texts(title, encoder_idx, listener, &mut result);
+                self.read_texts(title, encoder_idx, listener, &mut result)?;
             }
         }
         // In the encoders' order, whoever was quicker.
         result.outcomes.sort_by_key(|(encoder_idx, _)| *encoder_idx);
         result.wall_secs = started.elapsed().as_secs_f64();
         Ok(result)
+    }
+
+    /// Loads what an encoder needs to look at a source, and those that read what it gives of it:
+    /// before anything is decoded, so that weights which are not there cost no time.
+    fn prepare(&self, encoder_idx: usize, source: &SourceKind) -> Result<(), EncodeError> {
+        let is_asked =
+            |idx: usize, open: &OpenEncoder| idx == encoder_idx || open.reads == Some(encoder_idx);
+        let mut asked = self.encoders.iter().enumerate().filter(|(idx, open)| is_asked(*idx, open));
+        asked.try_for_each(|(_, open)| open.encoder.prepare(source))
+    }
+
+    /// Ids of the pretrained models of all encoders that have something to look at. A file counts as
+    /// new: whether it is known cannot be told without reading it.
+    pub(super) fn weights(&self, titles: &[Title]) -> Vec<String> {
+        let is_new = |idx: usize, source: &SourceKind| match source {
+            SourceKind::File(_) => true,
+            SourceKind::Text(text) => !self.indexes[idx].contains(&digest_of_text(text)),
+        };
+        let has_new = |idx: usize, open: &OpenEncoder| {
+            titles.iter().any(|title| open.sources(title).iter().any(|source| is_new(idx, source)))
+        };
+        let encoders = self.encoders.iter().enumerate();
+        let asked = encoders.filter(|(idx, open)| has_new(*idx, open));
+        let instances: Vec<_> = asked.map(|(_, open)| open.instance.clone()).collect();
+        registry::weights(&instances)
     }
 
     /// Decodes a file once for all encoders that want something of it.
@@ -191,13 +218,16 @@ impl Shared<'_> {
 
     /// Has an encoder read the texts that another, `listener`, gives of the title's sources. Where
     /// that has none for want of a text, there is nothing to read.
+    ///
+    /// # Errors
+    /// It lacks its weights.
     fn read_texts(
         &self,
         title: &Title,
         encoder_idx: usize,
         listener: usize,
         result: &mut TitleResult,
-    ) {
+    ) -> Result<(), EncodeError> {
         let open = &self.encoders[listener];
         let sources = open.source_keys(title, self.digests);
         if sources.is_empty() {
@@ -216,12 +246,14 @@ impl Shared<'_> {
                 result.push(encoder_idx, known);
                 continue;
             }
+            self.prepare(encoder_idx, &source.source)?;
             let text = heard.map_or_else(|| self.stored_text(listener, &source.key), Ok);
             let features = text.and_then(|text| {
                 self.encode(encoder_idx, Input::Text(&text.words()), &mut result.cpu_secs)
             });
             result.push(encoder_idx, outcome(title, &derived, features, None));
         }
+        Ok(())
     }
 
     fn stored_text(&self, listener: usize, key: &Digest) -> Result<TimedText, Failure> {

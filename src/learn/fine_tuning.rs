@@ -8,10 +8,10 @@ use super::{
     LearnConfig, LearnError,
     config::{FineTuning, TextView},
     dataset::Dataset,
-    laws::{all, bert, config, fit, library, network},
+    laws::{all, bert, config, fit, library, network, states_of},
     sentence_states::SentenceStates,
 };
-use crate::base::{DeviceChoice, Fingerprint, Hinted};
+use crate::base::{DeviceChoice, Hinted};
 
 /// Ten times what the states' f16 was measured to cost, of a vector's largest number.
 const F16_ERROR: f32 = 2e-3;
@@ -95,7 +95,7 @@ fn a_saved_model_says_the_same_and_wants_the_network_that_it_was_fitted_on() {
         Arc::make_mut(&mut other.modalities[0]).sentences = sentences.map(Arc::new);
         opened.predict(&other, &all()).unwrap_err().to_string()
     };
-    let another = SentenceStates::new(network("bert"), Fingerprint::of(&"another".into()));
+    let another = states_of(network("bert"), "another");
     let message = with(Some(another));
     assert!(message.contains("the last layers were trained on the encoder"), "{message}");
     let message = with(None);
@@ -106,7 +106,7 @@ fn a_saved_model_says_the_same_and_wants_the_network_that_it_was_fitted_on() {
 fn it_begins_where_the_frozen_features_are() {
     for family in ["bert", "distilbert", "xlm-roberta"] {
         let network = network(family);
-        let states = SentenceStates::new(network.clone(), Fingerprint::of(&family.into()));
+        let states = states_of(network.clone(), family);
         let window = network.first_window(STORY, 16).unwrap();
         let frozen = network.embed(std::slice::from_ref(&window)).unwrap();
         for layers in [1, 2] {
@@ -149,7 +149,7 @@ fn the_datas_digest_covers_the_network() {
     let mut data = library(true);
     let before = data.digest();
     assert_eq!(before, library(true).digest());
-    let other = SentenceStates::new(network("bert"), Fingerprint::of(&"another".into()));
+    let other = states_of(network("bert"), "another");
     Arc::make_mut(&mut data.modalities[0]).sentences = Some(Arc::new(other));
     assert_ne!(data.digest(), before);
 }
@@ -162,7 +162,7 @@ fn what_cannot_be_trained_is_refused_with_a_mend() {
     let data = text_alone();
     let of = |family: &str| {
         let mut data = data.clone();
-        let states = SentenceStates::new(network(family), Fingerprint::of(&family.into()));
+        let states = states_of(network(family), family);
         Arc::make_mut(&mut data.modalities[0]).sentences = Some(Arc::new(states));
         data
     };

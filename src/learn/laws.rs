@@ -101,7 +101,12 @@ pub(super) fn network(family: &str) -> Arc<SentenceBert> {
 }
 
 pub(super) fn bert() -> SentenceStates {
-    SentenceStates::new(network("bert"), Fingerprint::of(&"bert".into()))
+    states_of(network("bert"), "bert")
+}
+
+/// States of a network that is loaded, by an encoder of this name.
+pub(super) fn states_of(network: Arc<SentenceBert>, encoder: &str) -> SentenceStates {
+    SentenceStates::new(Arc::new(network.into()), Fingerprint::of(&encoder.into()))
 }
 
 /// A dozen words, of which one for each genre that it shows speaks of it.

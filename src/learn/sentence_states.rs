@@ -15,12 +15,12 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::{
     base::{Digest, Fingerprint},
-    nn::{NnError, SentenceBert},
+    nn::{NnError, OnDemand, SentenceBert},
 };
 
 /// A text modality's sentence network, and what its lower layers made of texts so far.
 pub struct SentenceStates {
-    network: Arc<SentenceBert>,
+    network: Arc<OnDemand<SentenceBert>>,
     made_by: Fingerprint,
     known: Mutex<HashMap<Key, Tensor>>,
 }
@@ -31,14 +31,16 @@ type Key = (usize, usize, Digest);
 impl SentenceStates {
     /// Of the encoder `made_by`, which is `network` and how it is used.
     #[must_use]
-    pub fn new(network: Arc<SentenceBert>, made_by: Fingerprint) -> Self {
+    pub fn new(network: Arc<OnDemand<SentenceBert>>, made_by: Fingerprint) -> Self {
         Self { network, made_by, known: Mutex::default() }
     }
 
-    /// The network.
-    #[must_use]
-    pub fn network(&self) -> &SentenceBert {
-        &self.network
+    /// The network; loads it where nobody has yet.
+    ///
+    /// # Errors
+    /// Its weights are not there, or are another network's.
+    pub fn network(&self) -> Result<Arc<SentenceBert>, NnError> {
+        self.network.get()
     }
 
     /// The fingerprint of the encoder: covers its weights.
@@ -52,7 +54,7 @@ impl SentenceStates {
     /// computed on all cores; whoever else asks waits for them.
     ///
     /// # Errors
-    /// `max_tokens` that the network does not take; its device fails.
+    /// Weights that are not there; `max_tokens` that the network does not take; its device fails.
     pub fn of(
         &self,
         texts: &[&str],
@@ -70,12 +72,17 @@ impl SentenceStates {
                 missing.insert(*key, text);
             }
         }
+        if missing.is_empty() {
+            return Ok(keys.iter().filter_map(|key| known.get(key).cloned()).collect());
+        }
+        let network = self.network()?;
         let missing: Vec<(Key, &str)> = missing.into_iter().collect();
         let num_threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let share = missing.len().div_ceil(num_threads).max(1);
         let computed: Result<Vec<_>, NnError> = thread::scope(|scope| {
             let compute = |texts: &[(Key, &str)]| -> Result<Vec<(Key, Tensor)>, NnError> {
-                let one = |(key, text): &(Key, &str)| Ok((*key, self.compute(text, key.0, key.1)?));
+                let one =
+                    |(key, text): &(Key, &str)| Ok((*key, states(&network, text, key.0, key.1)?));
                 texts.iter().map(one).collect()
             };
             let threads: Vec<_> =
@@ -88,13 +95,18 @@ impl SentenceStates {
         known.extend(computed?.into_iter().flatten());
         Ok(keys.iter().filter_map(|key| known.get(key).cloned()).collect())
     }
+}
 
-    fn compute(&self, text: &str, layers: usize, max_tokens: usize) -> Result<Tensor, NnError> {
-        let window = self.network.first_window(text, max_tokens)?;
-        let states = self.network.states(&window, layers)?;
-        let shape = (window.ids.len(), self.network.dim());
-        Ok(Tensor::from_vec(states, shape, &Device::Cpu)?.to_dtype(DType::F16)?)
-    }
+fn states(
+    network: &SentenceBert,
+    text: &str,
+    layers: usize,
+    max_tokens: usize,
+) -> Result<Tensor, NnError> {
+    let window = network.first_window(text, max_tokens)?;
+    let states = network.states(&window, layers)?;
+    let shape = (window.ids.len(), network.dim());
+    Ok(Tensor::from_vec(states, shape, &Device::Cpu)?.to_dtype(DType::F16)?)
 }
 
 impl fmt::Debug for SentenceStates {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::WeightsError;
 use crate::base::{DeviceChoice, Hinted};
 
 /// A network cannot be loaded or run.
@@ -27,6 +28,9 @@ pub enum NnError {
         /// What was expected and what was found.
         message: String,
     },
+    /// Its weights cannot be had.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// Neither our kernels nor candle's operators compute this network so.
     #[error("the processor does not compute this network in bf16")]
     NoBf16,
@@ -53,6 +57,7 @@ impl Hinted for NnError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Device { hint, .. } | Self::Untrainable { hint, .. } => Some(hint.clone()),
+            Self::Weights(error) => error.hint(),
             Self::Load { .. } => Some(
                 "the file may be damaged or belong to another model; `cinetag models verify` \
                  checks what was pulled, `cinetag models list` names what can be pulled"

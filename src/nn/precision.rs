@@ -28,7 +28,7 @@ impl Precision {
     ///
     /// # Errors
     /// [`NnError::NoInt8`].
-    pub(super) fn of_floats(self) -> Result<Self, NnError> {
+    pub fn of_floats(self) -> Result<Self, NnError> {
         if self == Self::Int8 { Err(NnError::NoInt8) } else { Ok(self) }
     }
 }

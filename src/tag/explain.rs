@@ -68,10 +68,12 @@ pub fn explain(
     let (data, _) = bundle.shown(data);
     let mut words: BTreeMap<String, Vec<WordEffect>> = BTreeMap::new();
     for (m, open) in modalities.readers() {
-        let Some(SourceKind::Text(text)) = open.sources(title).into_iter().next() else { continue };
+        let source = open.sources(title).into_iter().next();
+        let Some(source @ SourceKind::Text(text)) = &source else { continue };
         if !data.modalities[m].present(0) {
             continue;
         }
+        open.encoder.prepare(source)?;
         let all: Vec<&str> = text.split_whitespace().collect();
         let occluded: Vec<Option<Occluded>> = (0..all.len().min(MAX_WORDS))
             .map(|left_out| {

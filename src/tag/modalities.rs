@@ -42,7 +42,7 @@ impl OpenModalities {
     ) -> Result<Self, EncodeError> {
         let instances = registry::instances(settings)?;
         let ids = registry::weights(&instances);
-        Self::open_all(instances, context).map_err(|error| error.naming_all(&ids, context))
+        Self::open_all(instances, context).map_err(|error| error.naming_all(&ids))
     }
 
     fn open_all(instances: Vec<Instance>, context: &EncoderContext) -> Result<Self, EncodeError> {

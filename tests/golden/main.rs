@@ -11,6 +11,7 @@ mod esc10;
 mod leaks;
 mod librosa_extra;
 mod librosa_mfcc;
+mod manifest;
 mod networks;
 mod pictures;
 mod pillow_resize;

@@ -220,6 +220,11 @@ impl Modality for Audio {
         settings::defaults::<Settings>()
     }
 
+    fn weights(&self, given: &Value) -> Vec<String> {
+        let settings: Settings = settings::read(NAME, given).unwrap_or_default();
+        settings.extra.into_iter().filter_map(networks::model).map(str::to_owned).collect()
+    }
+
     fn sources(&self, title: &Title, _settings: &Value) -> Vec<SourceKind> {
         title.trailers.iter().cloned().map(SourceKind::File).collect()
     }
@@ -341,6 +346,10 @@ impl Encoder for AudioEncoder {
     fn wants(&self) -> Vec<Want> {
         let Settings { rate_hz, max_secs, .. } = self.settings;
         vec![Want::Audio(AudioSpec { rate_hz, max_secs })]
+    }
+
+    fn prepare(&self, _source: &SourceKind) -> Result<(), EncodeError> {
+        self.networks.prepare()
     }
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {

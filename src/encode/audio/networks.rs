@@ -16,16 +16,19 @@ use crate::{
     base::Digest,
     encode::{
         modality::{EncodeError, EncoderContext},
-        network::load,
+        pretrained::{load, loaded},
         settings::expect,
     },
     media::{Failure, ReasonCode, Samples},
-    nn::{AudioEvents, Musicnn, NnError, WeightCache, audio_events, musicnn::Tagger},
+    nn::{
+        AudioEvents, ModelSource, Musicnn, NnError, OnDemand, WeightCache, audio_events,
+        musicnn::Tagger,
+    },
 };
 
-/// The networks of a pipeline.
+/// The networks of a pipeline, loaded with the first sound.
 pub(super) struct Networks {
-    listeners: Vec<Listener>,
+    listeners: OnDemand<Vec<Listener>>,
     /// By the names of the models.
     weights: BTreeMap<&'static str, Digest>,
 }
@@ -36,7 +39,7 @@ enum Listener {
 }
 
 /// Which weights a descriptor needs.
-fn model(extra: Extra) -> Option<&'static str> {
+pub(super) fn model(extra: Extra) -> Option<&'static str> {
     match extra {
         Extra::AudioEvents => Some(audio_events::MODEL),
         _ => tagger(extra).map(Tagger::model),
@@ -61,15 +64,16 @@ pub(super) fn feature_names(extra: Extra) -> Vec<String> {
 }
 
 impl Networks {
-    /// Loads what these settings ask for.
+    /// What these settings ask for; not loaded yet.
     ///
     /// # Errors
-    /// A rate that is too low or cannot be brought to the networks'; weights that are not there.
+    /// A rate that is too low or cannot be brought to the networks'; nowhere to look for weights.
     pub(super) fn open(settings: &Settings, context: &EncoderContext) -> Result<Self, EncodeError> {
-        let mut networks = Self { listeners: Vec::new(), weights: BTreeMap::new() };
         let cache = WeightCache::open(context.weights_dir.clone()).map_err(|e| load(NAME, e))?;
-        for extra in &settings.extra {
-            let Some(model) = model(*extra) else { continue };
+        let mut wanted = Vec::new();
+        let mut weights = BTreeMap::new();
+        for extra in settings.extra.iter().copied() {
+            let Some(model) = model(extra) else { continue };
             let rate_hz = settings.rate_hz;
             let is_heard = rate_hz >= RATE_HZ && resampler(rate_hz).is_some();
             expect(NAME, is_heard, || {
@@ -78,18 +82,28 @@ impl Networks {
                      ratio to {RATE_HZ} Hz and not below it, for the network {model}; got {rate_hz}"
                 )
             })?;
-            let files = cache.require(model).map_err(|e| load(NAME, e))?;
-            let listener = if tagger(*extra).is_some() {
-                let network = Musicnn::load(&files.weights).map_err(|e| load(NAME, e))?;
-                Listener::MusicTags(Box::new(MusicTags::new(network)))
-            } else {
-                let network = AudioEvents::load(&files.weights).map_err(|e| load(NAME, e))?;
-                Listener::Events(Box::new(Events::new(network)))
-            };
-            networks.listeners.push(listener);
-            networks.weights.insert(model, files.digest);
+            let source = ModelSource::Known(model.to_owned());
+            weights.insert(model, cache.digest(&source).map_err(|e| load(NAME, e))?);
+            wanted.push((extra, model));
         }
-        Ok(networks)
+        let listener = move |(extra, model): &(Extra, &str)| {
+            let weights = cache.require(model)?.weights;
+            Ok(if tagger(*extra).is_some() {
+                Listener::MusicTags(Box::new(MusicTags::new(Musicnn::load(&weights)?)))
+            } else {
+                Listener::Events(Box::new(Events::new(AudioEvents::load(&weights)?)))
+            })
+        };
+        let listeners = OnDemand::new(move || wanted.iter().map(&listener).collect());
+        Ok(Self { listeners, weights })
+    }
+
+    /// Loads them.
+    ///
+    /// # Errors
+    /// Weights that are not there, or are another network's.
+    pub(super) fn prepare(&self) -> Result<(), EncodeError> {
+        loaded(NAME, &self.listeners).map(|_| ())
     }
 
     /// Digests of the weights by model, for the fingerprint.
@@ -100,16 +114,17 @@ impl Networks {
     /// For each network, for each window its numbers; `windows` in seconds.
     ///
     /// # Errors
-    /// The rate is another than that of the settings.
+    /// No weights; the rate is another than that of the settings.
     pub(super) fn rows(
         &self,
         samples: &Samples,
         windows: &[Range<f64>],
     ) -> Result<Vec<Vec<Vec<f32>>>, Failure> {
         let failed = |what: String| Failure::new(ReasonCode::EncoderFailed, what);
-        if self.listeners.is_empty() {
+        if self.weights.is_empty() {
             return Ok(Vec::new());
         }
+        let listeners = self.listeners.get().map_err(|e| failed(e.to_string()))?;
         let mut resampled = Vec::new();
         let mono = if samples.rate_hz == RATE_HZ {
             &samples.mono
@@ -125,7 +140,7 @@ impl Networks {
             Listener::Events(events) => events.rows(mono, windows),
             Listener::MusicTags(tags) => tags.rows(mono, windows),
         };
-        let computed = self.listeners.iter().map(rows).collect::<Result<_, NnError>>();
+        let computed = listeners.iter().map(rows).collect::<Result<_, NnError>>();
         computed.map_err(|e| failed(e.to_string()))
     }
 }

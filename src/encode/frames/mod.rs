@@ -19,7 +19,7 @@ use crate::{
     base::Fingerprint,
     catalog::Title,
     media::{self, Failure, Fit, FrameSpec, Keyframes, ReasonCode, Want},
-    nn::Precision,
+    nn::{Precision, transnet_v2},
     store::EncoderIdentity,
 };
 
@@ -107,6 +107,10 @@ impl Settings {
         self.image().check(NAME)
     }
 
+    fn has_shot_network(&self) -> bool {
+        (self.sampling, self.detector) == (Sampling::Shots, Detector::TransNetV2)
+    }
+
     fn image(&self) -> ImageSettings<'_> {
         ImageSettings {
             model: &self.model,
@@ -130,6 +134,13 @@ impl Modality for Frames {
         settings::defaults::<Settings>()
     }
 
+    fn weights(&self, given: &Value) -> Vec<String> {
+        let mut ids = settings::models(&self.defaults(), given);
+        let settings: Settings = settings::read(NAME, given).unwrap_or_default();
+        ids.extend(settings.has_shot_network().then(|| transnet_v2::MODEL.to_owned()));
+        ids
+    }
+
     fn sources(&self, title: &Title, _settings: &Value) -> Vec<SourceKind> {
         title.trailers.iter().cloned().map(SourceKind::File).collect()
     }
@@ -142,10 +153,8 @@ impl Modality for Frames {
         let settings: Settings = settings::read(NAME, given)?;
         settings.check()?;
         let network = ImageNetwork::open(NAME, settings.image(), context)?;
-        let shots = match (settings.sampling, settings.detector) {
-            (Sampling::Shots, Detector::TransNetV2) => Some(ShotNetwork::open(NAME, context)?),
-            _ => None,
-        };
+        let shots = settings.has_shot_network().then(|| ShotNetwork::open(NAME, context));
+        let shots = shots.transpose()?;
         let description = json!({
             "algorithm": ALGORITHM_VERSION,
             "network": network.description(),
@@ -213,6 +222,11 @@ impl Encoder for FrameEncoder {
             _ => return Ok(None),
         };
         Ok(Some(self.spec(sampling)))
+    }
+
+    fn prepare(&self, _source: &SourceKind) -> Result<(), EncodeError> {
+        self.network.loaded()?;
+        self.shots.as_ref().map_or(Ok(()), |shots| shots.loaded().map(|_| ()))
     }
 
     fn is_on_device(&self) -> bool {

@@ -2,17 +2,19 @@
 //!
 //! in: a [`Preview`]; out: seconds at which shots begin.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::{
     base::Digest,
     encode::{
         modality::{EncodeError, EncoderContext},
-        network::load,
+        pretrained::{Pretrained, loaded},
     },
     media::{Failure, PREVIEW_HEIGHT_PX, PREVIEW_WIDTH_PX, Preview, ReasonCode},
     nn::{
-        TransNetV2, WeightCache, device,
+        OnDemand, TransNetV2,
         transnet_v2::{self, shot_begins},
     },
 };
@@ -20,24 +22,33 @@ use crate::{
 const _: () = assert!(PREVIEW_WIDTH_PX == transnet_v2::WIDTH_PX);
 const _: () = assert!(PREVIEW_HEIGHT_PX == transnet_v2::HEIGHT_PX);
 
-/// The loaded network with what its fingerprint needs.
+/// The network, loaded with the first film, and what its fingerprint needs.
 pub(super) struct ShotNetwork {
-    network: TransNetV2,
+    modality: &'static str,
+    network: OnDemand<TransNetV2>,
     weights: Digest,
 }
 
 impl ShotNetwork {
-    /// Loads the network for `modality`.
+    /// The network for `modality`; not loaded yet.
     ///
     /// # Errors
-    /// Its weights are not in the cache; no such device.
-    pub(super) fn open(modality: &str, context: &EncoderContext) -> Result<Self, EncodeError> {
-        let cache =
-            WeightCache::open(context.weights_dir.clone()).map_err(|e| load(modality, e))?;
-        let files = cache.require(transnet_v2::MODEL).map_err(|e| load(modality, e))?;
-        let (device, _) = device::resolve(context.device).map_err(|e| load(modality, e))?;
-        let network = TransNetV2::load(&files.weights, &device).map_err(|e| load(modality, e))?;
-        Ok(Self { network, weights: files.digest })
+    /// No such device.
+    pub(super) fn open(
+        modality: &'static str,
+        context: &EncoderContext,
+    ) -> Result<Self, EncodeError> {
+        let model = Pretrained::named(modality, transnet_v2::MODEL, context)?;
+        let network = model.on_demand(|files, device| TransNetV2::load(&files.weights, device));
+        Ok(Self { modality, network, weights: model.digest()? })
+    }
+
+    /// The network, loaded.
+    ///
+    /// # Errors
+    /// Its weights are not there, or are another network's.
+    pub(super) fn loaded(&self) -> Result<Arc<TransNetV2>, EncodeError> {
+        loaded(self.modality, &self.network)
     }
 
     /// What the fingerprint must cover.
@@ -52,11 +63,11 @@ impl ShotNetwork {
     /// When shots begin, seconds, ascending; the first with the first frame.
     ///
     /// # Errors
-    /// The device failed.
+    /// No weights; the device failed.
     pub(super) fn begins_secs(&self, preview: &Preview) -> Result<Vec<f64>, Failure> {
-        let probabilities = self
-            .network
-            .predict(&preview.rgb)
+        let network = self.network.get();
+        let probabilities = network
+            .and_then(|network| network.predict(&preview.rgb))
             .map_err(|e| Failure::new(ReasonCode::EncoderFailed, e.to_string()))?;
         let begins = shot_begins(&probabilities);
         Ok(begins.into_iter().filter_map(|frame| preview.times_secs.get(frame).copied()).collect())

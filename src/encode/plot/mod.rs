@@ -12,7 +12,8 @@ use super::{
     modality::{
         EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, SourceKind,
     },
-    network::{finite, load},
+    network::finite,
+    pretrained::{Pretrained, load, loaded},
     settings,
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     catalog::Title,
     media::{Failure, ReasonCode, Want},
     nn::{
-        ModelFiles, ModelSource, Precision, SentenceBert, WeightCache, device,
+        ModelSource, OnDemand, Precision, SentenceBert,
         sentence_bert::{Architecture, Pooling},
     },
     store::EncoderIdentity,
@@ -91,38 +92,48 @@ impl Modality for Plot {
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
         let settings: Settings = settings::read(NAME, given)?;
         settings.check()?;
-        let cache = WeightCache::open(context.weights_dir.clone()).map_err(|e| load(NAME, e))?;
-        let Ok(source) = settings.model.parse::<ModelSource>();
-        let files = cache.resolve(&source).map_err(|e| load(NAME, e))?;
-        let (device, _) = device::resolve(context.device).map_err(|e| load(NAME, e))?;
-        let mut network = SentenceBert::load_in(&files, &device, settings.precision)
-            .map_err(|e| load(NAME, e))?
-            .with_prefix(&settings.prefix);
-        if let Some(pooling) = settings.pooling {
-            network = network.with_pooling(pooling);
-        }
-        let max_tokens = network.max_tokens();
-        settings::expect(NAME, settings.window_tokens <= max_tokens, || {
-            format!(
-                "`window_tokens` must be at most {max_tokens} for {source}, got {}",
-                settings.window_tokens
-            )
-        })?;
-        let numbers = Numbers::of(&settings, &source, &files, &network)?;
-        let description = numbers.description(files.digest);
-        let identity = EncoderIdentity {
-            name: NAME.to_owned(),
-            fingerprint: Fingerprint::of(&description),
-            dim: network.dim(),
-            row_unit: "window of text".to_owned(),
-            description,
+        let model = Pretrained::named(NAME, &settings.model, context)?;
+        let precision = settings.precision.of_floats().map_err(|e| load(NAME, e))?;
+        let is_on_device = !model.device().is_cpu();
+        let identity = |numbers: Numbers<'_>, weights: Digest, dim: usize| {
+            let description = numbers.description(weights);
+            let fingerprint = Fingerprint::of(&description);
+            let (name, row_unit) = (NAME.to_owned(), "window of text".to_owned());
+            EncoderIdentity { name, fingerprint, dim, row_unit, description }
         };
-        Ok(Opened::Encoder(Box::new(PlotEncoder {
-            identity,
-            settings,
-            network: Arc::new(network),
-            is_on_device: !device.is_cpu(),
-        })))
+        let known = model.model().and_then(|known| Some((known.dim?, known.max_tokens?)));
+        let (identity, network) = if let Some((dim, max_tokens)) = known {
+            settings.check_window(max_tokens, model.source())?;
+            // What the cache keeps under an id says nothing of pooling.
+            let pooling = settings.pooling.unwrap_or_default();
+            let numbers = Numbers::of(&settings, pooling, Named::Known { model: &settings.model });
+            let prefix = settings.prefix.clone();
+            let network = model.on_demand(move |files, device| {
+                let network = SentenceBert::load_in(files, device, precision)?;
+                Ok(network.with_prefix(&prefix).with_pooling(pooling))
+            });
+            (identity(numbers, model.digest()?, dim), network)
+        } else {
+            let files = model.files()?;
+            let network = SentenceBert::load_in(&files, model.device(), precision)
+                .map_err(|e| load(NAME, e))?
+                .with_prefix(&settings.prefix);
+            let pooling = settings.pooling.unwrap_or(network.pooling());
+            let network = network.with_pooling(pooling);
+            settings.check_window(network.max_tokens(), model.source())?;
+            let named = match model.source() {
+                ModelSource::Known(model) => Named::Known { model },
+                ModelSource::Path(_) => Named::Path {
+                    architecture: network.architecture(),
+                    tokenizer_sha256: files.tokenizer_digest().map_err(|e| load(NAME, e))?,
+                },
+            };
+            let numbers = Numbers::of(&settings, pooling, named);
+            let identity = identity(numbers, files.digest, network.dim());
+            (identity, OnDemand::from(Arc::new(network)))
+        };
+        let network = Arc::new(network);
+        Ok(Opened::Encoder(Box::new(PlotEncoder { identity, settings, network, is_on_device })))
     }
 }
 
@@ -139,6 +150,15 @@ impl Settings {
         })?;
         settings::expect(NAME, self.max_windows >= 1, || {
             "`max_windows` must be at least 1, got 0".to_owned()
+        })
+    }
+
+    fn check_window(&self, max_tokens: usize, model: &ModelSource) -> Result<(), EncodeError> {
+        settings::expect(NAME, self.window_tokens <= max_tokens, || {
+            format!(
+                "`window_tokens` must be at most {max_tokens} for {model}, got {}",
+                self.window_tokens
+            )
         })
     }
 }
@@ -173,28 +193,16 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl<'a> Numbers<'a> {
-    fn of(
-        settings: &'a Settings,
-        source: &'a ModelSource,
-        files: &ModelFiles,
-        network: &'a SentenceBert,
-    ) -> Result<Self, EncodeError> {
-        let model = match source {
-            ModelSource::Known(model) => Named::Known { model },
-            ModelSource::Path(_) => Named::Path {
-                architecture: network.architecture(),
-                tokenizer_sha256: files.tokenizer_digest().map_err(|e| load(NAME, e))?,
-            },
-        };
-        Ok(Self {
+    fn of(settings: &'a Settings, pooling: Pooling, model: Named<'a>) -> Self {
+        Self {
             window_tokens: settings.window_tokens,
             overlap_tokens: settings.overlap_tokens,
             max_windows: settings.max_windows,
-            pooling: network.pooling(),
+            pooling,
             prefix: &settings.prefix,
             precision: settings.precision,
             model,
-        })
+        }
     }
 
     fn description(&self, weights: Digest) -> Value {
@@ -209,7 +217,7 @@ impl<'a> Numbers<'a> {
 struct PlotEncoder {
     identity: EncoderIdentity,
     settings: Settings,
-    network: Arc<SentenceBert>,
+    network: Arc<OnDemand<SentenceBert>>,
     is_on_device: bool,
 }
 
@@ -226,22 +234,26 @@ impl Encoder for PlotEncoder {
         self.is_on_device
     }
 
-    fn sentence_network(&self) -> Option<Arc<SentenceBert>> {
+    fn prepare(&self, _source: &SourceKind) -> Result<(), EncodeError> {
+        loaded(NAME, &self.network).map(|_| ())
+    }
+
+    fn sentence_network(&self) -> Option<Arc<OnDemand<SentenceBert>>> {
         Some(Arc::clone(&self.network))
     }
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
         let text = input.text()?;
         let failed = |e: crate::nn::NnError| Failure::new(ReasonCode::EncoderFailed, e.to_string());
-        let mut windows = self
-            .network
+        let network = self.network.get().map_err(failed)?;
+        let mut windows = network
             .windows(text, self.settings.window_tokens, self.settings.overlap_tokens)
             .map_err(failed)?;
         windows.truncate(self.settings.max_windows);
         if windows.is_empty() {
             return Err(Failure::new(ReasonCode::NoContent, "the text has no token"));
         }
-        let data = self.network.embed(&windows).map_err(failed)?;
+        let data = network.embed(&windows).map_err(failed)?;
         finite(Features::rows(data, Vec::new()))
     }
 }
@@ -286,15 +298,8 @@ mod tests {
     fn the_default_encoder_is_the_one_that_it_always_was() {
         let settings = Settings::default();
         let manifest = Manifest::built_in();
-        let numbers = Numbers {
-            window_tokens: settings.window_tokens,
-            overlap_tokens: settings.overlap_tokens,
-            max_windows: settings.max_windows,
-            pooling: settings.pooling.unwrap_or_default(),
-            prefix: &settings.prefix,
-            precision: settings.precision,
-            model: Named::Known { model: &settings.model },
-        };
+        let named = Named::Known { model: &settings.model };
+        let numbers = Numbers::of(&settings, settings.pooling.unwrap_or_default(), named);
         let weights = manifest.model(&settings.model).unwrap().files[0].sha256;
         let fingerprint = Fingerprint::of(&numbers.description(weights));
         assert_eq!(fingerprint.as_str(), "ecbaa0b2b59cf0df");

@@ -121,6 +121,10 @@ impl Encoder for PosterEncoder {
         vec![Want::Picture(PictureSpec { side_px, fit })]
     }
 
+    fn prepare(&self, _source: &SourceKind) -> Result<(), EncodeError> {
+        self.network.loaded().map(|_| ())
+    }
+
     fn is_on_device(&self) -> bool {
         self.network.is_on_device()
     }

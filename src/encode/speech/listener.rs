@@ -1,7 +1,5 @@
 //! The encoder of speech: reads what is written down, listens to the rest.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use serde_json::json;
 
 use super::{NAME, Settings, gate, subtitles};
@@ -9,13 +7,14 @@ use crate::{
     base::{DeviceChoice, Fingerprint},
     encode::{
         audio::SpeechDetector,
-        modality::{EncodeError, Encoder, EncoderContext, Features, Input},
-        network::{finite, load},
+        modality::{EncodeError, Encoder, EncoderContext, Features, Input, SourceKind},
+        network::finite,
+        pretrained::{load, loaded},
     },
     media::{AudioSpec, Cue, Failure, ReasonCode, Samples, Subtitles, Want},
     nn::{
-        NnError, Precision, WeightCache, Whisper, audio_events, device, weights::ModelSource,
-        whisper::WhisperSettings,
+        NnError, OnDemand, Precision, WeightCache, Whisper, audio_events, device,
+        weights::ModelSource, whisper::WhisperSettings,
     },
     store::{EncoderIdentity, TextSegment, TimedText},
 };
@@ -37,12 +36,9 @@ const MIN_TRACK_WORDS: usize = 10;
 pub(super) struct Listener {
     identity: EncoderIdentity,
     settings: Settings,
-    precision: Precision,
-    source: ModelSource,
-    context: EncoderContext,
     is_on_device: bool,
-    /// Loaded when somebody is first listened to: titles whose speech is written down need none.
-    networks: Mutex<Option<Arc<Networks>>>,
+    /// Titles whose speech is written down need none.
+    networks: OnDemand<Networks>,
 }
 
 struct Networks {
@@ -93,39 +89,19 @@ impl Listener {
             row_unit: "segment of speech".to_owned(),
             description,
         };
-        let context = context.clone();
-        Ok(Self {
-            identity,
-            settings,
-            precision,
-            source,
-            context,
-            is_on_device,
-            networks: Mutex::default(),
-        })
-    }
-
-    /// The networks; who needs them too while they are loaded waits.
-    fn networks(&self) -> Result<Arc<Networks>, EncodeError> {
-        let mut loaded = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(networks) = &*loaded {
-            return Ok(Arc::clone(networks));
-        }
-        let cache =
-            WeightCache::open(self.context.weights_dir.clone()).map_err(|e| load(NAME, e))?;
-        let files = cache.resolve(&self.source).map_err(|e| load(NAME, e))?;
-        let (device, _) = device::resolve(self.context.device).map_err(|e| load(NAME, e))?;
-        let whisper = Whisper::load(&files, &device, self.precision).map_err(|e| load(NAME, e))?;
-        let files = cache.require(audio_events::MODEL).map_err(|e| load(NAME, e))?;
-        let detector = SpeechDetector::load(&files.weights).map_err(|e| load(NAME, e))?;
-        let networks = Arc::new(Networks { detector, whisper });
-        *loaded = Some(Arc::clone(&networks));
-        Ok(networks)
+        let choice = context.device;
+        let networks = OnDemand::new(move || {
+            let (device, _) = device::resolve(choice)?;
+            let whisper = Whisper::load(&cache.resolve(&source)?, &device, precision)?;
+            let files = cache.require(audio_events::MODEL)?;
+            Ok(Networks { detector: SpeechDetector::load(&files.weights)?, whisper })
+        });
+        Ok(Self { identity, settings, is_on_device, networks })
     }
 
     fn hear(&self, sound: &Samples) -> Result<Features, Failure> {
         let failed = |message: String| Failure::new(ReasonCode::EncoderFailed, message);
-        let networks = self.networks().map_err(|e| failed(e.to_string()))?;
+        let networks = self.networks.get().map_err(|e| failed(e.to_string()))?;
         let Networks { detector, whisper } = &*networks;
         let failed = |e: NnError| failed(e.to_string());
         let probabilities = detector.speech(&sound.mono).map_err(failed)?;
@@ -202,9 +178,12 @@ impl Encoder for Listener {
         vec![Want::Audio(audio), Want::Subtitles]
     }
 
-    fn prepare(&self) -> Result<(), EncodeError> {
+    fn prepare(&self, source: &SourceKind) -> Result<(), EncodeError> {
+        if matches!(source, SourceKind::Text(_)) {
+            return Ok(()); // it is read, not heard
+        }
         let both = [self.settings.model.clone(), audio_events::MODEL.to_owned()];
-        self.networks().map(|_| ()).map_err(|error| error.naming_all(&both, &self.context))
+        loaded(NAME, &self.networks).map(|_| ()).map_err(|error| error.naming_all(&both))
     }
 
     fn is_on_device(&self) -> bool {

@@ -193,7 +193,7 @@ impl BranchInput {
     /// No sentence network made them; the layers cannot be trained; more tokens than it takes.
     pub fn fit_sentences(table: &ModalityTable, settings: &FineTuning) -> Result<Self, LearnError> {
         let sentences = sentences_of(table)?;
-        let network = sentences.network();
+        let network = sentences.network()?;
         for (name, value, most) in [
             ("layers", settings.layers, network.num_layers()),
             ("max_tokens", settings.max_tokens, network.max_tokens()),

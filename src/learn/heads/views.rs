@@ -79,7 +79,7 @@ pub fn pretrained(views: &[View], data: &Dataset) -> Result<BTreeMap<String, Ten
     for (idx, view) in views.iter().enumerate() {
         let sentences = data.modalities[view.modality].sentences.as_ref();
         if let (Some(layers), Some(sentences)) = (view.input.last_layers(), sentences) {
-            let weights = sentences.network().weights_of(layers)?.into_iter();
+            let weights = sentences.network()?.weights_of(layers)?.into_iter();
             pretrained.extend(weights.map(|(name, x)| (format!("branches.{idx}.{name}"), x)));
         }
     }

@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 
 use self::{config::Family, pixels::Pixels, vision_transformer as vit};
 use super::{
-    EfficientNetLite, ModelFiles, NnError, Precision,
+    EfficientNetLite, ModelFiles, NnError, Precision, Variant,
+    efficientnet_lite::DIM,
     on_device::{OnDevice, Place},
     state_dict::StateDict,
 };
@@ -34,15 +35,44 @@ const ALGORITHM_VERSION: u32 = 1;
 /// Pictures that a device computes at once.
 const BATCH: usize = 32;
 
+/// What a network takes and gives, and what makes its numbers beside the weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traits {
+    /// Side of its pictures, in pixels.
+    pub side_px: usize,
+    /// Length of an embedding.
+    pub dim: usize,
+    /// Family, sizes and normalisation. Null for EfficientNet-Lite in f32, where the weights say
+    /// all of it.
+    pub description: Value,
+}
+
+impl Traits {
+    /// Of a network by its name in the manifest of weights; `None` where only its files tell.
+    #[must_use]
+    pub fn of_network(name: &str, precision: Precision) -> Option<Self> {
+        name.parse().ok().map(|variant| Self::of_variant(variant, precision))
+    }
+
+    fn of_variant(variant: Variant, precision: Precision) -> Self {
+        // Sums of its depthwise convolutions were not always in f32.
+        let description = match precision {
+            Precision::F32 => Value::Null,
+            Precision::F16 | Precision::Bf16 | Precision::Int8 => json!({ "algorithm": 2 }),
+        };
+        Self { side_px: variant.side_px(), dim: DIM, description }
+    }
+}
+
 /// A loaded network; `embed` may be called from many threads.
 pub struct ImageEncoder {
     network: Network,
-    family: Value,
+    traits: Traits,
 }
 
 enum Network {
     EfficientNetLite(EfficientNetLite),
-    Other { pixels: Pixels, dim: usize, network: Loaded },
+    Other { pixels: Pixels, network: Loaded },
 }
 
 enum Loaded {
@@ -108,13 +138,8 @@ impl ImageEncoder {
                 let weights = &files.weights;
                 let network =
                     EfficientNetLite::load_in(variant, weights, &place.device, place.precision)?;
-                let network = Network::EfficientNetLite(network);
-                // Sums of its depthwise convolutions were not always in f32.
-                let family = match place.precision {
-                    Precision::F32 => Value::Null,
-                    Precision::F16 | Precision::Bf16 | Precision::Int8 => json!({ "algorithm": 2 }),
-                };
-                return Ok(Self { network, family });
+                let traits = Traits::of_variant(variant, place.precision);
+                return Ok(Self { network: Network::EfficientNetLite(network), traits });
             }
             other => other,
         };
@@ -126,32 +151,32 @@ impl ImageEncoder {
             "config": family.description(),
             "pixels": pixels,
         });
-        Ok(Self { network: Network::Other { pixels, dim, network }, family: description })
+        let traits = Traits { side_px: pixels.side_px, dim, description };
+        Ok(Self { network: Network::Other { pixels, network }, traits })
     }
 
-    /// What besides weights and side makes the numbers: family, sizes and normalisation. Null for
-    /// EfficientNet-Lite in f32, where the weights say all of it.
+    /// What it takes and gives.
+    #[must_use]
+    pub fn traits(&self) -> &Traits {
+        &self.traits
+    }
+
+    /// What besides weights and side makes the numbers, see [`Traits::description`].
     #[must_use]
     pub fn description(&self) -> &Value {
-        &self.family
+        &self.traits.description
     }
 
     /// Side of the pictures that [`embed`](Self::embed) takes, in pixels.
     #[must_use]
     pub fn side_px(&self) -> usize {
-        match &self.network {
-            Network::EfficientNetLite(network) => network.side_px(),
-            Network::Other { pixels, .. } => pixels.side_px,
-        }
+        self.traits.side_px
     }
 
     /// Length of an embedding.
     #[must_use]
     pub fn dim(&self) -> usize {
-        match &self.network {
-            Network::EfficientNetLite(network) => network.dim(),
-            Network::Other { dim, .. } => *dim,
-        }
+        self.traits.dim
     }
 
     /// Pictures that are best embedded at once: one on the processor, where that is the caller's
@@ -175,7 +200,7 @@ impl ImageEncoder {
     pub fn embed(&self, rgb: &[u8]) -> Result<Vec<f32>, NnError> {
         let (pixels, network) = match &self.network {
             Network::EfficientNetLite(network) => return network.embed(rgb),
-            Network::Other { pixels, network, .. } => (pixels, network),
+            Network::Other { pixels, network } => (pixels, network),
         };
         let side = pixels.side_px;
         let picture = side * side * 3;

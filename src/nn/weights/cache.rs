@@ -206,6 +206,9 @@ impl WeightCache {
             if file.source_sha256 != wanted.sha256 {
                 return Err(damaged(format!("{} was made from another version", file.name)));
             }
+            if wanted.kept_digest().is_some_and(|kept| file.sha256 != kept) {
+                return Err(damaged(format!("{} was converted by another version", file.name)));
+            }
             let found = fs::metadata(folder.join(&file.name)).map(|meta| meta.len()).ok();
             if found != Some(file.bytes) {
                 let found = found.map_or("is missing".to_owned(), |n| format!("has {n} bytes"));

@@ -35,6 +35,10 @@ pub struct Model {
     pub pieces: Option<Pieces>,
     /// A hub repository that holds the same files.
     pub hub: Option<Hub>,
+    /// Of a sentence network: numbers of a row.
+    pub dim: Option<usize>,
+    /// Of a sentence network: tokens that a window may have, the special ones counted.
+    pub max_tokens: Option<usize>,
     /// The files that make up the model, an index before its weights.
     pub files: Vec<ModelFile>,
 }
@@ -43,8 +47,17 @@ impl Model {
     /// Digest of its weights as they are published, before any conversion.
     #[must_use]
     pub fn weights_digest(&self) -> Option<Digest> {
-        let weights = self.files.iter().find(|file| file.role == Role::Weights);
-        weights.map(|file| file.sha256)
+        self.weights().map(|file| file.sha256)
+    }
+
+    /// Digest of its weights as the cache keeps them; fingerprints rest on it.
+    #[must_use]
+    pub fn kept_digest(&self) -> Option<Digest> {
+        self.weights().and_then(ModelFile::kept_digest)
+    }
+
+    fn weights(&self) -> Option<&ModelFile> {
+        self.files.iter().find(|file| file.role == Role::Weights)
     }
 }
 
@@ -97,6 +110,8 @@ pub struct ModelFile {
     pub bytes: u64,
     /// Its digest.
     pub sha256: Digest,
+    /// Its digest in the cache, where that keeps a conversion of it.
+    pub kept_sha256: Option<Digest>,
 }
 
 /// What a model's file is for.
@@ -130,6 +145,13 @@ impl Role {
 }
 
 impl ModelFile {
+    /// Digest of what the cache keeps of it; `None` of weights whose conversion nobody has pinned.
+    #[must_use]
+    pub fn kept_digest(&self) -> Option<Digest> {
+        let is_kept_as_it_is = self.role != Role::Weights || self.member.ends_with(".safetensors");
+        self.kept_sha256.or_else(|| is_kept_as_it_is.then_some(self.sha256))
+    }
+
     /// The file name without folders.
     #[must_use]
     pub fn base_name(&self) -> &str {
@@ -211,6 +233,18 @@ mod tests {
             assert_eq!(weights, 1, "{}", model.id);
             let place = |role| model.files.iter().position(|file| file.role == role);
             assert!(place(Role::Index) < place(Role::Weights), "{}: an index first", model.id);
+            assert!(
+                model.kept_digest().is_some(),
+                "{}: no fingerprint without its files",
+                model.id
+            );
+            let is_of_text = model.network == "sentence-bert";
+            assert_eq!(
+                model.dim.is_some() && model.max_tokens.is_some(),
+                is_of_text,
+                "{}",
+                model.id
+            );
             assert!(
                 !model.licence.is_empty() && !model.about.is_empty() && model.download_bytes() > 0
             );

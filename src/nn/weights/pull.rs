@@ -325,12 +325,14 @@ impl WeightCache {
                 Role::Index => index.insert(bytes).clone(),
                 Role::Tokenizer | Role::Config | Role::Preprocessor => bytes,
             };
+            let kept = Digest::of_bytes(&bytes);
+            check(&format!("{name} of {}", model.id), file.kept_digest().unwrap_or(kept), kept)?;
             let path = folder.join(name);
             publish_bytes(&path, &bytes).map_err(WeightsError::io(&path))?;
             files.push(RecordFile {
                 name: name.to_owned(),
                 bytes: bytes.len() as u64,
-                sha256: Digest::of_bytes(&bytes),
+                sha256: kept,
                 source_sha256: file.sha256,
             });
         }

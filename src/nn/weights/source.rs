@@ -62,6 +62,20 @@ impl WeightCache {
         }
     }
 
+    /// Digest of a model's weights as [`ModelFiles`] would have it: of one that the manifest pins
+    /// without looking at a file.
+    ///
+    /// # Errors
+    /// An id that is not known; of others as [`resolve`](Self::resolve).
+    pub fn digest(&self, source: &ModelSource) -> Result<Digest, WeightsError> {
+        if let ModelSource::Known(id) = source
+            && let Some(pinned) = self.manifest.model(id)?.kept_digest()
+        {
+            return Ok(pinned);
+        }
+        Ok(self.resolve(source)?.digest)
+    }
+
     fn files_at(&self, path: &Path) -> Result<ModelFiles, WeightsError> {
         let (given, folder) = if path.is_dir() {
             let names = [Role::Weights.file_name(), CTRANSLATE2_NAME].map(|name| path.join(name));
