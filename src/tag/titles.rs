@@ -66,8 +66,11 @@ pub fn tag_titles(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<TagSummary, TagError> {
-    let tagger = Tagger::new(job.bundle, job.modalities).with(job.choice, job.tagged_at);
-    let extractor = Extractor::new(job.modalities.encoders(), job.store, job.extract);
+    let tagging = Tagging {
+        tagger: Tagger::new(job.bundle, job.modalities).with(job.choice, job.tagged_at),
+        extractor: Extractor::new(job.modalities.encoders(), job.store, job.extract),
+        store: job.store,
+    };
     let mut summary = TagSummary::default();
     for (chunk_idx, titles) in job.titles.chunks(CHUNK).enumerate() {
         interrupt.check()?;
@@ -82,7 +85,7 @@ pub fn tag_titles(
                 summary.num_unchanged += 1;
             }
         }
-        tag_chunk(job, &tagger, &extractor, &wanted, sinks, &mut summary, progress, interrupt)?;
+        tagging.tag(&wanted, sinks, &mut summary, progress, interrupt)?;
     }
     Ok(summary)
 }
@@ -96,38 +99,47 @@ struct Wanted<'a> {
     by: Vec<bool>,
 }
 
-fn tag_chunk(
-    job: &TagJob<'_>,
-    tagger: &Tagger<'_>,
-    extractor: &Extractor<'_>,
-    chunk: &[Wanted<'_>],
-    sinks: &mut [&mut dyn TagSink],
-    summary: &mut TagSummary,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<(), TagError> {
-    if chunk.is_empty() {
-        return Ok(());
-    }
-    let titles: Vec<Title> = chunk.iter().map(|wanted| wanted.title.clone()).collect();
-    let report = extractor.extract(&titles, &Retry::No, progress, interrupt)?;
-    summary.num_skipped += report.encoders.iter().map(EncoderReport::num_skipped).sum::<usize>();
-    summary.extraction.push(report);
-    let digests = job.store.sources()?;
-    let tagged = tagger.tag(&titles, job.store, &digests)?;
-    for (wanted, tags) in chunk.iter().zip(tagged) {
-        interrupt.check()?;
-        summary.num_titles += 1;
-        summary.num_unscored += usize::from(tags.scores.is_empty());
-        summary.num_untagged += usize::from(tags.genres.is_empty());
-        summary.num_doubtful += usize::from(!tags.doubtful.is_empty());
-        summary.num_tags += tags.genres.len();
-        let tagged = Tagged { title: wanted.title, tags: &tags };
-        for (sink, _) in sinks.iter_mut().zip(&wanted.by).filter(|(_, wants)| **wants) {
-            sink.write(wanted.idx, tagged, wanted.inputs)?;
+/// What all chunks share.
+struct Tagging<'a> {
+    tagger: Tagger<'a>,
+    extractor: Extractor<'a>,
+    store: &'a FeatureStore,
+}
+
+impl Tagging<'_> {
+    /// Extracts, predicts and writes some titles.
+    fn tag(
+        &self,
+        chunk: &[Wanted<'_>],
+        sinks: &mut [&mut dyn TagSink],
+        summary: &mut TagSummary,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(), TagError> {
+        if chunk.is_empty() {
+            return Ok(());
         }
+        let titles: Vec<Title> = chunk.iter().map(|wanted| wanted.title.clone()).collect();
+        let report = self.extractor.extract(&titles, &Retry::No, progress, interrupt)?;
+        summary.num_skipped +=
+            report.encoders.iter().map(EncoderReport::num_skipped).sum::<usize>();
+        summary.extraction.push(report);
+        let digests = self.store.sources()?;
+        let tagged = self.tagger.tag(&titles, self.store, &digests)?;
+        for (wanted, tags) in chunk.iter().zip(tagged) {
+            interrupt.check()?;
+            summary.num_titles += 1;
+            summary.num_unscored += usize::from(tags.scores.is_empty());
+            summary.num_untagged += usize::from(tags.genres.is_empty());
+            summary.num_doubtful += usize::from(!tags.doubtful.is_empty());
+            summary.num_tags += tags.genres.len();
+            let tagged = Tagged { title: wanted.title, tags: &tags };
+            for (sink, _) in sinks.iter_mut().zip(&wanted.by).filter(|(_, wants)| **wants) {
+                sink.write(wanted.idx, tagged, wanted.inputs)?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// `[titles]`: the digest of all that a title's tags are made from. A file whose digest the
