@@ -23,4 +23,5 @@ pub use modality::{
     EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, RecordReader,
     SourceKind,
 };
+pub use network::SharedImageNetworks;
 pub use registry::Instance;

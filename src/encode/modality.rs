@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{settings, speech::Hear};
+use super::{network::SharedImageNetworks, settings, speech::Hear};
 use crate::{
     base::{DeviceChoice, Hinted, nearest},
     catalog::{Record, RecordSchema, Title},
@@ -131,6 +131,8 @@ pub struct EncoderContext {
     pub weights_dir: Option<PathBuf>,
     /// When trailers are listened to, whatever the settings say.
     pub hear: Option<Hear>,
+    /// Image networks that were opened with it.
+    pub images: SharedImageNetworks,
 }
 
 /// An encoder cannot be had.

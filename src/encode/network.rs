@@ -2,7 +2,10 @@
 //!
 //! in: `[rows, side, side, 3]` bytes; out: `[rows, dim]`.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,7 +16,7 @@ use super::{
     zero_shot::{self, ZeroShot},
 };
 use crate::{
-    base::Digest,
+    base::{DeviceChoice, Digest},
     media::{Failure, Picture, ReasonCode},
     nn::{ImageEncoder, ModelSource, OnDemand, Precision, image_encoder::Traits},
 };
@@ -21,7 +24,7 @@ use crate::{
 /// An image network, loaded with the first picture, and what its fingerprint needs.
 pub(super) struct ImageNetwork {
     modality: &'static str,
-    network: OnDemand<ImageEncoder>,
+    network: SharedImageNetwork,
     traits: Traits,
     weights: Digest,
     /// What the fingerprint calls the model: its id; of one named by a path the digest of its
@@ -30,6 +33,33 @@ pub(super) struct ImageNetwork {
     precision: Precision,
     is_on_device: bool,
     zero_shot: Option<ZeroShot>,
+}
+
+/// Image networks of the manifest by model, precision and device, so that modalities that look
+/// through the same one load it once. Clones share.
+#[derive(Clone, Default)]
+pub struct SharedImageNetworks(Arc<Mutex<Vec<(Key, SharedImageNetwork)>>>);
+
+type Key = (String, Precision, DeviceChoice);
+type SharedImageNetwork = Arc<OnDemand<ImageEncoder>>;
+
+impl SharedImageNetworks {
+    /// The one of this key; where there is none, what `new` gives.
+    fn get(&self, key: Key, new: impl FnOnce() -> OnDemand<ImageEncoder>) -> SharedImageNetwork {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, network)) = known.iter().find(|(known, _)| *known == key) {
+            return Arc::clone(network);
+        }
+        let network = Arc::new(new());
+        known.push((key, Arc::clone(&network)));
+        network
+    }
+}
+
+impl fmt::Debug for SharedImageNetworks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedImageNetworks").finish_non_exhaustive()
+    }
 }
 
 /// What a pipeline says of an image network.
@@ -73,8 +103,11 @@ impl ImageNetwork {
         let known = model.model().and_then(|model| Traits::of_network(&model.network, precision));
         let (weights, traits, network, zero_shot) = match known {
             Some(traits) if zero_shot.is_empty() => {
-                let network = model.on_demand(move |files, device| {
-                    ImageEncoder::load_in(files, device, precision)
+                let key = (model.source().to_string(), precision, context.device);
+                let network = context.images.get(key, || {
+                    model.on_demand(move |files, device| {
+                        ImageEncoder::load_in(files, device, precision)
+                    })
                 });
                 (model.digest()?, traits, network, None)
             }
@@ -84,7 +117,8 @@ impl ImageNetwork {
                     .map_err(|e| load(modality, e))?;
                 let zero_shot = ZeroShot::open(modality, zero_shot, prompts, &files)?;
                 let traits = network.traits().clone();
-                (files.digest, traits, OnDemand::from(Arc::new(network)), zero_shot)
+                let network = Arc::new(OnDemand::from(Arc::new(network)));
+                (files.digest, traits, network, zero_shot)
             }
         };
         let is_on_device = !model.device().is_cpu();
@@ -225,6 +259,25 @@ mod tests {
         };
         let identity = encoder.identity();
         (identity.fingerprint.to_string(), identity.dim)
+    }
+
+    #[test]
+    fn modalities_that_look_through_one_network_load_it_once() {
+        let nowhere = || EncoderContext {
+            device: DeviceChoice::Cpu,
+            weights_dir: Some("/nowhere".into()),
+            ..EncoderContext::default()
+        };
+        let open = |modality, precision, context: &EncoderContext| {
+            let model = "efficientnet-lite0";
+            let settings = ImageSettings { model, precision, zero_shot: &[], prompts: &[] };
+            ImageNetwork::open(modality, settings, context).unwrap().network
+        };
+        let (context, other) = (nowhere(), nowhere());
+        let poster = open("poster", Precision::F32, &context);
+        assert!(Arc::ptr_eq(&poster, &open("frames", Precision::F32, &context.clone())));
+        assert!(!Arc::ptr_eq(&poster, &open("frames", Precision::Bf16, &context)));
+        assert!(!Arc::ptr_eq(&poster, &open("frames", Precision::F32, &other)));
     }
 
     #[test]

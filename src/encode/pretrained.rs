@@ -117,7 +117,7 @@ mod tests {
         device: DeviceChoice,
     ) -> Result<Box<dyn Encoder>, EncodeError> {
         let weights_dir = Some("/nowhere/weights".into());
-        let context = EncoderContext { device, weights_dir, hear: None };
+        let context = EncoderContext { device, weights_dir, ..EncoderContext::default() };
         match registry::find(modality).unwrap().open(settings, &context)? {
             Opened::Encoder(encoder) | Opened::Text { listener: encoder, .. } => Ok(encoder),
             Opened::Records(_) => panic!("{modality} has no encoder"),

@@ -213,7 +213,8 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         )
     })?;
     let mut claimed = outputs::Claimed::new(args, &found, &bundle)?;
-    let context = EncoderContext { device: args.device, weights_dir: None, hear: args.speech };
+    let context =
+        EncoderContext { device: args.device, hear: args.speech, ..EncoderContext::default() };
     let modalities = bundle.open_modalities(&context)?;
     let store = match &args.store {
         Some(folder) => {
