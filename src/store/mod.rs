@@ -17,6 +17,7 @@ mod error;
 mod failures;
 mod feature_store;
 mod index;
+mod read;
 mod row;
 mod shard;
 mod sources;

@@ -9,6 +9,7 @@ use cinetag::{
     store::{EncoderIdentity, FeatureRow, FeatureStore, digest_of_text},
 };
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::{cinetag, text};
 
@@ -80,6 +81,15 @@ fn fill(folder: &Path, modality: &str, key: impl Fn(usize) -> Digest) {
     store.encoder(identity).unwrap().publish(&rows).unwrap();
 }
 
+/// A folder with films, all of which somebody has looked at.
+fn looked_at() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    inputs(folder.path());
+    fill(folder.path(), "plot", |n| digest_of_text(&plot(n)));
+    fill(folder.path(), "poster", |n| Digest::of_bytes(poster(n).as_bytes()));
+    folder
+}
+
 /// What a command says.
 fn ends(command: &str, folder: &Path, code: i32) -> String {
     let output = cinetag(&command.split(' ').collect::<Vec<_>>(), folder);
@@ -90,11 +100,8 @@ fn ends(command: &str, folder: &Path, code: i32) -> String {
 
 #[test]
 fn features_of_a_store_are_all_that_most_commands_need() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = looked_at();
     let folder = folder.path();
-    inputs(folder);
-    fill(folder, "plot", |n| digest_of_text(&plot(n)));
-    fill(folder, "poster", |n| Digest::of_bytes(poster(n).as_bytes()));
     ends("run whole.toml --dry-run", folder, 0);
     ends("extract whole.toml", folder, 0);
     ends("evaluate whole.toml", folder, 0);
@@ -121,11 +128,8 @@ fn features_of_a_store_are_all_that_most_commands_need() {
 
 #[test]
 fn a_network_that_is_trained_further_is_asked_for_when_it_is_needed() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = looked_at();
     let folder = folder.path();
-    inputs(folder);
-    fill(folder, "plot", |n| digest_of_text(&plot(n)));
-    fill(folder, "poster", |n| Digest::of_bytes(poster(n).as_bytes()));
     let further = "--set learn.head=late-fusion --set learn.text_views=[\"fine-tuned\"]";
     ends(&format!("run whole.toml --dry-run {further}"), folder, 0);
     let said = ends(&format!("train whole.toml {further}"), folder, 1);

@@ -103,19 +103,7 @@ pub fn run_grid(
     let open: Vec<usize> = (0..cells.len()).filter(|&at| results[at].is_none()).collect();
     context.progress.begin("study", Some(cells.len() as u64));
     context.progress.advance((cells.len() - open.len()) as u64);
-    // Cells of the same settings share parts, which are dropped with the last of these cells.
-    let mut of_settings: Vec<(&LearnConfig, Arc<FittedParts>)> = Vec::new();
-    let mut parts: Vec<Mutex<Option<Arc<FittedParts>>>> = Vec::with_capacity(open.len());
-    for &at in &open {
-        let config = &cells[at].variant.config;
-        let known = of_settings.iter().find(|(known, _)| *known == config);
-        let own = known.map_or_else(Arc::default, |(_, own)| Arc::clone(own));
-        if known.is_none() {
-            of_settings.push((config, Arc::clone(&own)));
-        }
-        parts.push(Mutex::new(Some(own)));
-    }
-    drop(of_settings);
+    let parts = shared_parts(open.iter().map(|&at| &cells[at].variant.config));
     let computed = jobs::run(open.len(), context.device, |k| {
         context.interrupt.check()?;
         let at = open[k];
@@ -148,6 +136,23 @@ pub fn run_grid(
         num_computed: open.len(),
         num_cells: cells.len(),
     })
+}
+
+/// What one cell may share with others of the same settings, until it was taken.
+type CellParts = Mutex<Option<Arc<FittedParts>>>;
+
+/// `[cells]`: cells of the same settings share parts, which are dropped with the last of them.
+fn shared_parts<'a>(settings: impl Iterator<Item = &'a LearnConfig>) -> Vec<CellParts> {
+    let mut of_settings: Vec<(&LearnConfig, Arc<FittedParts>)> = Vec::new();
+    let mut of_cell = |config| {
+        if let Some((_, known)) = of_settings.iter().find(|(known, _)| *known == config) {
+            return Mutex::new(Some(Arc::clone(known)));
+        }
+        let new = Arc::<FittedParts>::default();
+        of_settings.push((config, Arc::clone(&new)));
+        Mutex::new(Some(new))
+    };
+    settings.map(&mut of_cell).collect()
 }
 
 impl HeldOut {
