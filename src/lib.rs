@@ -3,23 +3,23 @@
 //! The rooms, lowest floor first; a room imports from lower floors only (a test sees to it).
 //! `ARCHITECTURE.md` walks through them.
 
-pub mod base;
+pub use base;
 
-pub mod catalog;
-pub mod eval;
-pub mod media;
-pub mod nn;
-pub mod store;
+pub use catalog;
+pub use eval;
+pub use media;
+pub use nn;
+pub use store;
 
-pub mod demo;
-pub mod encode;
+pub use demo;
+pub use encode;
 
-pub mod extract;
-pub mod learn;
+pub use extract;
+pub use learn;
 
-pub mod report;
-pub mod tag;
+pub use report;
+pub use tag;
 
-pub mod pipeline;
+pub use pipeline;
 
-pub mod cli;
+pub use cli;

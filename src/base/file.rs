@@ -205,7 +205,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
-    use crate::base::Digest;
+    use crate::Digest;
 
     /// What `open` says of what stands at a path.
     fn found(path: &Path) -> NotAFile {

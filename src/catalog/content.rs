@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path, time::UNIX_EPOCH};
 
-use crate::base::{Digest, digest::DigestBuilder};
+use base::{Digest, digest::DigestBuilder};
 
 /// A catalog file's content; of a folder (a library, a set of dumps) the name, size and time
 /// of change of every file in it, since films are too large to be read for this.

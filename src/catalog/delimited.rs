@@ -212,7 +212,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::catalog::row::Content;
+    use crate::row::Content;
 
     fn read(bytes: &[u8]) -> Vec<Result<Record, Malformed>> {
         let mut reader = DelimitedReader::new(bytes, b',', true);

@@ -3,7 +3,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::base::Hinted;
+use base::Hinted;
 
 /// A catalog, its vocabulary or its folds cannot be used.
 #[derive(Debug, thiserror::Error)]

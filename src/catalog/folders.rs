@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::base::file;
+use base::file;
 
 /// What a folder holds, by name.
 #[derive(Debug)]

@@ -8,12 +8,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use base::Hinted;
+
 use super::{
     decode::decode,
     ids::{imdb_id_in, tmdb_id_in},
     xml::{self, Element},
 };
-use crate::base::Hinted;
 
 /// What an NFO file says; every text is trimmed and not empty, lists are in the file's order
 /// without repetitions.

@@ -17,6 +17,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::{TitleId, file};
+
 use super::{
     Catalog, CatalogError, Problem, ProblemKind, Severity, Title, Vocabulary, folders,
     library::name_and_year,
@@ -24,7 +26,6 @@ use super::{
     spec::Format,
     trailer_names,
 };
-use crate::base::{TitleId, file};
 
 const TEXT: [&str; 1] = ["txt"];
 /// What to do about a folder, or a link, that cannot be read.

@@ -2,8 +2,9 @@
 
 use std::{cell::RefCell, path::Path, sync::Arc};
 
+use base::words::fused;
+
 use super::{lines::Place, spec::Column};
-use crate::base::words::fused;
 
 /// What stands in a cell; never blank.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,9 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::{GenreId, TitleId};
 use serde::{Deserialize, Serialize};
-
-use crate::base::{GenreId, TitleId};
 
 /// One film.
 #[derive(Clone, Debug)]

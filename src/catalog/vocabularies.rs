@@ -9,10 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::{file, nearest::mend};
 use serde::{Deserialize, Serialize};
 
 use super::CatalogError;
-use crate::base::{file, nearest::mend};
 
 macro_rules! shipped {
     ($($name:literal),+) => {
@@ -330,6 +330,6 @@ mod tests {
         fs::write(&path, "Krimi = 3").unwrap();
         assert!(Crosswalk::read(&path).is_err());
         let error = Crosswalk::between("imbd", "tmdb").unwrap_err();
-        assert!(crate::base::Hinted::hint(&error).unwrap().contains("imdb"));
+        assert!(base::Hinted::hint(&error).unwrap().contains("imdb"));
     }
 }

@@ -1,7 +1,8 @@
 //! `cinetag ablate`: which modality is worth what.
 
+use pipeline::AblateOptions;
+
 use super::{Console, Failure, run::Common};
-use crate::pipeline::{self, AblateOptions};
 
 #[derive(clap::Args)]
 pub(super) struct Args {

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
+use base::Seed;
+use report::compare::{self, Comparison};
+
 use super::{Console, Failure};
-use crate::{
-    base::Seed,
-    report::compare::{self, Comparison},
-};
 
 #[derive(clap::Args)]
 pub(super) struct Args {

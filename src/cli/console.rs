@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base::{Interrupt, Progress};
+use catalog::{Problem, Severity};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::json;
 use tracing_subscriber::{
@@ -22,10 +24,6 @@ use tracing_subscriber::{
 use super::{
     Failure,
     lines::{Level, Lines, LogFormat, harmless_line, visible},
-};
-use crate::{
-    base::{Interrupt, Progress},
-    catalog::{Problem, Severity},
 };
 
 /// Progress for machines is told this often.

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use crate::media::{Hwaccel, worker};
+use media::{Hwaccel, worker};
 
 /// The worker takes its requests from standard input.
 #[derive(clap::Args)]

@@ -2,16 +2,13 @@
 
 use std::{num::NonZero, thread};
 
-use super::{Console, Failure};
-use crate::{
-    base::{DeviceChoice, Hinted},
-    media,
-    nn::{
-        device,
-        weights::{ModelStatus, WeightCache},
-    },
-    store,
+use base::{DeviceChoice, Hinted};
+use nn::{
+    device,
+    weights::{ModelStatus, WeightCache},
 };
+
+use super::{Console, Failure};
 
 #[derive(clap::Args)]
 pub(super) struct Args {

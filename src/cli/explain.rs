@@ -2,11 +2,9 @@
 
 use std::fmt::Write as _;
 
+use tag::{Explanation, GenreScore};
+
 use super::{Console, Failure, run::Common};
-use crate::{
-    pipeline,
-    tag::{Explanation, GenreScore},
-};
 
 /// Genres that are shown beside those decided on.
 const MIN_SHOWN: usize = 3;

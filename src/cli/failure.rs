@@ -2,18 +2,16 @@
 
 use std::error::Error;
 
-use crate::{
-    base::{
-        Hinted, Interrupted, OutputError,
-        file::{self, NotAFile},
-    },
-    catalog::CatalogError,
-    nn::weights::WeightsError,
-    pipeline::PipelineError,
-    report::ReportError,
-    store::StoreError,
-    tag::TagError,
+use base::{
+    Hinted, Interrupted, OutputError,
+    file::{self, NotAFile},
 };
+use catalog::CatalogError;
+use nn::weights::WeightsError;
+use pipeline::PipelineError;
+use report::ReportError;
+use store::StoreError;
+use tag::TagError;
 
 /// Exit codes of failures.
 const FAILED: u8 = 1;
@@ -143,8 +141,12 @@ impl From<std::io::Error> for Failure {
 mod tests {
     use std::{io, path::PathBuf};
 
+    use demo::DemoError;
+    use encode::EncodeError;
+    use extract::ExtractError;
+    use learn::LearnError;
+
     use super::*;
-    use crate::{demo::DemoError, encode::EncodeError, extract::ExtractError, learn::LearnError};
 
     /// What each kind of error ends with: the README's table.
     #[test]

@@ -7,12 +7,13 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
+use base::words::steers;
+use catalog::Problem;
 use clap::ValueEnum;
 use indicatif::MultiProgress;
 use serde_json::{Map, Value, json};
 
 use super::Failure;
-use crate::{base::words::steers, catalog::Problem};
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

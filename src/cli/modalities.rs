@@ -1,9 +1,9 @@
 //! `cinetag modalities`: what there is to look at a title through.
 
+use encode::registry::MODALITIES;
 use serde_json::Value;
 
 use super::{Console, Failure};
-use crate::encode::registry::MODALITIES;
 
 #[derive(clap::Args)]
 pub(super) struct Args {

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
+use base::output::make_folder;
+use nn::weights::{ModelStatus, PullOptions, WeightCache};
+
 use super::{Console, Failure};
-use crate::{
-    base::output::make_folder,
-    nn::weights::{ModelStatus, PullOptions, WeightCache},
-};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {

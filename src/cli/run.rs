@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
+use base::nearest;
+use extract::Retry;
+use media::ReasonCode;
+use pipeline::{Lock, Override, Pipeline, RunOptions};
+
 use super::{Console, Failure, SKIPPED};
-use crate::{
-    base::nearest,
-    extract::Retry,
-    media::ReasonCode,
-    pipeline::{self, Lock, Override, Pipeline, RunOptions},
-};
 
 /// What every command on a pipeline takes.
 #[derive(clap::Args)]
@@ -20,14 +19,14 @@ pub(super) struct Common {
     set: Vec<Override>,
     /// Where networks run: auto, cpu, cuda[:N] or metal[:N]
     #[arg(long)]
-    device: Option<crate::base::DeviceChoice>,
+    device: Option<base::DeviceChoice>,
     /// Titles worked on at once, each with a decode worker; 0: one per core
     #[arg(short, long)]
     jobs: Option<usize>,
     /// What decodes pictures: none, auto, cuda, videotoolbox or vaapi; where it is not there,
     /// the processor
     #[arg(long)]
-    hwaccel: Option<crate::media::Hwaccel>,
+    hwaccel: Option<media::Hwaccel>,
     /// Replace files in the run folder that others made or changed
     #[arg(long)]
     overwrite: bool,

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use store::{EncoderStore, FeatureStore};
+
 use super::{Console, Failure};
-use crate::store::{EncoderStore, FeatureStore};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {

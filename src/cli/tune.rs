@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::{Console, Failure, run::Common};
-use crate::pipeline;
 
 #[derive(clap::Args)]
 pub(super) struct Args {

@@ -3,8 +3,9 @@
 //! in: shapes in units of the picture's height (0..1 downwards, 0..aspect rightwards), so
 //! that one drawing fits trailers and posters; out: a [`Picture`].
 
+use media::Picture;
+
 use super::style::Rgb;
-use crate::media::Picture;
 
 /// A picture in the making, `[height, width]`.
 pub(super) struct Canvas {

@@ -85,8 +85,10 @@ pub(super) fn readme(recipes: &[Recipe]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base::Seed;
+
     use super::*;
-    use crate::{base::Seed, demo::recipe::recipes};
+    use crate::recipe::recipes;
 
     #[test]
     fn every_row_is_a_line_and_says_that_it_is_synthetic() {

@@ -85,8 +85,9 @@ fn capitalised(sentence: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base::Seed;
+
     use super::*;
-    use crate::base::Seed;
 
     fn stories() -> Vec<String> {
         let mut rng = Seed(3).rng("stories");

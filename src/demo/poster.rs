@@ -1,12 +1,13 @@
 //! Draws a poster: one setting or two, the title, and a line that says what it is.
 
+use media::Picture;
+
 use super::{
     canvas::{Canvas, shade},
     lettering,
     recipe::Sheet,
     scene,
 };
-use crate::media::Picture;
 
 const WIDTH: u32 = 240;
 const HEIGHT: u32 = 360;

@@ -10,6 +10,7 @@
 //!
 //! One file, though long: chances are drawn in one order, which a library of a seed depends on.
 
+use base::Seed;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,6 @@ use super::{
     scene::{Setting, Shot},
     style::{GENRES, PLAIN, Palette, SoundStyle},
 };
-use crate::base::Seed;
 
 /// A true genre that a channel does not show, where there is another to show.
 const UNEXPRESSED: f64 = 0.1;

@@ -258,7 +258,7 @@ fn pluck(target: &mut [f32], hz: f32, rate: f32, level: f32, noise: impl Fn(u64)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::style::GENRES;
+    use crate::style::GENRES;
 
     #[test]
     fn every_style_plays_at_its_loudness_and_repeats() {

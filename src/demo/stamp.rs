@@ -6,10 +6,10 @@ use std::{
     path::Path,
 };
 
+use base::{Digest, Seed, file, publish_bytes};
 use serde::{Deserialize, Serialize};
 
 use super::{DemoError, NOTE, RENDER_VERSION, io_error, remove};
-use crate::base::{Digest, Seed, file, publish_bytes};
 
 const FILE: &str = "demo.json";
 

@@ -3,15 +3,13 @@ use std::{
     time::SystemTime,
 };
 
-use super::{recipe::Sound, *};
-use crate::{
-    base::NoProgress,
-    catalog,
-    media::{
-        self, AudioSpec, DecodeRequest, FrameSpec, Keyframes, Limits, Picture, PictureSpec,
-        Samples, Sampling, Want,
-    },
+use base::NoProgress;
+use media::{
+    AudioSpec, DecodeRequest, FrameSpec, Keyframes, Limits, Picture, PictureSpec, Samples,
+    Sampling, Want,
 };
+
+use super::{recipe::Sound, *};
 
 fn files(folder: &Path) -> Vec<(PathBuf, u64, SystemTime)> {
     let mut found = Vec::new();
@@ -60,9 +58,9 @@ fn what_the_recipe_says_is_what_can_be_decoded() {
     let num_titles = 3;
     let library =
         render(folder.path(), num_titles, SEED, &NoProgress, &Interrupt::default()).unwrap();
-    let spec = catalog::CatalogSpec::new(&library.catalog);
-    let (catalog, problems) = catalog::load(&spec).unwrap();
-    assert!(problems.iter().all(|p| p.severity != catalog::Severity::Error), "{problems:?}");
+    let spec = ::catalog::CatalogSpec::new(&library.catalog);
+    let (catalog, problems) = ::catalog::load(&spec).unwrap();
+    assert!(problems.iter().all(|p| p.severity != ::catalog::Severity::Error), "{problems:?}");
     let mut recipes = recipe::recipes(num_titles, SEED);
     if let Some(voice) = narrator::voice() {
         recipe::narrate(&mut recipes, voice);

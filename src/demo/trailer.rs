@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use base::Interrupt;
 use kernels::{Isa, Resampler};
+use media::mux::{AudioCodec, AudioSettings, MovieWriter, VideoCodec, VideoSettings};
 
 use super::{
     DemoError, NOTE,
@@ -10,10 +12,6 @@ use super::{
     lettering, narrator,
     recipe::{Narration, Sound, Take, Trailer},
     scene, score,
-};
-use crate::{
-    base::Interrupt,
-    media::mux::{AudioCodec, AudioSettings, MovieWriter, VideoCodec, VideoSettings},
 };
 
 const WIDTH: u32 = 320;

@@ -5,16 +5,14 @@ use std::{
     sync::Arc,
 };
 
+use base::{DeviceChoice, Hinted, nearest};
+use catalog::{Record, RecordSchema, Title};
+use media::{Content, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want};
+use nn::{OnDemand, SentenceBert, WeightCache, WeightsError, weights::ModelStatus};
 use serde_json::Value;
+use store::{EncoderIdentity, TimedText};
 
 use super::{network::SharedImageNetworks, settings, speech::Hear};
-use crate::{
-    base::{DeviceChoice, Hinted, nearest},
-    catalog::{Record, RecordSchema, Title},
-    media::{Content, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want},
-    nn::{OnDemand, SentenceBert, WeightCache, WeightsError, weights::ModelStatus},
-    store::{EncoderIdentity, TimedText},
-};
 
 /// Where a modality's content comes from.
 #[derive(Clone, Debug, PartialEq)]

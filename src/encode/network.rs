@@ -7,6 +7,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use base::{DeviceChoice, Digest};
+use media::{Failure, Picture, ReasonCode};
+use nn::{ImageEncoder, ModelSource, OnDemand, Precision, image_encoder::Traits};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -14,11 +17,6 @@ use super::{
     modality::{EncodeError, EncoderContext, Features},
     pretrained::{Pretrained, load, loaded},
     zero_shot::{self, ZeroShot},
-};
-use crate::{
-    base::{DeviceChoice, Digest},
-    media::{Failure, Picture, ReasonCode},
-    nn::{ImageEncoder, ModelSource, OnDemand, Precision, image_encoder::Traits},
 };
 
 /// An image network, loaded with the first picture, and what its fingerprint needs.
@@ -238,11 +236,10 @@ pub(super) fn finite(features: Features) -> Result<Features, Failure> {
 mod tests {
     use std::{fs, path::Path};
 
+    use base::DeviceChoice;
+
     use super::*;
-    use crate::{
-        base::DeviceChoice,
-        encode::{Modality, Opened, poster::Poster},
-    };
+    use crate::{Modality, Opened, poster::Poster};
 
     const FILES: [&str; 3] = ["model.safetensors", "config.json", "preprocessor_config.json"];
 
@@ -282,8 +279,8 @@ mod tests {
 
     #[test]
     fn the_fingerprint_of_a_path_covers_what_changes_numbers_and_nothing_else() {
-        let golden =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data/image_encoders/dinov2");
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../tests/golden/data/image_encoders/dinov2");
         let (expected, dim) = fingerprint(&golden);
         assert_eq!(dim, 24, "the network's own, not EfficientNet's");
 

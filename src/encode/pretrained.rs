@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use base::{Digest, Hinted};
+use nn::{Device, ModelFiles, ModelSource, NnError, OnDemand, WeightCache, device, weights::Model};
+
 use super::modality::{EncodeError, EncoderContext};
-use crate::{
-    base::{Digest, Hinted},
-    nn::{Device, ModelFiles, ModelSource, NnError, OnDemand, WeightCache, device, weights::Model},
-};
 
 /// A model with the device that it shall compute on.
 pub(super) struct Pretrained {
@@ -102,13 +101,11 @@ where
 
 #[cfg(test)]
 mod tests {
+    use base::DeviceChoice;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{
-        base::DeviceChoice,
-        encode::{Encoder, Input, Opened, SourceKind, registry},
-    };
+    use crate::{Encoder, Input, Opened, SourceKind, registry};
 
     /// Opened where no weights are.
     fn open(

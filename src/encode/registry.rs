@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use catalog::Title;
 use serde_json::Value;
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     modality::{EncodeError, Modality, SourceKind},
     plot, poster, speech,
 };
-use crate::catalog::Title;
 
 /// Every modality there is.
 pub const MODALITIES: &[&dyn Modality] = &[

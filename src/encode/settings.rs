@@ -1,10 +1,10 @@
 //! Settings of encoders: a TOML/JSON table over the defaults, unknown keys refused.
 
+use nn::ModelSource;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::modality::EncodeError;
-use crate::nn::ModelSource;
 
 /// Reads settings of `modality`; keys that are absent keep their default.
 ///

@@ -6,8 +6,9 @@
 //! source: Radford et al. 2021 (arXiv:2103.00020), section 3.1.4.
 //! reference: transformers `CLIPModel`, `logits_per_image`.
 
+use nn::{ModelFiles, NnError, clip_text::ClipText, unit_length::to_unit_length};
+
 use super::{modality::EncodeError, pretrained::load, settings::expect};
-use crate::nn::{ModelFiles, NnError, clip_text::ClipText, unit_length::to_unit_length};
 
 /// Where a prompt has its label.
 const PLACE: &str = "{}";

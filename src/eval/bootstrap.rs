@@ -9,6 +9,7 @@
 //! independent. Titles of one group are drawn together, for the same reason. The draws depend on
 //! the seed and the draw's number alone, not on threads.
 
+use base::Seed;
 use rand::RngExt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,6 @@ use super::{
     groups::Groups,
     headline::{Headline, HeadlineTable},
 };
-use crate::base::Seed;
 
 /// How to resample.
 #[derive(Clone, Debug, PartialEq)]

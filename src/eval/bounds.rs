@@ -73,14 +73,13 @@ fn share_below(value: f64, draws: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use base::Seed;
+
     use super::*;
     use crate::{
-        base::Seed,
-        eval::{
-            BootstrapConfig,
-            bootstrap::{headline_intervals, interval},
-            headline::HeadlineTable,
-        },
+        BootstrapConfig,
+        bootstrap::{headline_intervals, interval},
+        headline::HeadlineTable,
     };
     use ndarray::Array2;
     use rand::RngExt;

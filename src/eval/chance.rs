@@ -10,13 +10,13 @@
 //! Labels are drawn one by one. Genres of one title hang together, so that the pooled error of a
 //! perfect forecast lies a little more widely than is said here; that of a genre does not.
 
+use base::Seed;
 use ndarray::ArrayView2;
 use rand::RngExt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{calibration::bin_of, counts::ratio};
-use crate::base::Seed;
 
 /// The share of draws that lie at or below [`ByChance::high`].
 const LEVEL: f64 = 0.95;
@@ -117,7 +117,7 @@ impl Genre {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::calibration::{expected_calibration_error, reliability_bins};
+    use crate::calibration::{expected_calibration_error, reliability_bins};
     use ndarray::Array2;
 
     #[test]

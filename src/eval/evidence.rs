@@ -134,11 +134,11 @@ pub fn chance_of_precision(
 
 #[cfg(test)]
 mod tests {
+    use base::Seed;
     use ndarray::{Array1, Array2};
     use rand::RngExt;
 
     use super::*;
-    use crate::base::Seed;
 
     /// Titles whose log-odds of a genre are `prior + weight * (a * raw + b)`, drawn.
     fn drawn(num: usize, curves: &[Platt], weights: &[f64]) -> (Array2<f64>, Array2<bool>) {

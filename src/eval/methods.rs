@@ -105,8 +105,9 @@ pub fn corrected_t(differences: &[f64], tested_to_trained: f64, level: f64) -> M
 
 #[cfg(test)]
 mod tests {
+    use base::Seed;
+
     use super::*;
-    use crate::base::Seed;
     use ndarray::Array2;
     use rand::RngExt;
 

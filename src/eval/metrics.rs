@@ -191,7 +191,7 @@ fn ranked_pairs(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>) -> Ra
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::Headline;
+    use crate::Headline;
     use ndarray::{Array2, Axis, array};
     use proptest::prelude::*;
 

@@ -129,7 +129,7 @@ pub(crate) fn columns<'a>(
 }
 
 /// Mean of what is defined; 0 where nothing is.
-pub(crate) fn mean_of_defined(values: impl IntoIterator<Item = Option<f64>>) -> f64 {
+pub fn mean_of_defined(values: impl IntoIterator<Item = Option<f64>>) -> f64 {
     let (sum, count) =
         values.into_iter().flatten().fold((0.0, 0.0), |(sum, count), v| (sum + v, count + 1.0));
     ratio(sum, count)

@@ -117,11 +117,10 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use base::Seed;
+
     use super::*;
-    use crate::{
-        base::Seed,
-        eval::{Groups, bootstrap::headline_differences},
-    };
+    use crate::{Groups, bootstrap::headline_differences};
     use rand::RngExt;
 
     /// A system whose scores are the labels plus noise of this size.

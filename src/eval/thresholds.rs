@@ -303,7 +303,7 @@ mod tests {
         }
         // The lowest of many thresholds that reach a precision reaches it by luck: on other titles
         // it is to hold. 60 genres of 400 titles, right as often as the score says.
-        let mut rng = crate::base::Seed(5).rng("luck");
+        let mut rng = base::Seed(5).rng("luck");
         let mut draw = || -> (Vec<f64>, Vec<bool>) {
             let scores: Vec<f64> = (0..400).map(|k| (f64::from(k) / 400.0).powi(2)).collect();
             let labels = scores.iter().map(|&p| rand::RngExt::random_bool(&mut rng, p)).collect();

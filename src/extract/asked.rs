@@ -3,7 +3,7 @@
 //! in: each encoder's wants; out: the request that serves them all, and of its answer the parts
 //! of each. Equal wants are asked once and their part is shared.
 
-use crate::media::{Decoded, Failure, Keyframes, Part, ReasonCode, Want};
+use media::{Decoded, Failure, Keyframes, Part, ReasonCode, Want};
 
 /// The wants of some encoders.
 #[derive(Default)]

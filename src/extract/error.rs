@@ -1,11 +1,9 @@
 //! Why an extraction ends early.
 
-use crate::{
-    base::{Hinted, Interrupted},
-    encode::EncodeError,
-    media::MediaError,
-    store::StoreError,
-};
+use base::{Hinted, Interrupted};
+use encode::EncodeError;
+use media::MediaError;
+use store::StoreError;
 
 /// The extraction cannot go on. What was computed before is in the store.
 #[derive(Debug, thiserror::Error)]

@@ -2,14 +2,13 @@
 
 use std::{io, path::PathBuf};
 
+use base::{Digest, DigestBuilder, file};
+use catalog::Title;
+use encode::SourceKind;
+use media::{Failure, ReasonCode};
+use store::{SourceDigests, digest_of_text};
+
 use super::OpenEncoder;
-use crate::{
-    base::{Digest, DigestBuilder, file},
-    catalog::Title,
-    encode::SourceKind,
-    media::{Failure, ReasonCode},
-    store::{SourceDigests, digest_of_text},
-};
 
 /// A source of a title for one encoder, with the digest of its content.
 #[derive(Clone, Debug)]

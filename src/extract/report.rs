@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use media::{Hwaccel, ReasonCode};
 use serde::{Deserialize, Serialize};
-
-use crate::media::{Hwaccel, ReasonCode};
 
 /// Below this share of their time spent computing, titles worked on wait for something else.
 const MOSTLY_BUSY: f64 = 0.6;

@@ -10,19 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base::{Interrupt, Interrupted, Progress, memory};
+use catalog::Title;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use encode::EncodeError;
+use media::{DecodePool, Hwaccel, PoolSettings};
+use store::{EncoderStore, FailureRow, FeatureRow, FeatureStore};
 
 use super::{
     EncoderReport, ExtractError, ExtractReport, ExtractSettings, OpenEncoder, Retry,
     report::{HwaccelReport, is_ordinary},
     title::{Outcome, Shared, TitleResult},
-};
-use crate::{
-    base::{Interrupt, Interrupted, Progress, memory},
-    catalog::Title,
-    encode::EncodeError,
-    media::{DecodePool, Hwaccel, PoolSettings},
-    store::{EncoderStore, FailureRow, FeatureRow, FeatureStore},
 };
 
 /// How often the collector looks around while no title comes.

@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeSet, num::NonZero, thread};
 
+use media::{Hwaccel, Limits};
 use serde::{Deserialize, Serialize};
-
-use crate::media::{Hwaccel, Limits};
 
 /// The `[extract]` table of a pipeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

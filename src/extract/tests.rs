@@ -5,16 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base::{Digest, Fingerprint, Interrupt, NoProgress, TitleId};
+use catalog::Title;
+use encode::{EncodeError, EncoderContext, Features, Input, Modality, Opened, SourceKind};
+use media::{Failure, ReasonCode, Want};
 use serde_json::{Value, json};
+use store::{EncoderIdentity, FeatureStore, TextSegment, TimedText, digest_of_text};
 
 use super::*;
-use crate::{
-    base::{Digest, Fingerprint, Interrupt, NoProgress, TitleId},
-    catalog::Title,
-    encode::{EncodeError, EncoderContext, Features, Input, Modality, Opened, SourceKind},
-    media::{Failure, ReasonCode, Want},
-    store::{EncoderIdentity, FeatureStore, TextSegment, TimedText, digest_of_text},
-};
 
 struct Numbers;
 

@@ -7,22 +7,20 @@ use std::{
     time::Instant,
 };
 
+use base::{Digest, TitleId};
+use catalog::Title;
+use encode::{EncodeError, Features, Input, SourceKind, registry};
+use media::{
+    DecodePool, DecodeRequest, Decoded, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want,
+};
 use rustix::time::{ClockId, clock_gettime};
+use store::{
+    EncoderStore, FailureRow, FeatureRow, Index, SourceDigests, TimedText, digest_of_text,
+};
 
 use super::{
     OpenEncoder, Retry, SourceKey, StageSecs,
     asked::{Answers, Asked},
-};
-use crate::{
-    base::{Digest, TitleId},
-    catalog::Title,
-    encode::{EncodeError, Features, Input, SourceKind, registry},
-    media::{
-        DecodePool, DecodeRequest, Decoded, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want,
-    },
-    store::{
-        EncoderStore, FailureRow, FeatureRow, Index, SourceDigests, TimedText, digest_of_text,
-    },
 };
 
 /// What came of one encoder for one title.

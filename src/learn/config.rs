@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use base::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,7 +18,6 @@ use super::{
     },
     transform::{TfIdfSettings, Word2vecSettings, tfidf::MAX_NGRAMS},
 };
-use crate::base::Digest;
 
 /// How a title's rows (keyframes, windows) become one vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

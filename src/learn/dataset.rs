@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
+use base::{Digest, DigestBuilder, TitleId};
+use catalog::{Record, RecordSchema};
 use ndarray::Array2;
+use store::Ragged;
 
 use super::sentence_states::SentenceStates;
-use crate::{
-    base::{Digest, DigestBuilder, TitleId},
-    catalog::{Record, RecordSchema},
-    store::Ragged,
-};
 
 /// Titles × modalities with their labels. Rows are in the catalog's order.
 #[derive(Clone, Debug)]

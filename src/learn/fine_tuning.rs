@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use base::{DeviceChoice, Hinted};
 use candle_core::{DType, Device, Tensor};
 
 use super::{
@@ -11,7 +12,6 @@ use super::{
     laws::{all, bert, config, fit, library, network, states_of},
     sentence_states::SentenceStates,
 };
-use crate::base::{DeviceChoice, Hinted};
 
 /// Ten times what the states' f16 was measured to cost, of a vector's largest number.
 const F16_ERROR: f32 = 2e-3;
@@ -39,7 +39,7 @@ fn weights(data: &Dataset, config: &LearnConfig) -> HashMap<String, Tensor> {
     let folder = tempfile::tempdir().unwrap();
     fit(data, config, 1).unwrap().save(folder.path()).unwrap();
     let path = folder.path().join("member-0/weights.safetensors");
-    crate::nn::tensor_file::load(path, &Device::Cpu).unwrap()
+    nn::tensor_file::load(path, &Device::Cpu).unwrap()
 }
 
 #[test]

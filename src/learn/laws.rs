@@ -2,9 +2,14 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
+use base::{DeviceChoice, Fingerprint, Interrupt, NoProgress, Seed, TitleId};
+use catalog::{Record, RecordSchema};
+use eval::ranking::mean_average_precision;
 use ndarray::Array2;
+use nn::{Device, ModelSource, SentenceBert, WeightCache};
 use rand::{RngExt, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
+use store::Ragged;
 
 use super::{
     LearnConfig, LearnError, ModelPrediction, TrainedModel,
@@ -17,13 +22,6 @@ use super::{
     sentence_states::SentenceStates,
     study::cross_validate,
     transform::{TfIdfSettings, Word2vecSettings},
-};
-use crate::{
-    base::{DeviceChoice, Fingerprint, Interrupt, NoProgress, Seed, TitleId},
-    catalog::{Record, RecordSchema},
-    eval::ranking::mean_average_precision,
-    nn::{Device, ModelSource, SentenceBert, WeightCache},
-    store::Ragged,
 };
 
 pub(super) const NUM_TITLES: usize = 240;
@@ -94,7 +92,7 @@ pub(super) fn config(head: &str) -> LearnConfig {
 
 /// A tiny network of two layers; see `scripts/golden/text_networks.py`.
 pub(super) fn network(family: &str) -> Arc<SentenceBert> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/data/text_networks");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/data/text_networks");
     let cache = WeightCache::open(Some(folder.into())).unwrap();
     let files = cache.resolve(&ModelSource::Path(Path::new(folder).join(family))).unwrap();
     Arc::new(SentenceBert::load(&files, &Device::Cpu).unwrap())

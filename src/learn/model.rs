@@ -5,20 +5,19 @@
 
 use std::path::{Path, PathBuf};
 
+use base::{DeviceChoice, file, publish_bytes};
+use eval::{
+    Isotonic,
+    calibration::sigmoid,
+    thresholds::{decide, decide_at_least_one},
+};
+
 use super::{
     LearnConfig, LearnError, borrowed,
     dataset::Dataset,
     finite,
     heads::{self, FitContext, FittedHead, Prediction, TrainingLog},
     train::bagged,
-};
-use crate::{
-    base::{DeviceChoice, file, publish_bytes},
-    eval::{
-        Isotonic,
-        calibration::sigmoid,
-        thresholds::{decide, decide_at_least_one},
-    },
 };
 use ndarray::{Array2, ArrayView2};
 

@@ -11,12 +11,9 @@ use std::{
     thread,
 };
 
+use base::{Digest, Fingerprint};
 use candle_core::{DType, Device, Tensor};
-
-use crate::{
-    base::{Digest, Fingerprint},
-    nn::{NnError, OnDemand, SentenceBert},
-};
+use nn::{NnError, OnDemand, SentenceBert};
 
 /// A text modality's sentence network, and what its lower layers made of texts so far.
 pub struct SentenceStates {

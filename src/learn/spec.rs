@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use eval::{AtPrecision, Isotonic, Platt};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     borrowed::{BorrowedModality, Worth},
     dataset::Dataset,
 };
-use crate::eval::{AtPrecision, Isotonic, Platt};
 
 /// How one kind of score becomes decisions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

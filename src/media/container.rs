@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use base::file;
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::ffi;
 use ffmpeg_next::{
@@ -24,7 +25,6 @@ use super::{
     reader::FileReader,
     request::{Failure, ReasonCode},
 };
-use crate::base::file;
 
 /// Demuxers (`ffmpeg -demuxers`) that may read a title: containers and bare streams of films
 /// and sound, nothing that refers to other files.

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::base::Hinted;
+use base::Hinted;
 
 /// Decoding cannot begin at all.
 #[derive(Debug, thiserror::Error)]

@@ -6,13 +6,13 @@
 
 use std::path::Path;
 
+use base::{Draft, Hinted};
 use ffmpeg_next::{
     self as ffmpeg, ChannelLayout, Dictionary, Packet, Rational, codec, encoder, format, frame,
     picture, software::scaling,
 };
 
 use super::{Picture, libav};
-use crate::base::{Draft, Hinted};
 
 /// How pictures are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

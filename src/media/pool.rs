@@ -263,8 +263,9 @@ impl Fault {
 
 #[cfg(test)]
 mod tests {
+    use base::Hinted;
+
     use super::*;
-    use crate::base::Hinted;
 
     #[test]
     fn settings_are_checked_and_survive_toml() {

@@ -4,13 +4,13 @@
 
 use std::{fs::File, io::BufWriter, path::Path};
 
+use base::{Hinted, publish_file};
 use image::{
     ExtendedColorType, ImageEncoder,
     codecs::{jpeg::JpegEncoder, png::PngEncoder},
 };
 
 use super::Picture;
-use crate::base::{Hinted, publish_file};
 
 /// The picture cannot be written.
 #[derive(Debug, thiserror::Error)]

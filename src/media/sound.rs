@@ -353,7 +353,7 @@ fn open_ffmpeg(stream: &StreamFacts) -> Result<decoder::Audio, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::Content as _;
+    use crate::Content as _;
 
     #[test]
     fn samples_that_are_no_numbers_become_silence() {
@@ -394,7 +394,7 @@ mod tests {
     #[test]
     fn both_decoders_agree_on_real_clips() {
         let root = std::env::var_os("CINETAG_SHARED_DATA").map_or_else(
-            || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+            || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
             std::path::PathBuf::from,
         );
         let Ok(folders) = ["native", "transcoded"]

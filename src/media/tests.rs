@@ -109,7 +109,7 @@ fn many_wants_of_a_film_are_answered_as_each_alone() {
 
 fn shared_clips(folder: &str) -> Option<Vec<PathBuf>> {
     let root = std::env::var_os("CINETAG_SHARED_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
         PathBuf::from,
     );
     let folder = root.join("media_clips").join(folder);

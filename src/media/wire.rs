@@ -169,7 +169,7 @@ fn garbage(what: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{
+    use crate::{
         AudioSpec, Cue, Fit, FrameSpec, Keyframe, Keyframes, Picture, PictureSpec, Preview,
         ReasonCode, Samples, Sampling, Subtitles,
     };
@@ -303,7 +303,7 @@ mod tests {
     fn an_answer_that_makes_no_sense_is_garbage_and_its_words_are_made_harmless() {
         type Lie = fn(&mut Decoded);
         let frames = |decoded: &mut Decoded, lie: fn(&mut Keyframes)| {
-            if let Ok(crate::media::Part::Frames(frames)) = &mut decoded.parts[0] {
+            if let Ok(crate::Part::Frames(frames)) = &mut decoded.parts[0] {
                 lie(frames);
             }
         };

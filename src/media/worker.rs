@@ -11,6 +11,8 @@ use std::io::{self, BufWriter, Write};
 use std::os::{fd::AsFd, unix::net::UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use base::memory;
+
 use super::{
     answer::Decoded,
     decode_file, handover,
@@ -18,7 +20,6 @@ use super::{
     request::{Failure, ReasonCode},
     sandbox, wire,
 };
-use crate::base::memory;
 
 /// Answers requests until the parent closes the pipe. Pictures are decoded by this hardware
 /// where it is there.

@@ -69,7 +69,7 @@ impl AudioEvents {
     }
 
     fn read(weights: &Path, isa: Isa) -> candle_core::Result<Self> {
-        let tensors = crate::nn::tensor_file::load(weights, &Device::Cpu)?;
+        let tensors = crate::tensor_file::load(weights, &Device::Cpu)?;
         let tensors = StateDict(&tensors);
         // By ncnn's numbers: layers from 0, memories from 53.
         let linear = |idx: usize, width: usize, depth: usize| {

@@ -10,6 +10,7 @@
 
 use std::path::Path;
 
+use base::file;
 use candle_core::{DType, Device, IndexOp, Tensor};
 use candle_nn::{Linear, Module, VarBuilder, linear_no_bias};
 use candle_transformers::models::clip::text_model::{
@@ -19,7 +20,6 @@ use serde::Deserialize;
 use tokenizers::Tokenizer;
 
 use super::{ModelFiles, NnError, unit_length::to_unit_length};
-use crate::base::file;
 
 /// The loaded tower.
 pub struct ClipText {
@@ -86,14 +86,13 @@ impl ClipText {
             );
             return Err(refuse(config, message));
         }
-        let tokenizer =
-            crate::nn::tokenizer_file::read(tokenizer).map_err(|e| refuse(tokenizer, e))?;
+        let tokenizer = crate::tokenizer_file::read(tokenizer).map_err(|e| refuse(tokenizer, e))?;
         Self::build(&parsed, tokenizer, &files.weights)
             .map_err(|e| refuse(&files.weights, e.to_string().lines().next().unwrap_or_default()))
     }
 
     fn build(config: &Config, tokenizer: Tokenizer, weights: &Path) -> candle_core::Result<Self> {
-        let tensors = crate::nn::tensor_file::load(weights, &Device::Cpu)?;
+        let tensors = crate::tensor_file::load(weights, &Device::Cpu)?;
         let vars = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
         let text = &config.text_config;
         let shape = ClipTextConfig {

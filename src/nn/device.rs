@@ -2,10 +2,10 @@
 //!
 //! This is the only file that knows which devices the build was made for.
 
+use base::DeviceChoice;
 use candle_core::Device;
 
 use super::NnError;
-use crate::base::DeviceChoice;
 
 /// Was this build made with CUDA code?
 pub const HAS_CUDA: bool = cfg!(feature = "cuda");
@@ -103,8 +103,9 @@ fn first_line(error: &candle_core::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base::Hinted;
+
     use super::*;
-    use crate::base::Hinted;
 
     fn refuse(choice: DeviceChoice) -> Result<Device, NnError> {
         Err(NnError::Device { choice, reason: "no driver".to_owned(), hint: String::new() })

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use base::{DeviceChoice, Hinted};
+
 use super::WeightsError;
-use crate::base::{DeviceChoice, Hinted};
 
 /// A network cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]

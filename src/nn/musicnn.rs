@@ -218,7 +218,7 @@ impl Musicnn {
     }
 
     fn read(weights: &Path, isa: Isa) -> Result<Self> {
-        let tensors = crate::nn::tensor_file::load(weights, &Device::Cpu)?;
+        let tensors = crate::tensor_file::load(weights, &Device::Cpu)?;
         let weights = Weights { tensors: StateDict(&tensors), isa };
         let (num_timbral, num_front) = (TIMBRAL.len(), TIMBRAL.len() + TEMPORAL.len());
         let numbered = |idx: usize, shape: [usize; 4]| {

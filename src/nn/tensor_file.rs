@@ -6,10 +6,9 @@
 
 use std::{collections::HashMap, path::Path};
 
+use base::file;
 use candle_core::{Device, Result, Tensor, safetensors::load_buffer};
 use safetensors::{Dtype, SafeTensors};
-
-use crate::base::file;
 
 /// All tensors of a file.
 ///

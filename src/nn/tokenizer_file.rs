@@ -6,9 +6,8 @@
 
 use std::path::Path;
 
+use base::{file, guard::guarded};
 use tokenizers::Tokenizer;
-
-use crate::base::{file, guard::guarded};
 
 /// Bytes of a token or a pattern; real ones have dozens.
 const MAX_TEXT_BYTES: usize = 4096;

@@ -2,27 +2,24 @@
 
 use std::{path::PathBuf, time::Instant};
 
+use base::{Hinted, Interrupt, Progress, nearest};
+use catalog::split::Folds;
+use eval::Groups;
+use learn::{
+    LearnConfig, heads,
+    study::{CellStore, Filling, GridResult, Scored, Variant, View, all_subsets, quick, run_grid},
+};
+use report::{
+    Provenance, StageDuration,
+    ablation::{
+        self, AblationEvidence, AblationReport, DroppedEvidence, SystemEvidence, ViewEvidence,
+    },
+};
+
 use super::{
     Context, Lock, Pipeline, PipelineError, RunOptions, StageKind, folder,
     stages::{self, split},
     table::Table,
-};
-use crate::{
-    base::{Hinted, Interrupt, Progress, nearest},
-    catalog::split::Folds,
-    eval::Groups,
-    learn::{
-        LearnConfig, heads,
-        study::{
-            CellStore, Filling, GridResult, Scored, Variant, View, all_subsets, quick, run_grid,
-        },
-    },
-    report::{
-        Provenance, StageDuration,
-        ablation::{
-            self, AblationEvidence, AblationReport, DroppedEvidence, SystemEvidence, ViewEvidence,
-        },
-    },
 };
 
 /// Folder of the cells in the run folder.

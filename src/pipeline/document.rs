@@ -7,6 +7,7 @@
 
 use std::{ops::Range, path::Path};
 
+use base::{file, nearest};
 use serde::de::DeserializeOwned;
 use toml::{
     Spanned,
@@ -14,7 +15,6 @@ use toml::{
 };
 
 use super::{Override, PipelineError};
-use crate::base::{file, nearest};
 
 /// A value with its place.
 pub(super) type Placed<'t> = Spanned<DeValue<'t>>;

@@ -2,17 +2,15 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{
-    base::{Hinted, Interrupted, OutputError},
-    catalog::CatalogError,
-    demo::DemoError,
-    encode::EncodeError,
-    extract::ExtractError,
-    learn::LearnError,
-    report::ReportError,
-    store::StoreError,
-    tag::TagError,
-};
+use base::{Hinted, Interrupted, OutputError};
+use catalog::CatalogError;
+use demo::DemoError;
+use encode::EncodeError;
+use extract::ExtractError;
+use learn::LearnError;
+use report::ReportError;
+use store::StoreError;
+use tag::TagError;
 
 /// A pipeline cannot be read, planned or run.
 #[derive(Debug, thiserror::Error)]

@@ -1,12 +1,11 @@
 //! `cinetag explain`: a title of the catalog under the bundle of the run.
 
+use base::{Interrupt, Progress, nearest};
+use catalog::Title;
+use encode::EncoderContext;
+use tag::{Bundle, Explanation, explain as explain_title};
+
 use super::{Context, Pipeline, PipelineError, RunOptions, StageKind};
-use crate::{
-    base::{Interrupt, Progress, nearest},
-    catalog::Title,
-    encode::EncoderContext,
-    tag::{Bundle, Explanation, explain as explain_title},
-};
 
 /// Explains the title with this id or, where none has it, this name (letter case aside).
 ///

@@ -8,10 +8,10 @@ use std::{
     path::Path,
 };
 
+use base::{Digest, OutputError, Outputs, file, output::make_project_folder, publish_bytes};
 use rustix::fs::{FlockOperation, flock};
 
 use super::{Lock, Pipeline, PipelineError, RunOptions, lock};
-use crate::base::{Digest, OutputError, Outputs, file, output::make_project_folder, publish_bytes};
 
 /// Its copy of the pipeline, with every default written out.
 const PIPELINE: &str = "pipeline.toml";

@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::{Digest, file, publish_bytes};
 use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
-use crate::base::{Digest, file, publish_bytes};
 
 /// Its name in the run folder.
 pub(super) const FILE: &str = "lock.json";

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use base::{Digest, DigestBuilder};
+
 use super::{Lock, PipelineError, StageSpec, stages::Context};
-use crate::base::{Digest, DigestBuilder};
 
 /// One stage of a plan.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ pub(super) fn key(
 ) -> Result<Key, PipelineError> {
     let mut because = BTreeMap::new();
     for (name, value) in context.inputs(stage)? {
-        let text = crate::base::digest::canonical_json(&value);
+        let text = base::digest::canonical_json(&value);
         because.insert(name, Digest::of_bytes(text.as_bytes()));
     }
     for need in &stage.needs {

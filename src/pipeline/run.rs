@@ -2,15 +2,14 @@
 
 use std::{path::PathBuf, time::Instant};
 
+use base::{Interrupt, Progress};
+use extract::Retry;
+
 use super::{
     LockedStage, Output, Pipeline, PipelineError, Why,
     folder::RunFolder,
     plan,
     stages::{Context, Outcome},
-};
-use crate::{
-    base::{Interrupt, Progress},
-    extract::Retry,
 };
 
 /// What the command line asks beyond the pipeline file.

@@ -5,6 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::{DeviceChoice, Seed};
+use catalog::CatalogSpec;
+use extract::ExtractSettings;
+use learn::LearnConfig;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use toml::{
     Table, Value,
@@ -14,12 +18,6 @@ use toml::{
 use super::{
     PipelineError, StageKind, StageSpec, check,
     document::{self, Document},
-};
-use crate::{
-    base::{DeviceChoice, Seed},
-    catalog::CatalogSpec,
-    extract::ExtractSettings,
-    learn::LearnConfig,
 };
 
 /// A pipeline: what to run on which titles, with every setting that counts.

@@ -166,7 +166,7 @@ impl StageSpec {
 fn unknown_key(table: &DeTable<'_>, whole: &Placed<'_>, document: &Document<'_>) -> PipelineError {
     let meant = table.iter().find(|(key, _)| {
         !KEYS.contains(&&**key.get_ref())
-            && crate::base::nearest::nearest(key.get_ref(), ["name"]).is_some()
+            && base::nearest::nearest(key.get_ref(), ["name"]).is_some()
     });
     match meant {
         Some((key, _)) => {

@@ -1,7 +1,8 @@
 //! The table of a run: its catalog's titles with their features, groups and labels.
 
+use learn::dataset::Dataset;
+
 use super::{Context, PipelineError};
-use crate::learn::dataset::Dataset;
 
 /// What fitting reads.
 pub(super) struct Table {

@@ -2,6 +2,18 @@
 
 use std::{collections::BTreeMap, path::Path, path::PathBuf};
 
+use base::{Hinted, Interrupt, Progress, nearest, publish_bytes};
+use catalog::split::Folds;
+use eval::Headline;
+use learn::{
+    LearnConfig, TrainedModel,
+    dataset::Dataset,
+    heads::FitContext,
+    study::{
+        CellStore, Filling, Scored, Variant, View, run_grid,
+        search::{SearchSpec, Trial, applied, best},
+    },
+};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -11,20 +23,6 @@ use super::{
     folder,
     stages::split,
     table::Table,
-};
-use crate::{
-    base::{Hinted, Interrupt, Progress, nearest, publish_bytes},
-    catalog::split::Folds,
-    eval::Headline,
-    learn::{
-        LearnConfig, TrainedModel,
-        dataset::Dataset,
-        heads::FitContext,
-        study::{
-            CellStore, Filling, Scored, Variant, View, run_grid,
-            search::{SearchSpec, Trial, applied, best},
-        },
-    },
 };
 
 const TRIALS: &str = "tuning.json";
@@ -95,7 +93,7 @@ pub fn tune(
                     views: vec![View::Whole],
                 })
             })
-            .collect::<Result<_, crate::learn::LearnError>>()?;
+            .collect::<Result<_, learn::LearnError>>()?;
         let fit = context.fit_context();
         let found = run_grid(&table.data, &inner, &table.groups, &variants, 1, &store, &fit)?;
         let scored = found.scored.iter().map(|seeds| &seeds[0][0]);

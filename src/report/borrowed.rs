@@ -4,18 +4,15 @@
 //! the titles that have it, seen by nothing else, over the genres that enough of them have; by
 //! genre, by the number of words; and what it adds beside the head's own modalities
 
+use eval::{
+    BootstrapConfig, Counts, Headline, Interval, PairedDifference,
+    bootstrap::{headline_differences, headline_intervals},
+    headline::HeadlineTable,
+    ranking::average_precision,
+};
+use learn::{dataset::Dataset, model::ModelPrediction, study::CrossValidation};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    eval::{
-        BootstrapConfig, Counts, Headline, Interval, PairedDifference,
-        bootstrap::{headline_differences, headline_intervals},
-        headline::HeadlineTable,
-        ranking::average_precision,
-    },
-    learn::{dataset::Dataset, model::ModelPrediction, study::CrossValidation},
-};
 
 /// A genre that fewer titles have is not in the figures.
 pub const MIN_POSITIVES: usize = 10;
@@ -287,19 +284,18 @@ fn beside(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{
-        base::{Seed, TitleId},
-        eval::Platt,
-        learn::{
-            LearnConfig,
-            borrowed::{BorrowedModality, Vote},
-            dataset::{Content, ModalityTable},
-            model::{Decisions, ModelSpec},
-            study::{BareOutcome, cross_validate::FoldOutcome},
-        },
-        store::Ragged,
+    use base::{Seed, TitleId};
+    use eval::Platt;
+    use learn::{
+        LearnConfig,
+        borrowed::{BorrowedModality, Vote},
+        dataset::{Content, ModalityTable},
+        model::{Decisions, ModelSpec},
+        study::{BareOutcome, cross_validate::FoldOutcome},
     };
+    use store::Ragged;
+
+    use super::*;
 
     const NUM_TITLES: usize = 40;
 

@@ -6,6 +6,14 @@
 
 use std::path::{Path, PathBuf};
 
+use base::Seed;
+use eval::{
+    BootstrapConfig, Groups, Headline, Interval,
+    bootstrap::{headline_differences, headline_intervals},
+    headline::HeadlineTable,
+    methods::method_differences,
+    significance::{Said, randomisation_test},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -13,16 +21,6 @@ use super::{
     ablation::Tested,
     caveats::{self, OF_HOLM, OF_METHODS, OF_PREDICTIONS},
     held_out::{self, HeldOutTable},
-};
-use crate::{
-    base::Seed,
-    eval::{
-        BootstrapConfig, Groups, Headline, Interval,
-        bootstrap::{headline_differences, headline_intervals},
-        headline::HeadlineTable,
-        methods::method_differences,
-        significance::{Said, randomisation_test},
-    },
 };
 
 /// The evaluation's figures in a run folder.
@@ -225,11 +223,10 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use base::publish_bytes;
+
     use super::*;
-    use crate::{
-        base::publish_bytes,
-        report::{Evidence, Provenance, held_out::HeldOutTitle, metrics_json},
-    };
+    use crate::{Evidence, Provenance, held_out::HeldOutTitle, metrics_json};
     use ndarray::Array2;
     use rand::RngExt;
 

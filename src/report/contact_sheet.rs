@@ -5,11 +5,11 @@
 
 use std::path::Path;
 
+use base::publish_bytes;
 use minijinja::{Value, context, value::Serde};
 use serde::Serialize;
 
 use super::{ReportError, render};
-use crate::base::publish_bytes;
 
 /// Titles on one page.
 const PAGE: usize = 100;

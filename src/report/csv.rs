@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use base::words::defused;
+
 use super::{ReportError, publish};
-use crate::base::words::defused;
 
 /// A table with the name of its file.
 pub(super) struct Table {

@@ -6,11 +6,11 @@
 //! labels" (a label is doubted where a model that never saw it is surer of the contrary than it
 //! is on average where the contrary is labelled)
 
+use eval::{Averages, Metrics, ranking};
 use ndarray::{ArrayView1, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::{Evidence, evidence::positions};
-use crate::eval::{Averages, Metrics, ranking};
 
 const MAX_CONFUSIONS: usize = 15;
 const MAX_WORST: usize = 10;
@@ -290,7 +290,7 @@ fn by_decade(evidence: &Evidence) -> Vec<DecadeRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::TitleFacts;
+    use crate::TitleFacts;
     use ndarray::array;
 
     fn evidence() -> Evidence {

@@ -4,6 +4,13 @@
 //! `[titles, genres]` over the same held-out titles in the same order
 //! out: [`EvaluationReport`]
 
+use base::Seed;
+use eval::{
+    BootstrapConfig, Groups, Headline, Imbalance, Metrics, PrCurve,
+    bootstrap::{headline_differences, headline_intervals},
+    headline::HeadlineTable,
+    ranking::pr_curve,
+};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 
 use super::{
@@ -14,15 +21,6 @@ use super::{
         TrainingCurve,
     },
     trust,
-};
-use crate::{
-    base::Seed,
-    eval::{
-        BootstrapConfig, Groups, Headline, Imbalance, Metrics, PrCurve,
-        bootstrap::{headline_differences, headline_intervals},
-        headline::HeadlineTable,
-        ranking::pr_curve,
-    },
 };
 
 /// More points than a small plot can show.

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use base::file;
+use eval::Groups;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::ReportError;
-use crate::{base::file, eval::Groups};
 
 /// The file's name in the run folder.
 pub const FILE: &str = "held-out.jsonl";

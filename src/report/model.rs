@@ -1,16 +1,14 @@
 //! What a report says.
 
+use base::Seed;
+use eval::{
+    Averages, ByChance, GenreMetrics, Headline, Imbalance, Interval, Kept, MainReason, Metrics,
+    PairedDifference, PrCurve, ReliabilityBin,
+};
+use learn::heads::TrainingLog;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    base::Seed,
-    eval::{
-        Averages, ByChance, GenreMetrics, Headline, Imbalance, Interval, Kept, MainReason, Metrics,
-        PairedDifference, PrCurve, ReliabilityBin,
-    },
-    learn::heads::TrainingLog,
-    report::{BorrowedReport, ErrorAnalysis},
-};
+use crate::{BorrowedReport, ErrorAnalysis};
 
 /// One evaluation of a late fusion with each of its modalities alone beside it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

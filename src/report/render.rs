@@ -2,12 +2,12 @@
 //!
 //! The HTML template escapes everything but the plots, which escape their own text.
 
+use eval::{Headline, Interval};
 use minijinja::{AutoEscape, Environment, Value, context, syntax::SyntaxConfig, value::Serde};
 
 use super::{
     Circumstances, ReportError, ablation::AblationReport, caveats, model::EvaluationReport, svg,
 };
-use crate::eval::{Headline, Interval};
 
 const HTML: &str = include_str!("../../assets/report/report.html.jinja");
 pub(super) const STYLE: &str = include_str!("../../assets/report/report.css");

@@ -1,10 +1,11 @@
 //! The tables of an evaluation as CSV.
 
+use eval::Headline;
+
 use super::{
     EvaluationReport,
     csv::{Table, cell, header},
 };
-use crate::eval::Headline;
 
 pub(super) fn tables(report: &EvaluationReport) -> Vec<Table> {
     let mut tables = vec![genres(report), systems(report), folds(report)];

@@ -1,11 +1,12 @@
 use std::{fs, path::PathBuf};
 
+use base::Seed;
+use eval::Groups;
 use ndarray::{Array2, Array3, Axis};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::{base::Seed, eval::Groups};
 
 const GENRES: [&str; 12] = [
     "Drama",
@@ -42,10 +43,10 @@ fn evidence(num_titles: usize) -> Evidence {
             *logit = prior + if present[[t, m]] { signal + noise } else { 0.0 };
         }
     }
-    let probability = |logit: &Array2<f64>| logit.mapv(crate::eval::calibration::sigmoid);
+    let probability = |logit: &Array2<f64>| logit.mapv(eval::calibration::sigmoid);
     let decide = |p: &Array2<f64>| {
-        let thresholds = crate::eval::thresholds::fit_thresholds(p.view(), labels.view(), 20.0);
-        (crate::eval::thresholds::decide(p.view(), &thresholds), thresholds)
+        let thresholds = eval::thresholds::fit_thresholds(p.view(), labels.view(), 20.0);
+        (eval::thresholds::decide(p.view(), &thresholds), thresholds)
     };
     let fused = (&logits[0] + &logits[1] + &logits[2] * 2.0 + &logits[3]) / 3.2 - 0.1;
     let probabilities = probability(&fused);
@@ -68,7 +69,7 @@ fn evidence(num_titles: usize) -> Evidence {
         provenance: Provenance {
             catalog: "sample.csv".into(),
             split: "5 folds by the catalog's own column, groups whole".into(),
-            split_digest: crate::base::Digest::of_bytes(b"sample").to_string(),
+            split_digest: base::Digest::of_bytes(b"sample").to_string(),
             seed: Some(Seed(11)),
             version: "0.1.0".into(),
             settings: vec![("Head".into(), "late fusion, 3 members".into())],
@@ -104,7 +105,7 @@ fn evidence(num_titles: usize) -> Evidence {
             map: Some(0.494),
         }],
         titles: (0..num_titles).map(facts).collect(),
-        uncalibrated: Some(fused.mapv(|z| crate::eval::calibration::sigmoid(2.0 * z + 0.4))),
+        uncalibrated: Some(fused.mapv(|z| eval::calibration::sigmoid(2.0 * z + 0.4))),
         contributions: Some(Array3::from_shape_fn((num_titles, genres, 4), |(t, g, m)| {
             logits[m][[t, g]] / 3.2
         })),
@@ -121,7 +122,7 @@ fn evidence(num_titles: usize) -> Evidence {
             precision: 0.88,
             recall: 0.31,
             abstained: 0.42,
-            genres: crate::eval::shares::kept(&[(9, 10), (4, 12), (0, 0), (30, 31)].repeat(3), 0.9),
+            genres: eval::shares::kept(&[(9, 10), (4, 12), (0, 0), (30, 31)].repeat(3), 0.9),
         }],
         repeats: vec![RepeatRow { split_digest: "ab".repeat(32), ..RepeatRow::default() }; 2],
         num_resamples: 200,
@@ -319,7 +320,7 @@ fn figures_are_those_of_the_arrays() {
     assert_eq!(report.co_occurrence[3][0], both as u64);
     let rows: Vec<usize> = (0..300).filter(|&t| present[[t, 2]]).collect();
     assert_eq!(report.alone[2].num_present, rows.len());
-    let by_hand = crate::eval::ranking::mean_average_precision(
+    let by_hand = eval::ranking::mean_average_precision(
         words.probabilities.select(Axis(0), &rows).view(),
         labels.select(Axis(0), &rows).view(),
     );

@@ -3,16 +3,15 @@
 //! in: [`Evidence`]
 //! out: calibration with what chance gives; the modality that tags name first
 
-use super::{Evidence, Reliability, evidence::positions};
-use crate::{
-    base::Seed,
-    eval::{
-        ByChance, MainReason,
-        calibration::{brier_score, expected_calibration_error, reliability_bins},
-        chance::{ErrorsByChance, errors_by_chance},
-        reasons::{Tagged, main_reasons},
-    },
+use base::Seed;
+use eval::{
+    ByChance, MainReason,
+    calibration::{brier_score, expected_calibration_error, reliability_bins},
+    chance::{ErrorsByChance, errors_by_chance},
+    reasons::{Tagged, main_reasons},
 };
+
+use super::{Evidence, Reliability, evidence::positions};
 
 const NUM_BINS: usize = 10;
 

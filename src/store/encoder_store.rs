@@ -12,6 +12,7 @@ use std::{
     time::SystemTime,
 };
 
+use base::{Digest, file, publish::Draft};
 use half::f16;
 
 use super::{
@@ -21,7 +22,6 @@ use super::{
     index::{Entry, Place},
     shard::{self, Shard},
 };
-use crate::base::{Digest, file, publish::Draft};
 
 /// Damaged files are set aside in this folder.
 const QUARANTINE: &str = "quarantine";

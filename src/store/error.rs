@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::base::Hinted;
+use base::Hinted;
 
 /// The store cannot do what was asked. What was published before is untouched.
 #[derive(Debug, thiserror::Error)]

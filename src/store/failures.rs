@@ -4,8 +4,9 @@
 
 use std::{io, path::Path};
 
+use base::{Digest, file, publish_bytes};
+
 use super::{FailureRow, error::Damage};
-use crate::base::{Digest, file, publish_bytes};
 
 /// What names of failure logs begin with.
 pub(super) const PREFIX: &str = "failures-";

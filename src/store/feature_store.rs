@@ -8,13 +8,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use base::{Fingerprint, file, publish_bytes};
 use serde::{Deserialize, Serialize};
 
 use super::{
     EncoderIdentity, EncoderStore, SourceDigests, StoreError, error::Damage, shard::FORMAT,
     shard::MAX_TEXT,
 };
-use crate::base::{Fingerprint, file, publish_bytes};
 
 /// Version of the format; data lies in `v<version>/` below the store's root.
 pub const FORMAT_VERSION: u64 = 1;

@@ -3,8 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use base::Digest;
+
 use super::FailureRow;
-use crate::base::Digest;
 
 /// Where a key's rows are.
 #[derive(Clone, Copy, Debug)]

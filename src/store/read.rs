@@ -10,6 +10,7 @@ use std::{
     sync::PoisonError,
 };
 
+use base::Digest;
 use half::{f16, slice::HalfFloatSliceExt};
 
 use super::{
@@ -18,7 +19,6 @@ use super::{
     index::Place,
     shard::{self, Shard},
 };
-use crate::base::Digest;
 
 /// Features are read from a shard in blocks of about this size.
 const BLOCK_BYTES: usize = 8 << 20;

@@ -1,8 +1,7 @@
 //! What goes into the store and what comes out.
 
+use base::{Digest, Fingerprint, TitleId};
 use serde::{Deserialize, Serialize};
-
-use crate::base::{Digest, Fingerprint, TitleId};
 
 /// Who made the features: written in words into `encoder.json` beside the shards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@
 
 use std::{io::Read, ops::Range, path::Path};
 
+use base::{Digest, DigestBuilder, file};
 use half::f16;
 use hdf5::{
     Dataset, H5Type, Location,
@@ -21,7 +22,6 @@ use super::{
     EncoderIdentity, FeatureRow, TextSegment, TimedText, error::Damage,
     feature_store::FORMAT_VERSION,
 };
-use crate::base::{Digest, DigestBuilder, file};
 
 /// What the root's `format` attribute says.
 pub(super) const FORMAT: &str = "cinetag-features";

@@ -14,10 +14,10 @@ use std::{
     time::SystemTime,
 };
 
+use base::{Digest, file, publish_bytes};
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::base::{Digest, file, publish_bytes};
 
 const FILE_NAME: &str = "sources.jsonl";
 

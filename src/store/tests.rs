@@ -2,11 +2,11 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
+use base::{Digest, Fingerprint, Hinted, TitleId};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::base::{Digest, Fingerprint, Hinted, TitleId};
 
 pub(super) fn identity(dim: usize) -> EncoderIdentity {
     let description = json!({"hop": 512, "gain": 0.1, "algorithm_version": 1});

@@ -7,11 +7,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use base::publish::TEMPORARY_PREFIX;
+
 use super::{
     EncoderStore, StoreError, failures,
     shard::{self, Shard},
 };
-use crate::base::publish::TEMPORARY_PREFIX;
 
 /// A temporary file that nobody wrote to for so long was left by a process that is gone.
 const LEFTOVER_AGE: Duration = Duration::from_secs(3600);

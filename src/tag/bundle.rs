@@ -9,21 +9,19 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use base::{DeviceChoice, Digest, OutputError, file, output::Why};
+use catalog::{CatalogSpec, Vocabulary};
+use encode::EncoderContext;
+use learn::{
+    TrainedModel,
+    dataset::{Content, Dataset},
+    heads::stacking,
+};
+use nn::ModelSource;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{OpenModalities, TagError};
-use crate::{
-    base::{DeviceChoice, Digest, OutputError, file, output::Why},
-    catalog::{CatalogSpec, Vocabulary},
-    encode::EncoderContext,
-    learn::{
-        TrainedModel,
-        dataset::{Content, Dataset},
-        heads::stacking,
-    },
-    nn::ModelSource,
-};
 
 /// Version of the bundle's layout.
 const FORMAT: u32 = 3;

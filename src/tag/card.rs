@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use learn::TrainedModel;
+
 use super::{BundleConfig, BundleModality};
-use crate::learn::TrainedModel;
 
 /// `README.md` of a bundle. `figures` is a Markdown table of held-out figures, if there are
 /// any.

@@ -1,9 +1,10 @@
 //! Which scores become tags.
 
+use eval::AtPrecision;
+use learn::model::Decisions;
 use serde::Serialize;
 
 use super::GenreScore;
-use crate::{eval::AtPrecision, learn::model::Decisions};
 
 /// What a person asks for beyond the bundle's own thresholds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -54,8 +55,10 @@ impl Choice {
 
 #[cfg(test)]
 mod tests {
+    use eval::thresholds::NEVER;
+
     use super::*;
-    use crate::{eval::thresholds::NEVER, tag::testing::tags_of};
+    use crate::testing::tags_of;
 
     #[test]
     fn a_precision_takes_the_lowest_thresholds_that_promise_it() {

@@ -2,14 +2,12 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{
-    base::{Hinted, Interrupted, OutputError},
-    catalog::CatalogError,
-    encode::EncodeError,
-    extract::ExtractError,
-    learn::LearnError,
-    store::StoreError,
-};
+use base::{Hinted, Interrupted, OutputError};
+use catalog::CatalogError;
+use encode::EncodeError;
+use extract::ExtractError;
+use learn::LearnError;
+use store::StoreError;
 
 /// A bundle cannot be used, or tags cannot be made or written.
 #[derive(Debug, thiserror::Error)]

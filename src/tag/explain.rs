@@ -8,15 +8,13 @@
 
 use std::collections::BTreeMap;
 
+use catalog::Title;
+use encode::{Features, Input, SourceKind};
+use learn::dataset::{Content, Dataset, ModalityTable};
 use serde::Serialize;
+use store::{FeatureStore, Ragged, SourceDigests};
 
 use super::{Bundle, OpenModalities, TagError, Tagger, TitleTags};
-use crate::{
-    catalog::Title,
-    encode::{Features, Input, SourceKind},
-    learn::dataset::{Content, Dataset, ModalityTable},
-    store::{FeatureStore, Ragged, SourceDigests},
-};
 
 /// Words that are left out one by one; those after them stay.
 const MAX_WORDS: usize = 300;

@@ -9,17 +9,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::{TitleId, file};
+use catalog::{
+    Title,
+    library::LibraryItem,
+    nfo::{self, Nfo},
+};
+
 use super::{
     TagError,
     sidecar::{FilmIds, Place},
-};
-use crate::{
-    base::{TitleId, file},
-    catalog::{
-        self, Title,
-        library::LibraryItem,
-        nfo::{self, Nfo},
-    },
 };
 
 /// Titles with the places of their sidecars.
@@ -327,7 +326,7 @@ mod tests {
 
     #[test]
     fn titles_of_a_catalog_have_sidecars_that_file_systems_take() {
-        let titles = ["tt1", "a/b:c", "..", "Ä?"].map(crate::tag::testing::title_of).to_vec();
+        let titles = ["tt1", "a/b:c", "..", "Ä?"].map(crate::testing::title_of).to_vec();
         let library = Library::of_titles(titles, Path::new("films"));
         let names = ["tt1.nfo", "a_b_c.nfo", "_.nfo", "Ä_.nfo"];
         assert_eq!(library.nfos, names.map(|name| vec![Path::new("films").join(name)]));

@@ -2,23 +2,21 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use base::{Digest, digest::canonical_json};
+use catalog::{Title, Vocabulary};
+use encode::{
+    EncodeError, Encoder, EncoderContext, Instance, Opened, RecordReader, SourceKind, registry,
+};
+use extract::OpenEncoder;
+use learn::{
+    borrowed::BorrowedModality,
+    dataset::{Content, Dataset, ModalityTable},
+    sentence_states::SentenceStates,
+};
 use serde_json::{Value, json};
+use store::{EncoderStore, FeatureStore, Index, Ragged, SourceDigests, TimedText};
 
 use super::TagError;
-use crate::{
-    base::{Digest, digest::canonical_json},
-    catalog::{Title, Vocabulary},
-    encode::{
-        EncodeError, Encoder, EncoderContext, Instance, Opened, RecordReader, SourceKind, registry,
-    },
-    extract::OpenEncoder,
-    learn::{
-        borrowed::BorrowedModality,
-        dataset::{Content, Dataset, ModalityTable},
-        sentence_states::SentenceStates,
-    },
-    store::{EncoderStore, FeatureStore, Index, Ragged, SourceDigests, TimedText},
-};
 
 /// The setting of modalities that listen, which the context overrides.
 const HEAR: &str = "hear";

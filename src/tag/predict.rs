@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use base::TitleId;
+use catalog::Title;
 use jiff::Timestamp;
+use learn::{
+    ModelPrediction,
+    dataset::{Content, Dataset, ModalityTable},
+};
+use media::ReasonCode;
 use serde::Serialize;
+use store::{FeatureStore, SourceDigests, TimedText};
 
 use super::{Bundle, Choice, OpenModalities, Said, TagError, said};
-use crate::{
-    base::TitleId,
-    catalog::Title,
-    learn::{
-        ModelPrediction,
-        dataset::{Content, Dataset, ModalityTable},
-    },
-    media::ReasonCode,
-    store::{FeatureStore, SourceDigests, TimedText},
-};
 
 /// Moments of each modality that are named.
 const NUM_MOMENTS: usize = 3;

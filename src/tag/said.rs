@@ -8,13 +8,11 @@
 
 use std::collections::BTreeSet;
 
+use learn::dataset::{Content, Dataset, ModalityTable};
 use serde::Serialize;
+use store::{Ragged, TimedText};
 
 use super::{Bundle, TagError};
-use crate::{
-    learn::dataset::{Content, Dataset, ModalityTable},
-    store::{Ragged, TimedText},
-};
 
 /// Distinct words of a transcript that are left out one by one; those after them stay.
 const MAX_WORDS: usize = 300;

@@ -10,14 +10,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::DeviceChoice;
+use catalog::Title;
+use encode::{Instance, registry};
 use include_dir::{Dir, include_dir};
 
 use super::{Bundle, BundleConfig, TagError};
-use crate::{
-    base::DeviceChoice,
-    catalog::Title,
-    encode::{Instance, registry},
-};
 
 /// A bundle inside the program.
 pub struct ShippedBundle {
@@ -40,7 +38,7 @@ macro_rules! shipped {
 
 shipped!("films-research", "films-research-large", "plots-open");
 
-static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/bundles");
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../assets/bundles");
 
 impl ShippedBundle {
     /// The bundle of this name.
@@ -133,7 +131,7 @@ fn lay_out(dir: &Dir<'_>, to: &Path) -> Result<(), TagError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tag::testing::title_of;
+    use crate::testing::title_of;
 
     fn files_below(folder: &Path, prefix: &str, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -149,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_program_holds_every_file_of_every_bundle_and_they_load() {
-        let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bundles");
+        let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/bundles");
         let mut folders: Vec<String> = fs::read_dir(&assets)
             .unwrap()
             .map(|entry| entry.unwrap())
@@ -215,7 +213,8 @@ mod tests {
             let head = shipped.config().unwrap().trained_on.learn["head"].clone();
             let own = head.as_str().unwrap();
             assert!(name.starts_with(own), "{bundle} has {own}, and {name} is better");
-            let path = format!("{}/assets/bundles/{bundle}/README.md", env!("CARGO_MANIFEST_DIR"));
+            let path =
+                format!("{}/../../assets/bundles/{bundle}/README.md", env!("CARGO_MANIFEST_DIR"));
             let card = fs::read_to_string(path).unwrap();
             // Micro, macro and samples F1, mAP.
             let figures = row(&card, "**the bundle** (95 % interval)").unwrap();

@@ -6,11 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::Digest;
+
 use super::{
     Bundle, TagError,
     format::{TagFormat, TagWriter, Tagged},
 };
-use crate::base::Digest;
 
 /// Takes tags as they come, in the titles' order.
 pub trait TagSink {

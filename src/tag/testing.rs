@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use base::TitleId;
+use catalog::Title;
+
 use super::{GenreScore, Moment, TitleTags};
-use crate::{base::TitleId, catalog::Title};
 
 /// A title with a plot and no files.
 pub(super) fn title_of(id: &str) -> Title {

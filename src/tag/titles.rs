@@ -1,17 +1,15 @@
 //! Tagging many titles: a chunk at a time through extraction, prediction and writing, so
 //! that memory does not grow with the library.
 
+use base::{Digest, DigestBuilder, Interrupt, Progress, digest::canonical_json};
+use catalog::Title;
+use extract::{EncoderReport, ExtractReport, ExtractSettings, Extractor, Retry};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use serde_json::json;
+use store::{FeatureStore, SourceDigests};
 
 use super::{Bundle, Choice, OpenModalities, TagError, TagSink, Tagger, format::Tagged};
-use crate::{
-    base::{Digest, DigestBuilder, Interrupt, Progress, digest::canonical_json},
-    catalog::Title,
-    extract::{EncoderReport, ExtractReport, ExtractSettings, Extractor, Retry},
-    store::{FeatureStore, SourceDigests},
-};
 
 /// Titles at once.
 const CHUNK: usize = 512;

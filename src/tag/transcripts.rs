@@ -6,11 +6,10 @@
 
 use std::path::PathBuf;
 
+use base::{Digest, file, publish_bytes};
+use encode::speech::webvtt;
+
 use super::{TagError, TagSink, format::Tagged};
-use crate::{
-    base::{Digest, file, publish_bytes},
-    encode::speech::webvtt,
-};
 
 /// How every file begins; a digest of what is behind the line ends it.
 const HEAD: &str = "WEBVTT made by cinetag, sha256 ";
@@ -85,11 +84,10 @@ fn file_stem(id: &str) -> String {
 mod tests {
     use std::{fs, path::Path};
 
+    use store::{TextSegment, TimedText};
+
     use super::*;
-    use crate::{
-        store::{TextSegment, TimedText},
-        tag::testing::{tags_of, title_of},
-    };
+    use crate::testing::{tags_of, title_of};
 
     fn write(folder: &Path, id: &str, words: &str, overwrite: bool) -> Vec<PathBuf> {
         let (title, mut tags) = (title_of(id), tags_of(&["Crime"]));

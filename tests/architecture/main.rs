@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Rooms with their floors; a room imports from lower floors only.
+/// Rooms with their floors; a room's `Cargo.toml` names rooms of lower floors only, for its tests, too.
 const FLOORS: &[(&str, u32)] = &[
     ("base", 0),
     ("kernels", 0),
@@ -29,9 +29,9 @@ const FLOORS: &[(&str, u32)] = &[
     ("cli", 7),
 ];
 
-/// Heavy crates and the rooms that may name them.
+/// Heavy crates and the rooms that may need them.
 const HOMES: &[(&str, &[&str])] = &[
-    ("ffmpeg_next", &["media"]),
+    ("ffmpeg-next", &["media"]),
     ("symphonia", &["media"]),
     ("image", &["media"]),
     ("fast_image_resize", &["media"]),
@@ -39,15 +39,16 @@ const HOMES: &[(&str, &[&str])] = &[
     ("seccompiler", &["media"]),
     ("nix", &["media"]),
     ("hdf5", &["store"]),
+    ("half", &["store"]),
     ("kernels", &["demo", "encode", "learn", "media", "nn"]),
-    ("candle_core", &["kernels", "nn", "learn"]),
-    ("candle_nn", &["kernels", "nn", "learn"]),
-    ("candle_transformers", &["nn"]),
+    ("candle-core", &["kernels", "nn", "learn"]),
+    ("candle-nn", &["kernels", "nn", "learn"]),
+    ("candle-transformers", &["nn"]),
     ("postcard", &["learn"]),
     ("faer", &["learn"]),
     ("tokenizers", &["nn"]),
     ("tpe", &["learn"]),
-    ("gemm", &["nn"]),
+    ("gemm", &["kernels", "nn"]),
     ("ureq", &["nn"]),
     ("rustfft", &["encode"]),
     ("ebur128", &["encode"]),
@@ -56,17 +57,15 @@ const HOMES: &[(&str, &[&str])] = &[
     ("parquet", &["catalog", "tag"]),
     ("tar", &["catalog"]),
     ("whatlang", &["catalog"]),
-    ("quick_xml", &["catalog", "tag"]),
+    ("quick-xml", &["catalog", "tag"]),
     ("encoding_rs", &["catalog", "tag"]),
     ("rust_xlsxwriter", &["tag"]),
     ("diffy", &["tag"]),
     ("glob", &["cli"]),
     ("include_dir", &["tag"]),
-    ("plotters", &["report"]),
     ("minijinja", &["report"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
-    ("anyhow", &["cli"]),
 ];
 
 /// Readers of what others wrote, and what is written for others: in their formats and columns some words are also names of
@@ -109,8 +108,31 @@ const MAY_OPEN_BLINDLY: &[(&str, &str)] = &[
 struct Source {
     path: PathBuf,
     room: String,
-    /// Without comments and without the unit tests at its end.
+    /// Without comments and without what is compiled for tests alone.
     code: String,
+}
+
+/// The names that a room's `Cargo.toml` lists, for its code and for its tests.
+fn needs(room: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room).join("Cargo.toml");
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    fn collect(table: &toml::Table, found: &mut Vec<String>) {
+        for (name, value) in table {
+            let Some(value) = value.as_table() else { continue };
+            match name.as_str() {
+                "dependencies" | "dev-dependencies" | "build-dependencies" => {
+                    found.extend(value.keys().cloned());
+                }
+                "target" => {
+                    value.values().filter_map(|v| v.as_table()).for_each(|t| collect(t, found))
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(&text.parse().unwrap(), &mut found);
+    found
 }
 
 fn sources() -> Vec<Source> {
@@ -134,118 +156,114 @@ fn sources() -> Vec<Source> {
         .map(|path| {
             let relative = path.strip_prefix(&src).unwrap().to_owned();
             let text = fs::read_to_string(&path).unwrap();
-            let text = &text[..begin_of_tests(&text)];
-            let code: Vec<_> =
-                text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
             let room = relative.iter().next().unwrap().to_string_lossy().into_owned();
-            Source { path: relative, room, code: code.join("\n") }
+            Source { path: relative, room, code: code_of(&text) }
         })
         .collect()
 }
 
-/// Where the module of unit tests begins; one in a file of its own (`mod tests;`) is none.
-fn begin_of_tests(text: &str) -> usize {
-    let has_body = |at: &usize| {
-        let mut lines = text[*at..].lines().filter(|line| !line.starts_with('#'));
-        lines.next().is_some_and(|line| line.contains("mod ") && line.ends_with('{'))
-    };
-    let mut places = text.match_indices("#[cfg(test)]").map(|(at, _)| at);
-    places.find(has_body).unwrap_or(text.len())
-}
-
-/// Names that follow `prefix` in the code, up to the end of the word.
-fn words_after<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-    code.match_indices(prefix).filter_map(move |(at, _)| {
-        let before = code[..at].chars().next_back();
-        if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
-            return None;
+/// The text without its comments and without the items under `#[cfg(test)]`, wherever they stand. What
+/// is laid out by rustfmt ends where its indentation ends.
+fn code_of(text: &str) -> String {
+    let mut kept = Vec::new();
+    let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    while let Some(line) = lines.next() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        if line.trim() != "#[cfg(test)]" {
+            kept.push(line);
+            continue;
         }
-        let rest = &code[at + prefix.len()..];
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-        Some(&rest[..end])
-    })
-}
-
-/// The rooms that a file names: `crate::room` and the members of `use crate::{…}`.
-fn rooms_named(code: &str) -> Vec<String> {
-    let mut rooms: Vec<String> = words_after(code, "crate::").map(str::to_owned).collect();
-    for (at, _) in code.match_indices("crate::{") {
-        let mut depth = 0;
-        let mut word = String::new();
-        let mut at_start = true;
-        for c in code[at + "crate::".len()..].chars() {
-            match c {
-                '{' => depth += 1,
-                '}' => depth -= 1,
-                ',' if depth == 1 => {
-                    at_start = true;
-                    word.clear();
-                    continue;
-                }
-                c if depth == 1 && at_start && (c.is_alphanumeric() || c == '_') => {
-                    word.push(c);
-                    continue;
-                }
-                _ => {}
-            }
-            if !word.is_empty() {
-                rooms.push(std::mem::take(&mut word));
-                at_start = false;
-            }
-            if depth == 0 {
-                break;
-            }
+        let Some(first) = lines.find(|line| !line.trim_start().starts_with("#[")) else { break };
+        if !first.ends_with([';', '}', ',']) {
+            let ends = ["}", "};", "});", "},", ");"].map(|end| format!("{indent}{end}"));
+            lines.find(|line| ends.iter().any(|end| end == line));
         }
     }
-    rooms
+    kept.join("\n")
 }
 
 fn floor(room: &str) -> Option<u32> {
     FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)
 }
 
+fn rooms() -> Vec<String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut rooms: Vec<String> = fs::read_dir(src)
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    rooms.sort();
+    rooms
+}
+
 #[test]
-fn rooms_import_from_lower_floors_only() {
+fn rooms_need_lower_floors_only() {
     let mut wrong = Vec::new();
-    let mut num_imports = 0;
-    for source in sources() {
-        let Some(own) = floor(&source.room) else {
-            let is_root = ["lib.rs", "main.rs"].contains(&source.room.as_str());
-            assert!(is_root, "{} is in a room without a floor", source.path.display());
-            continue;
-        };
-        for room in rooms_named(&source.code) {
-            let Some(other) = floor(&room) else { continue };
-            num_imports += 1;
-            if room != source.room && other >= own {
-                wrong.push(format!("{} imports {room}", source.path.display()));
+    let mut num_arrows = 0;
+    for room in rooms() {
+        let own = floor(&room).unwrap_or_else(|| panic!("src/{room} has no floor"));
+        for other in needs(&room) {
+            let Some(below) = floor(&other) else { continue };
+            num_arrows += 1;
+            if below >= own {
+                wrong.push(format!("src/{room}/Cargo.toml needs {other}"));
             }
         }
     }
-    assert!(num_imports > 50, "only {num_imports} imports seen: the test looks past them");
-    assert!(wrong.is_empty(), "imports from the same floor or above:\n{}", wrong.join("\n"));
+    assert!(num_arrows > 30, "only {num_arrows} arrows seen: the test looks past them");
+    assert!(wrong.is_empty(), "rooms of the same floor or above:\n{}", wrong.join("\n"));
 }
 
 #[test]
 fn heavy_crates_stay_in_their_rooms() {
     let mut wrong = Vec::new();
-    for source in sources() {
-        for (name, homes) in HOMES {
-            if homes.contains(&source.room.as_str()) {
+    let mut at_home = 0;
+    for room in rooms() {
+        for name in needs(&room) {
+            let Some((_, homes)) = HOMES.iter().find(|(crate_, _)| *crate_ == name) else {
                 continue;
-            }
-            let path = format!("{name}::");
-            let named = words_after(&source.code, &path).next().is_some()
-                || source.code.contains(&format!("use {name};"));
-            // `crate::media::image::…` names a module of ours, not the crate.
-            let ours = source.code.matches(&path).count()
-                == source.code.matches(&format!("::{path}")).count();
-            if named && !ours {
-                wrong.push(format!("{} names {name}", source.path.display()));
+            };
+            if homes.contains(&room.as_str()) {
+                at_home += 1;
+            } else {
+                wrong.push(format!("src/{room}/Cargo.toml needs {name}"));
             }
         }
     }
+    assert_eq!(
+        at_home,
+        HOMES.iter().map(|(_, homes)| homes.len()).sum::<usize>(),
+        "HOMES is too long"
+    );
     assert!(wrong.is_empty(), "crates outside their room:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn code_is_read_without_its_tests_and_nothing_else() {
+    let text = "\
+use a;
+#[cfg(test)]
+use b;
+// comment
+#[cfg(test)]
+mod tests {
+    fn c() {
+        d();
+    }
+}
+
+fn e() {
+    f();
+    #[cfg(test)]
+    if g {
+        h();
+    }
+    i();
+}
+";
+    assert_eq!(code_of(text), "use a;\n\nfn e() {\n    f();\n    i();\n}");
 }
 
 #[test]
@@ -319,5 +337,15 @@ fn the_map_names_every_room() {
         if let Some((room, _)) = FLOORS.iter().find(|(room, _)| *room == source.room) {
             assert!(map.contains(&format!("`{room}/`")), "ARCHITECTURE.md does not name `{room}/`");
         }
+    }
+}
+
+#[test]
+fn unit_tests_of_every_room_are_built_unoptimised() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("scripts/unoptimised.toml")).unwrap();
+    for room in rooms().into_iter().filter(|room| room != "kernels") {
+        let line = format!("cinetag-{room}.opt-level = 0\n");
+        assert!(text.contains(&line), "scripts/unoptimised.toml does not name {room}");
     }
 }

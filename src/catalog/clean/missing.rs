@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::catalog::row::{Cell, Content};
+use crate::row::{Cell, Content};
 
 /// What sites and tables write where they have no text.
 const PLACEHOLDERS: [&str; 11] = [
@@ -46,7 +46,7 @@ const NO_GENRES: [&str; 12] = [
 ];
 
 /// Whether a genre's name says that there is none.
-pub(in crate::catalog) fn is_no_genre(name: &str) -> bool {
+pub(crate) fn is_no_genre(name: &str) -> bool {
     let name = name.trim();
     name.is_empty() || NO_GENRES.iter().any(|none| none.eq_ignore_ascii_case(name))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use crate::catalog::{
+use crate::{
     Catalog, Row, Title,
     import::name_key,
     leaks::{GenreWords, sentences},
@@ -143,11 +143,10 @@ fn note(title: &Title, words: &GenreWords) -> Notes {
 
 #[cfg(test)]
 mod tests {
+    use base::{GenreId, TitleId};
+
     use super::*;
-    use crate::{
-        base::{GenreId, TitleId},
-        catalog::Vocabulary,
-    };
+    use crate::Vocabulary;
 
     fn title(id: &str, name: &str, year: i32, plot: &str) -> Title {
         Title {

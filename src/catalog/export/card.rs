@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use base::file;
+
 use super::{CO_OCCURRENCE_FILE, SPLITS_FILE, annotate::Notes};
 use crate::{
-    base::file,
-    catalog::{
-        Catalog, CatalogSpec, CatalogSummary, Folds, Problem,
-        clean::Cleaning,
-        import::{DECISIONS_FILE, Decisions},
-    },
+    Catalog, CatalogSpec, CatalogSummary, Folds, Problem,
+    clean::Cleaning,
+    import::{DECISIONS_FILE, Decisions},
 };
 
 pub(super) struct Card<'a> {

@@ -17,6 +17,7 @@ use std::{
     path::Path,
 };
 
+use base::{Seed, publish_bytes, publish_file, words::defused};
 use serde_json::{Map, Value};
 
 use super::{
@@ -25,7 +26,6 @@ use super::{
     import::{Columns, record, write_parquet},
     split::stratified_group_folds,
 };
-use crate::base::{Seed, publish_bytes, publish_file, words::defused};
 
 /// The card's name in the folder.
 pub const CARD_FILE: &str = "README.md";
@@ -185,7 +185,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
-    use crate::catalog::{Format, load};
+    use crate::{Format, load};
 
     #[test]
     fn a_data_set_goes_out_with_its_card_and_comes_back_the_same() {

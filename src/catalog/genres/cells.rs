@@ -1,6 +1,6 @@
 //! Cells that name genres or files, taken apart.
 
-use crate::catalog::{clean::missing::is_no_genre, jsonl::item, row::Content, spec::Separator};
+use crate::{clean::missing::is_no_genre, jsonl::item, row::Content, spec::Separator};
 
 /// Takes a genre cell apart; names as written, without those that say that there is none.
 ///
@@ -8,7 +8,7 @@ use crate::catalog::{clean::missing::is_no_genre, jsonl::item, row::Content, spe
 ///
 /// # Errors
 /// The cell should be JSON and is not.
-pub(in crate::catalog) fn genres_of(
+pub(crate) fn genres_of(
     content: Content,
     separator: Separator,
     is_name: impl Fn(&str) -> bool,
@@ -37,10 +37,7 @@ pub(in crate::catalog) fn genres_of(
 ///
 /// # Errors
 /// The cell should be JSON and is not.
-pub(in crate::catalog) fn names_of(
-    content: Content,
-    separator: Separator,
-) -> Result<Vec<String>, String> {
+pub(crate) fn names_of(content: Content, separator: Separator) -> Result<Vec<String>, String> {
     let text = match content {
         Content::List(names) => return Ok(names),
         Content::Text(text) => text,

@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use base::{file, nearest::mend};
+
 use super::same;
 use crate::{
-    base::{file, nearest::mend},
-    catalog::{
-        CatalogError,
-        spec::{GenreSpec, VocabularySpec},
-        vocabularies,
-    },
+    CatalogError,
+    spec::{GenreSpec, VocabularySpec},
+    vocabularies,
 };
 
 impl VocabularySpec {
@@ -17,7 +16,7 @@ impl VocabularySpec {
     ///
     /// # Errors
     /// Names that are none or come twice; what is neither a vocabulary nor looks like a file.
-    pub(in crate::catalog) fn check(&self, folder: &Path) -> Result<(), CatalogError> {
+    pub(crate) fn check(&self, folder: &Path) -> Result<(), CatalogError> {
         let Self::Source(source) = self else { return given_names(self, folder).map(|_| ()) };
         let name = source.to_string_lossy();
         let is_path = source.extension().is_some() || source.components().count() > 1;
@@ -34,7 +33,7 @@ impl VocabularySpec {
 
 /// Names that a declaration knows as genres, whatever stands in them; a file that cannot be read
 /// is told of later.
-pub(in crate::catalog) fn declared(spec: &GenreSpec, folder: &Path) -> Vec<String> {
+pub(crate) fn declared(spec: &GenreSpec, folder: &Path) -> Vec<String> {
     let given = spec.vocabulary.as_ref().map(|vocabulary| given_names(vocabulary, folder));
     let mut names = given.and_then(Result::ok).unwrap_or_default();
     names.extend(spec.exclude.iter().cloned());

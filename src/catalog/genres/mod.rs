@@ -7,11 +7,11 @@ mod given;
 
 use std::{collections::HashMap, path::Path};
 
+use base::{GenreId, nearest::nearest};
 pub(super) use cells::{genres_of, names_of};
 pub(super) use given::declared;
 
 use super::{CatalogError, Problem, ProblemKind, Severity, Vocabulary, spec::GenreSpec};
-use crate::base::{GenreId, nearest::nearest};
 use given::given_names;
 
 /// Counts names; spellings that differ in letter case only are one name, spelt as it stood
@@ -251,7 +251,7 @@ fn same(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::spec::VocabularySpec;
+    use crate::spec::VocabularySpec;
 
     #[test]
     fn genres_that_are_spelt_in_two_ways_are_told() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::catalog::{Row, ids::imdb_id_in, source::LeftOut};
+use crate::{Row, ids::imdb_id_in, source::LeftOut};
 
 /// Sites whose ids are whole numbers.
 const NUMBERS: [&str; 2] = ["tmdb_id", "movielens_id"];

@@ -9,9 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Origin;
-use crate::catalog::{
-    CatalogSummary, Problem, ProblemKind, Severity, clean::Cleaning, source::LeftOut,
-};
+use crate::{CatalogSummary, Problem, ProblemKind, Severity, clean::Cleaning, source::LeftOut};
 
 /// Doubtful joins that are listed; all are counted.
 const MAX_DOUBTFUL: usize = 200;

@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Joined;
-use crate::catalog::{
+use crate::{
     Row,
     ids::imdb_id_in,
     row::{Cell, Content},
@@ -197,7 +197,7 @@ fn names(row: &Row) -> HashSet<String> {
 }
 
 /// Letters and digits in lower case, accents off, without a leading article.
-pub(in crate::catalog) fn name_key(name: &str) -> Option<String> {
+pub(crate) fn name_key(name: &str) -> Option<String> {
     let lower = name.to_lowercase().replace('&', " and ");
     let words: Vec<String> = lower
         .split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’')

@@ -22,6 +22,7 @@ use std::{
     sync::Arc,
 };
 
+use base::{Draft, publish_bytes};
 pub use decisions::{Decisions, Doubtful, Input, Joined};
 pub(super) use join::name_key;
 use join::{Index, Keys};
@@ -36,7 +37,6 @@ use super::{
     load::RowLoader,
     source::{Intake, Source},
 };
-use crate::base::{Draft, publish_bytes};
 
 /// The catalog's name in the folder.
 pub const CATALOG_FILE: &str = "catalog.jsonl";

@@ -19,7 +19,7 @@ use super::{
     record::Line,
     titles::{Taken, Titles},
 };
-use crate::catalog::{CatalogError, Row, load::RowLoader};
+use crate::{CatalogError, Row, load::RowLoader};
 
 /// Rows that go from thread to thread at once, and how many times so many may wait.
 const ROWS_PER_BATCH: usize = 1024;

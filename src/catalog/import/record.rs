@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value as Json};
 
 use super::parquet_file::Kind;
-use crate::catalog::{
+use crate::{
     Row,
     row::{Cell, Content},
 };
@@ -29,7 +29,7 @@ fn number_in(column: &str, content: &Content) -> Option<Number> {
 }
 
 /// A row as an object: what is a number by its column's name is written as one, lists as lists.
-pub(in crate::catalog) fn record(row: &Row) -> Map<String, Json> {
+pub(crate) fn record(row: &Row) -> Map<String, Json> {
     Line::of(row).values().map(|(name, value)| (name.to_owned(), value.to_json())).collect()
 }
 

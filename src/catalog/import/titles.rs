@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{check_ids::IdCheck, decisions::Joined, join::Index};
-use crate::catalog::{
+use crate::{
     Row,
     clean::{Cleaner, Cleaning},
     source::LeftOut,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::catalog::Title;
+use crate::Title;
 
 /// Words in a shingle: five in a row are shared by chance only in set phrases.
 const SHINGLE_WORDS: usize = 5;
@@ -111,8 +111,10 @@ fn shingles(text: &str) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
+    use base::TitleId;
+
     use super::*;
-    use crate::{base::TitleId, catalog::leaks::naming::tests::title};
+    use crate::leaks::naming::tests::title;
 
     const PLOT: &str = "A retired thief is talked into one last job by the daughter of an old \
                         friend, and finds that the vault holds the letters of his own mother.";

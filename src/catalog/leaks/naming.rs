@@ -1,6 +1,6 @@
 //! Plots that say what genre the film is: "is a 1982 American horror film".
 
-use crate::catalog::{Title, Vocabulary};
+use crate::{Title, Vocabulary};
 
 /// Words that a text calls a film by.
 const WORKS: &[&str] = &[
@@ -154,10 +154,11 @@ fn names(sentence: &[String], form: &[String]) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::*;
-    use crate::base::{GenreId, TitleId};
+    use base::{GenreId, TitleId};
 
-    pub(in crate::catalog::leaks) fn title(plot: Option<&str>) -> Title {
+    use super::*;
+
+    pub(in crate::leaks) fn title(plot: Option<&str>) -> Title {
         Title {
             plot: plot.map(str::to_owned),
             genres: vec![GenreId(0)],

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::file;
+
 use super::{
     LibraryItem,
     disc::Disc,
@@ -15,12 +17,9 @@ use super::{
     with_name, without_part,
 };
 use crate::{
-    base::file,
-    catalog::{
-        ids::{imdb_id_in, tmdb_tag_in},
-        media_kind::{IMAGE, VIDEO, has_extension},
-        trailer_names::{self, is_folder_of_trailers, videos_in},
-    },
+    ids::{imdb_id_in, tmdb_tag_in},
+    media_kind::{IMAGE, VIDEO, has_extension},
+    trailer_names::{self, is_folder_of_trailers, videos_in},
 };
 
 /// What the names of extras end with.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::catalog::media_kind::has_extension;
+use crate::media_kind::has_extension;
 
 fn found(files: &[&str]) -> Vec<String> {
     let root = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{file_name, name_and_year, stem_of, versions::Versions, without_part};
-use crate::catalog::{import::name_key, trailer_names};
+use crate::{import::name_key, trailer_names};
 
 /// What is known of the folder.
 pub(super) struct Place<'a> {

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::name_and_year;
-use crate::catalog::ids::{imdb_id_in, tmdb_tag_in};
+use crate::ids::{imdb_id_in, tmdb_tag_in};
 
 /// Words of labels beside numbers with a unit (`1080p`, `4k`, `30th`), lower case.
 const WORDS: [&str; 88] = [

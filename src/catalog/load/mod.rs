@@ -28,6 +28,7 @@ use std::{
     sync::Arc,
 };
 
+use base::{TitleId, file, nearest::nearest};
 use serde_json::Value;
 
 use super::{
@@ -42,7 +43,6 @@ use super::{
     spec::{Column, Format, ResolvedColumns},
     vocabularies::Crosswalk,
 };
-use crate::base::{TitleId, file, nearest::nearest};
 
 /// By these a table of tags is known that the program wrote itself.
 const OWN_COLUMNS: [&str; 4] = ["genre", "probability", "threshold", "decision"];

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::catalog::GenreSpec;
+use crate::GenreSpec;
 
 #[test]
 fn a_table_without_ids_is_numbered_by_its_rows_where_that_is_asked_for() {

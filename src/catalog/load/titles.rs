@@ -5,18 +5,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::TitleId;
+
 use super::Loader;
 use crate::{
-    base::TitleId,
-    catalog::{
-        Problem, ProblemKind, Severity, Title,
-        genres::{genres_of, names_of},
-        problem::shown,
-        row::{Cell, Content, Row},
-        spec::Separator,
-        trailer_names::videos_in,
-        vocabularies,
-    },
+    Problem, ProblemKind, Severity, Title,
+    genres::{genres_of, names_of},
+    problem::shown,
+    row::{Cell, Content, Row},
+    spec::Separator,
+    trailer_names::videos_in,
+    vocabularies,
 };
 
 /// Years outside are taken for a mistake: film begins in the 1870s.
@@ -335,7 +334,7 @@ fn files_of(content: Content) -> Vec<String> {
 mod tests {
     use std::fs;
 
-    use crate::catalog::{CatalogSpec, Need, ProblemKind, load};
+    use crate::{CatalogSpec, Need, ProblemKind, load};
 
     #[test]
     fn plots_lose_what_names_a_genre_and_titles_that_lack_a_plot_are_left_out() {

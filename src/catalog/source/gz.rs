@@ -8,9 +8,8 @@ use std::{
     thread,
 };
 
+use base::file;
 use flate2::read::MultiGzDecoder;
-
-use crate::base::file;
 
 const BLOCK_BYTES: usize = 1 << 20;
 /// Blocks that wait to be parsed.

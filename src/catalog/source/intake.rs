@@ -6,12 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::publish_file;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    base::publish_file,
-    catalog::{Problem, ProblemKind, Row, Severity},
-};
+use crate::{Problem, ProblemKind, Row, Severity};
 
 /// Takes a source's titles, problems, and word of what it left out.
 pub struct Intake<'a> {
@@ -36,7 +34,7 @@ const NUM_EXAMPLES: usize = 5;
 
 impl LeftOut {
     /// One more.
-    pub(in crate::catalog) fn count(&mut self, example: &str) {
+    pub(crate) fn count(&mut self, example: &str) {
         self.num_titles += 1;
         if self.examples.len() < NUM_EXAMPLES {
             self.examples.push(example.to_owned());

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use serde_json::{Deserializer, Map, Value};
 
 use super::{Intake, gz};
-use crate::catalog::{CatalogError, ProblemKind, jsonl::item};
+use crate::{CatalogError, ProblemKind, jsonl::item};
 
 pub(super) type Object = Map<String, Value>;
 

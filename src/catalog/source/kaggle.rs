@@ -8,7 +8,7 @@
 use std::{collections::HashSet, path::Path};
 
 use super::{Intake, Row, Source, table::Table};
-use crate::catalog::{CatalogError, ids::imdb_id_in, library::name_and_year, problem::shown};
+use crate::{CatalogError, ids::imdb_id_in, library::name_and_year, problem::shown};
 
 /// Usual names, normalised, for each of our columns; the first that the file has is taken.
 const NAMES: [(&str, &[&str]); 17] = [

@@ -10,16 +10,15 @@ use std::{
     sync::Arc,
 };
 
+use base::file;
+
 use super::{Intake, Row, Source};
 use crate::{
-    base::file,
-    catalog::{
-        CatalogError, ProblemKind,
-        library::{self, LibraryItem},
-        nfo::{self, Nfo},
-        paths::READ_HINT,
-        subtitles::{dialogue, screenplay},
-    },
+    CatalogError, ProblemKind,
+    library::{self, LibraryItem},
+    nfo::{self, Nfo},
+    paths::READ_HINT,
+    subtitles::{dialogue, screenplay},
 };
 
 /// A sidecar larger than this is none.
@@ -89,7 +88,7 @@ fn read_nfo(path: &Path, intake: &mut Intake<'_>) -> Option<Nfo> {
         Ok(nfo) => Some(nfo),
         Err(error) => {
             let (line, message) = (error.line, format!("this is no NFO: {}", error.message));
-            let hint = crate::base::Hinted::hint(&error).unwrap_or_default();
+            let hint = base::Hinted::hint(&error).unwrap_or_default();
             intake.warn(ProblemKind::BadSidecar, (path, line), message, &hint);
             None
         }
@@ -146,7 +145,7 @@ fn text(path: &Path, read: fn(&[u8]) -> Option<String>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{CatalogSpec, Severity, load, spec::Format};
+    use crate::{CatalogSpec, Severity, load, spec::Format};
 
     #[test]
     fn a_library_is_read_like_a_catalog() {

@@ -16,7 +16,7 @@ use super::{
     json::{self, Object, names, text},
     relative,
 };
-use crate::catalog::{
+use crate::{
     CatalogError,
     media_kind::{IMAGE, has_extension},
 };

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{Intake, Row, Source, table::Table};
-use crate::catalog::{CatalogError, library::name_and_year};
+use crate::{CatalogError, library::name_and_year};
 
 const NO_GENRES: &str = "(no genres listed)";
 /// People who must have given a tag.

@@ -12,7 +12,7 @@ use super::{
     Intake, Row, Source, by_film, files_below,
     json::{self, names, text},
 };
-use crate::catalog::{
+use crate::{
     CatalogError,
     ids::imdb_id_in,
     library::name_and_year,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Intake, gz};
-use crate::catalog::{
+use crate::{
     CatalogError, ProblemKind,
     delimited::{DelimitedReader, Record},
     row::Content,
@@ -58,7 +58,7 @@ impl Table {
             Some(Ok(header)) => header
                 .cells
                 .into_iter()
-                .map(|cell| cell.map_or_else(String::new, crate::catalog::row::Cell::into_text))
+                .map(|cell| cell.map_or_else(String::new, crate::row::Cell::into_text))
                 .collect(),
             _ => {
                 return Err(CatalogError::Format {

@@ -21,7 +21,7 @@ use super::{
     json::{self, Object, names, nonzero, text},
     table::Table,
 };
-use crate::catalog::{CatalogError, ProblemKind, ids::imdb_id_in};
+use crate::{CatalogError, ProblemKind, ids::imdb_id_in};
 
 /// TMDB's genres by number, as lists of films and search results give them.
 const GENRES: [(u64, &str); 19] = [

@@ -1,9 +1,9 @@
-//! A bare folder of trailers: what [`from_paths`](crate::catalog::from_paths) finds.
+//! A bare folder of trailers: what [`from_paths`](crate::from_paths) finds.
 
 use std::path::Path;
 
 use super::{Intake, Row, Source, relative};
-use crate::catalog::{CatalogError, from_paths, ids::imdb_id_in};
+use crate::{CatalogError, from_paths, ids::imdb_id_in};
 
 /// A folder of trailers.
 pub(super) struct Trailers;

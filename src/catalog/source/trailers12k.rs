@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use super::{Intake, Row, Source, by_film, files_below, table::Table};
-use crate::catalog::{CatalogError, ProblemKind, ids::imdb_id_in, media_kind::VIDEO};
+use crate::{CatalogError, ProblemKind, ids::imdb_id_in, media_kind::VIDEO};
 
 /// Trailers12k.
 pub(super) struct Trailers12k;

@@ -16,16 +16,14 @@ use std::{
     sync::Arc,
 };
 
+use base::file;
 use serde_json::Value;
 
 use super::{Intake, Row, Source, files_below, gz, json};
 use crate::{
-    base::file,
-    catalog::{
-        CatalogError, ProblemKind,
-        decode::decode,
-        media_kind::{IMAGE, VIDEO},
-    },
+    CatalogError, ProblemKind,
+    decode::decode,
+    media_kind::{IMAGE, VIDEO},
 };
 
 /// Bytes of a text, as of a line of text.

@@ -2,13 +2,11 @@
 
 use std::{collections::HashMap, io, path::Path};
 
+use base::{Digest, DigestBuilder, Seed, TitleId, file, publish_bytes};
 use serde::{Deserialize, Serialize};
 
 use super::iterative_stratification;
-use crate::{
-    base::{Digest, DigestBuilder, Seed, TitleId, file, publish_bytes},
-    catalog::{Catalog, CatalogError},
-};
+use crate::{Catalog, CatalogError};
 
 /// Which fold each title is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,11 +233,10 @@ fn digest_of(num_folds: u32, pairs: &[(TitleId, u32)]) -> Digest {
 mod tests {
     use std::fs;
 
+    use base::GenreId;
+
     use super::*;
-    use crate::{
-        base::GenreId,
-        catalog::{Title, Vocabulary},
-    };
+    use crate::{Title, Vocabulary};
 
     /// Ten titles; 8 and 9 unlabelled; 0 and 1 one group.
     fn catalog() -> Catalog {

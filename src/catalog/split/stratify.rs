@@ -13,10 +13,9 @@
 
 use std::collections::HashMap;
 
+use base::Seed;
 use rand::{Rng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-
-use crate::base::Seed;
 
 /// Deals titles into `num_folds` folds of like size and like genres; gives each title's fold,
 /// `[titles]`. With fewer groups than folds, some folds stay empty.

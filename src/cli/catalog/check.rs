@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
+use catalog::Severity;
+use pipeline::Override;
+
 use super::spec_of;
-use crate::{
-    catalog::{self, Severity},
-    cli::{Console, Failure},
-    pipeline::Override,
-};
+use crate::{Console, Failure};
 
 #[derive(clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// A pipeline file (its [catalog] is checked), or a catalog with the default column names
     path: PathBuf,
     /// With a pipeline: set a value of it, such as catalog.path=films.csv; may be repeated

@@ -2,17 +2,15 @@
 
 use std::path::PathBuf;
 
+use base::{Outputs, Seed, publish_bytes};
+use catalog::{Severity, export};
+use pipeline::Override;
+
 use super::spec_of;
-use crate::{
-    base::{Outputs, Seed, publish_bytes},
-    catalog::{self, Severity, export},
-    cli::{Console, Failure},
-    pipeline::Override,
-    report,
-};
+use crate::{Console, Failure};
 
 #[derive(clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// A pipeline file (its [catalog] is taken), or a catalog with the default column names
     path: PathBuf,
     /// With a pipeline: set a value of it, such as catalog.path=films.csv; may be repeated

@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 
-use crate::{
-    base::{Outputs, nearest},
-    catalog::{
-        import::{self, CATALOG_FILE, DECISIONS_FILE, MEDIA_FOLDER, Origin, PARQUET_FILE},
-        source,
-    },
-    cli::{Console, Failure},
+use base::{Outputs, nearest};
+use catalog::{
+    import::{self, CATALOG_FILE, DECISIONS_FILE, MEDIA_FOLDER, Origin, PARQUET_FILE},
+    source,
 };
 
+use crate::{Console, Failure};
+
 #[derive(clap::Args)]
-pub(in crate::cli) struct Args {
+pub(crate) struct Args {
     /// The kind of source; `cinetag catalog sources` lists them
     kind: String,
     /// Its file or folder

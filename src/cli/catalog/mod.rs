@@ -4,8 +4,9 @@ mod check;
 mod export;
 mod import;
 
+use catalog::source::SOURCES;
+
 use super::{Console, Failure};
-use crate::catalog::source::SOURCES;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -38,10 +39,10 @@ pub(super) fn run(command: &Command, console: &Console) -> Result<u8, Failure> {
 /// The catalog that a path stands for: a pipeline's, or a file with the default column names.
 fn spec_of(
     path: &std::path::Path,
-    set: &[crate::pipeline::Override],
-) -> Result<crate::catalog::CatalogSpec, Failure> {
+    set: &[pipeline::Override],
+) -> Result<catalog::CatalogSpec, Failure> {
     if path.extension().is_some_and(|extension| extension == "toml") {
-        return Ok(crate::pipeline::Pipeline::read(path, set)?.catalog);
+        return Ok(pipeline::Pipeline::read(path, set)?.catalog);
     }
-    Ok(crate::catalog::CatalogSpec::new(path))
+    Ok(catalog::CatalogSpec::new(path))
 }

@@ -6,16 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::nearest;
+use tag::{
+    Bundle, SHIPPED, ShippedBundle,
+    sidecar::{self, RunHeader},
+};
+
 use super::{
     Args, Console, Failure,
     titles::{self, Found},
-};
-use crate::{
-    base::nearest,
-    tag::{
-        Bundle, SHIPPED, ShippedBundle,
-        sidecar::{self, RunHeader},
-    },
 };
 
 /// The bundle, and the titles.

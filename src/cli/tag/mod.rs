@@ -12,22 +12,20 @@ use std::{io, path::PathBuf};
 
 use jiff::Timestamp;
 
+use base::{DeviceChoice, nearest, output::make_folder};
+use encode::{EncoderContext, speech::Hear};
+use extract::{ExtractReport, ExtractSettings};
 use outputs::Table;
 use sidecars::{Sidecars, say_sidecars};
+use store::FeatureStore;
+use tag::{
+    Choice, TableSink, TagJob, TagSink, TagSummary,
+    format::{TagFormat, registry},
+    sidecar::NewNfo,
+    tag_titles,
+};
 
 use super::{Console, Failure, SKIPPED};
-use crate::{
-    base::{DeviceChoice, nearest, output::make_folder},
-    encode::{EncoderContext, speech::Hear},
-    extract::{ExtractReport, ExtractSettings},
-    store::FeatureStore,
-    tag::{
-        Choice, TableSink, TagJob, TagSink, TagSummary,
-        format::{TagFormat, registry},
-        sidecar::NewNfo,
-        tag_titles,
-    },
-};
 
 #[allow(clippy::struct_excessive_bools)] // flags of a command line
 #[derive(clap::Args)]

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
+use base::{Claim, FolderClaim, OutputFile, Outputs, output::make_folder};
+use report::ContactSheet;
+use tag::{Bundle, TableSink, TagError, TranscriptSink};
+
 use super::{Args, Console, Failure, titles::Found};
-use crate::{
-    base::{Claim, FolderClaim, OutputFile, Outputs, output::make_folder},
-    report::ContactSheet,
-    tag::{Bundle, TableSink, TagError, TranscriptSink},
-};
 
 /// Folder of a contact sheet's pictures.
 pub(super) const PICTURES: &str = "pictures";

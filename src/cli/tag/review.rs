@@ -6,20 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Console, outputs::PICTURES};
-use crate::{
-    base::{Digest, OutputError, Progress as _},
-    catalog::Title,
-    encode::SourceKind,
-    media::{
-        DecodePool, DecodeRequest, Fit, Keyframe, Part, PictureSpec, PoolSettings, Want,
-        save::{SaveError, write_picture},
-    },
-    report::{
-        ContactSheet, SheetFrame, SheetGenre, SheetLine, SheetMissing, SheetText, SheetTitle,
-    },
-    tag::{self, Moment, Said, TagError, TagJob, TagSink, TitleTags, WordEffect, format::Tagged},
+use base::{Digest, OutputError, Progress as _};
+use catalog::Title;
+use encode::SourceKind;
+use media::{
+    DecodePool, DecodeRequest, Fit, Keyframe, Part, PictureSpec, PoolSettings, Want,
+    save::{SaveError, write_picture},
 };
+use report::{
+    ContactSheet, SheetFrame, SheetGenre, SheetLine, SheetMissing, SheetText, SheetTitle,
+};
+use tag::{Moment, Said, TagError, TagJob, TagSink, TitleTags, WordEffect, format::Tagged};
+
+use super::{Console, outputs::PICTURES};
 
 /// Genres that came close and are shown in grey.
 const NUM_CLOSE: usize = 2;
@@ -71,7 +70,7 @@ impl<'a> Review<'a> {
             console.advance(1);
         }
         console.end();
-        sheet.write(&self.folder).map_err(crate::pipeline::PipelineError::from)?;
+        sheet.write(&self.folder).map_err(pipeline::PipelineError::from)?;
         Ok(self.folder.join("index.html"))
     }
 
@@ -103,7 +102,7 @@ impl<'a> Review<'a> {
                     ..PoolSettings::default()
                 });
                 self.pool =
-                    Some(pool.map_err(crate::extract::ExtractError::from).map_err(TagError::from)?);
+                    Some(pool.map_err(extract::ExtractError::from).map_err(TagError::from)?);
             }
             let Some(pool) = &self.pool else { continue };
             let stem = Digest::of_bytes(request.path.as_os_str().as_encoded_bytes()).short();

@@ -5,17 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::Digest;
 use jiff::Timestamp;
+use tag::{
+    Bundle, TagError, TagSink,
+    format::{TagFormat, Tagged},
+    sidecar::{NewNfo, RunHeader, SidecarReport, SidecarWriter},
+};
 
 use super::{Console, titles::Found};
-use crate::{
-    base::Digest,
-    tag::{
-        Bundle, TagError, TagSink,
-        format::{TagFormat, Tagged},
-        sidecar::{NewNfo, RunHeader, SidecarReport, SidecarWriter},
-    },
-};
 
 /// Files that are left alone or failed are named up to this many; the rest is counted.
 const MAX_NAMED: usize = 20;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::Console;
-use crate::catalog::{
-    self, Catalog, CatalogError, CatalogSpec, Columns, GenreSpec, Problem, ProblemKind, Severity,
-    Title,
+use catalog::{
+    Catalog, CatalogError, CatalogSpec, Columns, GenreSpec, Problem, ProblemKind, Severity, Title,
 };
+
+use super::Console;
 
 /// The titles of a table, and what is wrong with its rows. A table without a column of ids is read
 /// all the same, its titles numbered by their rows: whoever has a table tagged finds them again by
@@ -85,8 +85,9 @@ pub(super) fn load(
 mod tests {
     use std::fs;
 
+    use base::Hinted;
+
     use super::*;
-    use crate::base::Hinted;
 
     #[test]
     fn a_column_of_ids_is_named_or_rows_are_numbered() {

@@ -6,12 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::output::make_folder;
+use catalog::{CatalogSpec, Format};
+use tag::{Library, sidecar};
+
 use super::{Args, Console, Failure, table};
-use crate::{
-    base::output::make_folder,
-    catalog::{self, CatalogSpec, Format},
-    tag::{Library, sidecar},
-};
 
 /// The titles, and where sidecars go.
 pub(super) struct Found {

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use tag::sidecar;
+
 use super::{Console, Failure, SKIPPED, titles::tagged_before};
-use crate::tag::sidecar;
 
 #[derive(clap::Args)]
 pub(super) struct Args {

@@ -1,7 +1,7 @@
 //! What people built: streets, houses, rooms, and charts about them.
 
 use super::{Shot, figures::person};
-use crate::demo::canvas::{Canvas, between, blend, shade, unit};
+use crate::canvas::{Canvas, between, blend, shade, unit};
 
 const BLACK: [f32; 3] = [0.0; 3];
 

@@ -1,7 +1,7 @@
 //! People, and what they hold dear.
 
 use super::Shot;
-use crate::demo::canvas::{Canvas, between, blend, shade};
+use crate::canvas::{Canvas, between, blend, shade};
 
 /// Somebody who stands at `foot` or walks: `stride` is the phase of the step.
 pub(super) fn person(canvas: &mut Canvas, foot: [f32; 2], high: f32, ink: [f32; 3], stride: f32) {

@@ -106,7 +106,7 @@ pub(super) fn draw(canvas: &mut Canvas, shot: &Shot, secs: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::style::GENRES;
+    use crate::style::GENRES;
 
     #[test]
     fn every_setting_draws_the_same_frame_twice_and_moves() {

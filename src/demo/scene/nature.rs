@@ -1,7 +1,7 @@
 //! Landscapes and weather.
 
 use super::Shot;
-use crate::demo::canvas::{Canvas, between, blend, shade, unit};
+use crate::canvas::{Canvas, between, blend, shade, unit};
 
 /// Three ranges with snow, a lake, birds; a caption in some.
 pub(super) fn mountains(canvas: &mut Canvas, shot: &Shot, secs: f32) {

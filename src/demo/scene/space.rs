@@ -1,7 +1,7 @@
 //! Planets, neon and fire.
 
 use super::{Shot, figures::person};
-use crate::demo::canvas::{Canvas, between, blend, shade, unit};
+use crate::canvas::{Canvas, between, blend, shade, unit};
 
 fn stars(canvas: &mut Canvas, shot: &Shot, secs: f32, num_stars: u64) {
     let wide = canvas.aspect();

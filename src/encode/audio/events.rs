@@ -2,7 +2,7 @@
 //!
 //! in: mono samples at [`RATE_HZ`]; out: for each window mean and deviation of three
 //! probabilities over its frames of 10 ms.
-//! source: [`nn::audio_events`](crate::nn::audio_events); Povey et al. 2011, "The Kaldi speech
+//! source: [`nn::audio_events`](nn::audio_events); Povey et al. 2011, "The Kaldi speech
 //! recognition toolkit", for the mels: frames of 25 ms that lie within the sound, mean taken out,
 //! pre-emphasis 0.97, Povey's window, 512 points, 80 triangles over 20..8000 Hz that are straight
 //! in mels, natural logarithm.
@@ -10,15 +10,15 @@
 
 use std::{f32::consts::PI, ops::Range, path::Path, sync::Arc};
 
+use nn::{
+    AudioEvents, NnError,
+    audio_events::{CLASSES, NUM_MELS},
+};
 use realfft::{RealFftPlanner, RealToComplex};
 
 use super::{
     RATE_HZ, frames_of,
     pool::Statistic::{self, Mean, Std},
-};
-use crate::nn::{
-    AudioEvents, NnError,
-    audio_events::{CLASSES, NUM_MELS},
 };
 
 const FRAME_LEN: usize = 400;
@@ -40,14 +40,14 @@ pub(super) fn feature_names() -> impl Iterator<Item = String> {
 }
 
 /// Tells where somebody speaks.
-pub(in crate::encode) struct SpeechDetector(Events);
+pub(crate) struct SpeechDetector(Events);
 
 impl SpeechDetector {
     /// Loads the detector's weights.
     ///
     /// # Errors
     /// The file is missing or holds another network.
-    pub(in crate::encode) fn load(weights: &Path) -> Result<Self, NnError> {
+    pub(crate) fn load(weights: &Path) -> Result<Self, NnError> {
         Ok(Self(Events::new(AudioEvents::load(weights)?)))
     }
 
@@ -55,7 +55,7 @@ impl SpeechDetector {
     ///
     /// # Errors
     /// None, unless the network were another.
-    pub(in crate::encode) fn speech(&self, samples: &[f32]) -> Result<Vec<f32>, NnError> {
+    pub(crate) fn speech(&self, samples: &[f32]) -> Result<Vec<f32>, NnError> {
         let probabilities = self.0.network.predict(&self.0.mels.of(samples))?;
         Ok(probabilities.iter().map(|classes| classes[SPEECH]).collect())
     }

@@ -28,8 +28,12 @@ mod tempo;
 
 use std::ops::Range;
 
+use base::Fingerprint;
+use catalog::Title;
+use media::{AudioSpec, Failure, ReasonCode, Samples, Want};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use store::EncoderIdentity;
 
 pub(super) use self::events::SpeechDetector;
 pub use self::{
@@ -44,12 +48,6 @@ use super::{
     },
     network::finite,
     settings,
-};
-use crate::{
-    base::Fingerprint,
-    catalog::Title,
-    media::{AudioSpec, Failure, ReasonCode, Samples, Want},
-    store::EncoderIdentity,
 };
 
 /// Raised whenever the same settings give other numbers.
@@ -373,8 +371,9 @@ impl Encoder for AudioEncoder {
 
 #[cfg(test)]
 mod tests {
+    use base::DeviceChoice;
+
     use super::*;
-    use crate::base::DeviceChoice;
 
     /// Of the default settings, before there were [`Extra`] descriptors.
     const DEFAULT_FINGERPRINT: &str = "963a102bea1bb4e3";

@@ -2,19 +2,20 @@
 //!
 //! in: mono samples at [`RATE_HZ`]; out: for each window the means, over the patches of three
 //! seconds that fit into it, of the tags' probabilities and of the layer before them.
-//! source: [`nn::musicnn`](crate::nn::musicnn).
+//! source: [`nn::musicnn`](nn::musicnn).
 //! reference: `musicnn` 0.1.0, whose patches follow each other as these do where a window is a whole
 //! number of them; it rounds mels to half precision, which is not done here.
 
 use std::ops::Range;
 
+use nn::{
+    Musicnn, NnError,
+    musicnn::{EMBEDDING_DIM, NUM_FRAMES, NUM_MELS, NUM_TAGS, Scratch, Tagger},
+};
+
 use super::{
     RATE_HZ, frames_of,
     mfcc::{MelBank, MelScale, Spectrum},
-};
-use crate::nn::{
-    Musicnn, NnError,
-    musicnn::{EMBEDDING_DIM, NUM_FRAMES, NUM_MELS, NUM_TAGS, Scratch, Tagger},
 };
 
 const FFT_LEN: usize = 512;

@@ -5,7 +5,13 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
+use base::Digest;
 use kernels::{Isa, Resampler};
+use media::{Failure, ReasonCode, Samples};
+use nn::{
+    AudioEvents, ModelSource, Musicnn, NnError, OnDemand, WeightCache, audio_events,
+    musicnn::Tagger,
+};
 
 use super::{
     Extra, NAME, RATE_HZ, Settings,
@@ -13,17 +19,9 @@ use super::{
     music_tags::{self, MusicTags},
 };
 use crate::{
-    base::Digest,
-    encode::{
-        modality::{EncodeError, EncoderContext},
-        pretrained::{load, loaded},
-        settings::expect,
-    },
-    media::{Failure, ReasonCode, Samples},
-    nn::{
-        AudioEvents, ModelSource, Musicnn, NnError, OnDemand, WeightCache, audio_events,
-        musicnn::Tagger,
-    },
+    modality::{EncodeError, EncoderContext},
+    pretrained::{load, loaded},
+    settings::expect,
 };
 
 /// The networks of a pipeline, loaded with the first sound.

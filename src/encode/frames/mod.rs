@@ -4,8 +4,13 @@
 
 mod shots;
 
+use base::Fingerprint;
+use catalog::Title;
+use media::{Failure, Fit, FrameSpec, Keyframes, ReasonCode, Want};
+use nn::{Precision, transnet_v2};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use store::EncoderIdentity;
 
 use self::shots::ShotNetwork;
 use super::{
@@ -14,13 +19,6 @@ use super::{
     },
     network::{ImageNetwork, ImageSettings},
     settings,
-};
-use crate::{
-    base::Fingerprint,
-    catalog::Title,
-    media::{self, Failure, Fit, FrameSpec, Keyframes, ReasonCode, Want},
-    nn::{Precision, transnet_v2},
-    store::EncoderIdentity,
 };
 
 /// Raised whenever the same settings and weights give other numbers.

@@ -4,19 +4,17 @@
 
 use std::sync::Arc;
 
+use base::Digest;
+use media::{Failure, PREVIEW_HEIGHT_PX, PREVIEW_WIDTH_PX, Preview, ReasonCode};
+use nn::{
+    OnDemand, TransNetV2,
+    transnet_v2::{self, shot_begins},
+};
 use serde_json::{Value, json};
 
 use crate::{
-    base::Digest,
-    encode::{
-        modality::{EncodeError, EncoderContext},
-        pretrained::{Pretrained, loaded},
-    },
-    media::{Failure, PREVIEW_HEIGHT_PX, PREVIEW_WIDTH_PX, Preview, ReasonCode},
-    nn::{
-        OnDemand, TransNetV2,
-        transnet_v2::{self, shot_begins},
-    },
+    modality::{EncodeError, EncoderContext},
+    pretrained::{Pretrained, loaded},
 };
 
 const _: () = assert!(PREVIEW_WIDTH_PX == transnet_v2::WIDTH_PX);

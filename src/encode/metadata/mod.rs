@@ -6,6 +6,7 @@
 
 mod cells;
 
+use catalog::{Record, RecordSchema, Title};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,7 +14,6 @@ use super::{
     modality::{EncodeError, EncoderContext, Modality, Opened, RecordReader, SourceKind},
     settings,
 };
-use crate::catalog::{Record, RecordSchema, Title};
 
 const NAME: &str = "metadata";
 
@@ -154,10 +154,10 @@ impl RecordReader for Reader {
 mod tests {
     use std::collections::BTreeMap;
 
+    use base::{DeviceChoice, TitleId};
     use serde_json::json;
 
     use super::*;
-    use crate::base::{DeviceChoice, TitleId};
 
     fn reader(settings: &Value) -> Result<Box<dyn RecordReader>, EncodeError> {
         let context = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };

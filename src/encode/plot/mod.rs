@@ -5,8 +5,16 @@
 
 use std::sync::Arc;
 
+use base::{Digest, Fingerprint};
+use catalog::Title;
+use media::{Failure, ReasonCode, Want};
+use nn::{
+    ModelSource, OnDemand, Precision, SentenceBert,
+    sentence_bert::{Architecture, Pooling},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use store::EncoderIdentity;
 
 use super::{
     modality::{
@@ -15,16 +23,6 @@ use super::{
     network::finite,
     pretrained::{Pretrained, load, loaded},
     settings,
-};
-use crate::{
-    base::{Digest, Fingerprint},
-    catalog::Title,
-    media::{Failure, ReasonCode, Want},
-    nn::{
-        ModelSource, OnDemand, Precision, SentenceBert,
-        sentence_bert::{Architecture, Pooling},
-    },
-    store::EncoderIdentity,
 };
 
 /// Raised whenever the same settings and weights give other numbers.
@@ -244,7 +242,7 @@ impl Encoder for PlotEncoder {
 
     fn encode(&self, input: Input<'_>) -> Result<Features, Failure> {
         let text = input.text()?;
-        let failed = |e: crate::nn::NnError| Failure::new(ReasonCode::EncoderFailed, e.to_string());
+        let failed = |e: nn::NnError| Failure::new(ReasonCode::EncoderFailed, e.to_string());
         let network = self.network.get().map_err(failed)?;
         let mut windows = network
             .windows(text, self.settings.window_tokens, self.settings.overlap_tokens)
@@ -262,11 +260,14 @@ impl Encoder for PlotEncoder {
 mod tests {
     use std::{fs, path::Path};
 
+    use base::DeviceChoice;
+    use nn::weights::Manifest;
+
     use super::*;
-    use crate::{base::DeviceChoice, nn::weights::Manifest};
 
     /// A tiny network, pooled by its first token; see `scripts/golden/text_networks.py`.
-    const BERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/data/text_networks/bert");
+    const BERT: &str =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/data/text_networks/bert");
 
     fn open(given: &Value) -> Result<Box<dyn Encoder>, EncodeError> {
         let mut settings = json!({ "model": BERT, "window_tokens": 80 });

@@ -2,8 +2,13 @@
 //!
 //! in: a still picture; out: `[1, dim]`.
 
+use base::Fingerprint;
+use catalog::Title;
+use media::{Failure, Fit, Picture, PictureSpec, Want};
+use nn::Precision;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use store::EncoderIdentity;
 
 use super::{
     modality::{
@@ -11,13 +16,6 @@ use super::{
     },
     network::{ImageNetwork, ImageSettings},
     settings,
-};
-use crate::{
-    base::Fingerprint,
-    catalog::Title,
-    media::{Failure, Fit, Picture, PictureSpec, Want},
-    nn::Precision,
-    store::EncoderIdentity,
 };
 
 /// Raised whenever the same settings and weights give other numbers.

@@ -1,22 +1,20 @@
 //! The encoder of speech: reads what is written down, listens to the rest.
 
+use base::{DeviceChoice, Fingerprint};
+use media::{AudioSpec, Cue, Failure, ReasonCode, Samples, Subtitles, Want};
+use nn::{
+    NnError, OnDemand, Precision, WeightCache, Whisper, audio_events, device, weights::ModelSource,
+    whisper::WhisperSettings,
+};
 use serde_json::json;
+use store::{EncoderIdentity, TextSegment, TimedText};
 
 use super::{NAME, Settings, gate, subtitles};
 use crate::{
-    base::{DeviceChoice, Fingerprint},
-    encode::{
-        audio::SpeechDetector,
-        modality::{EncodeError, Encoder, EncoderContext, Features, Input, SourceKind},
-        network::finite,
-        pretrained::{load, loaded},
-    },
-    media::{AudioSpec, Cue, Failure, ReasonCode, Samples, Subtitles, Want},
-    nn::{
-        NnError, OnDemand, Precision, WeightCache, Whisper, audio_events, device,
-        weights::ModelSource, whisper::WhisperSettings,
-    },
-    store::{EncoderIdentity, TextSegment, TimedText},
+    audio::SpeechDetector,
+    modality::{EncodeError, Encoder, EncoderContext, Features, Input, SourceKind},
+    network::finite,
+    pretrained::{load, loaded},
 };
 
 /// Raised whenever the same settings and weights give another text.

@@ -13,6 +13,9 @@ mod subtitles;
 
 use std::{io::Read, path::Path};
 
+use base::file;
+use catalog::{Title, decode_text, subtitles_of};
+use nn::{Precision, audio_events};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -21,11 +24,6 @@ pub use self::subtitles::webvtt;
 use super::{
     modality::{EncodeError, EncoderContext, Modality, Opened, SourceKind},
     plot, settings,
-};
-use crate::{
-    base::file,
-    catalog::{Title, decode_text, subtitles_of},
-    nn::{Precision, audio_events},
 };
 
 const NAME: &str = "speech";
@@ -178,8 +176,9 @@ mod tests {
 
     use std::fs;
 
+    use base::TitleId;
+
     use super::*;
-    use crate::base::TitleId;
 
     fn title(plot: Option<&str>, transcript: Option<&str>, trailers: &[PathBuf]) -> Title {
         Title {

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::store::{TextSegment, TimedText};
+use store::{TextSegment, TimedText};
 
 /// What stands between a cue's two times.
 const ARROW: &str = "-->";

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
+use base::TitleId;
+use store::Ragged;
+
 use super::Borrowing;
 use crate::{
-    base::TitleId,
-    learn::{
-        LearnError,
-        dataset::{Content, Dataset, ModalityTable},
-        heads::FittedHead,
-    },
-    store::Ragged,
+    LearnError,
+    dataset::{Content, Dataset, ModalityTable},
+    heads::FittedHead,
 };
 
 /// What a head says of some titles through a borrowed modality.

@@ -1,24 +1,22 @@
 //! What borrowed modalities are worth, from the out-of-fold answers of an ensemble's members.
 
+use base::Seed;
+use eval::{
+    Platt,
+    calibration::sigmoid,
+    evidence::{chance_of_precision, fit_evidence},
+    ranking::average_precision,
+    thresholds::NEVER,
+};
 use ndarray::{Array1, Array2};
 
 use super::{Answers, BorrowedModality, Borrowing, Vote, active, ask};
 use crate::{
-    base::Seed,
-    eval::{
-        Platt,
-        calibration::sigmoid,
-        evidence::{chance_of_precision, fit_evidence},
-        ranking::average_precision,
-        thresholds::NEVER,
-    },
-    learn::{
-        LearnConfig, LearnError,
-        dataset::Dataset,
-        heads::FittedHead,
-        model::{Decisions, ModelSpec, PartialDecisions},
-        train::bagged::{Least, MemberPlan, fit_cuts},
-    },
+    LearnConfig, LearnError,
+    dataset::Dataset,
+    heads::FittedHead,
+    model::{Decisions, ModelSpec, PartialDecisions},
+    train::bagged::{Least, MemberPlan, fit_cuts},
 };
 
 /// Fewer titles than this say nothing: the modality has no vote at all.

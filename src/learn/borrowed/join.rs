@@ -4,7 +4,7 @@
 //! borrowed modality. So a contribution is exact, whatever the head.
 
 use super::{Answers, BESIDE_BORROWED, BorrowedModality, ask};
-use crate::learn::{
+use crate::{
     LearnError,
     dataset::{Content, Dataset},
     heads::{FittedHead, Prediction, inputs::check_modalities},

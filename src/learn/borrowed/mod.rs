@@ -17,10 +17,10 @@ mod join;
 #[cfg(test)]
 mod tests;
 
+use eval::Platt;
 use serde::{Deserialize, Serialize};
 
 use super::{LearnError, config::LearnConfig, dataset::Dataset};
-use crate::eval::Platt;
 
 pub(super) use ask::{Answers, ask};
 pub(super) use fit::{BESIDE_BORROWED, Ensemble, Worth, fit};

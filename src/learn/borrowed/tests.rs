@@ -2,24 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use base::{DeviceChoice, Interrupt};
+use eval::thresholds::NEVER;
+use store::Ragged;
+
 use super::{BESIDE_BORROWED, Borrowing};
 use crate::{
-    base::{DeviceChoice, Interrupt},
-    eval::thresholds::NEVER,
-    learn::{
-        LearnConfig, ModelPrediction, TrainedModel,
-        dataset::{Content, Dataset, ModalityTable},
-        laws::{NUM_TITLES, all, config, context, fit, groups, library},
-        study::cross_validate,
-    },
-    store::Ragged,
+    LearnConfig, ModelPrediction, TrainedModel,
+    dataset::{Content, Dataset, ModalityTable},
+    laws::{NUM_TITLES, all, config, context, fit, groups, library},
+    study::cross_validate,
 };
 
 /// The library with two modalities more: `heard`, of two texts in three titles, and `shown`,
 /// pictures of two titles in three. `known` says whether they belong to their titles; else they
 /// are those of other ones.
 fn with_trailers(known: bool) -> Dataset {
-    let source = crate::learn::laws::whole_library(true);
+    let source = crate::laws::whole_library(true);
     let some = library(true);
     let mut data = source.masked(|title, m| some.modalities[m].present(title));
     let (mut rows, mut frames, mut words) = (Ragged::new(6), Ragged::new(5), Vec::new());

@@ -14,6 +14,10 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var, backprop::GradStore};
+use nn::{
+    attention_pool::{self, AttentionPool},
+    sentence_bert::LastLayers,
+};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -23,10 +27,6 @@ use super::{
     joint,
     sentences::Sentences,
     sequence::{self, SequenceShape},
-};
-use crate::nn::{
-    attention_pool::{self, AttentionPool},
-    sentence_bert::LastLayers,
 };
 
 /// Units of a layer, genres or ids of words, at most.

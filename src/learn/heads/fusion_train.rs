@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
+use eval::ranking::mean_average_precision;
 use ndarray::Array2;
 use rand::{RngExt, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -17,13 +18,10 @@ use super::{
     views::View,
 };
 use crate::{
-    eval::ranking::mean_average_precision,
-    learn::{
-        LearnError,
-        config::LearnConfig,
-        dataset::Dataset,
-        train::loss::{LabelStatistics, Loss},
-    },
+    LearnError,
+    config::LearnConfig,
+    dataset::Dataset,
+    train::loss::{LabelStatistics, Loss},
 };
 
 /// Share of the steps in which the learning rate rises to its highest.

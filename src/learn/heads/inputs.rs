@@ -3,25 +3,23 @@
 
 use std::path::Path;
 
+use base::{Fingerprint, Seed};
 use candle_core::Tensor;
+use nn::sentence_bert::LastLayers;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::classical::Design;
 use crate::{
-    base::{Fingerprint, Seed},
-    learn::{
-        LearnError,
-        config::{FineTuning, SequenceSettings},
-        dataset::{Content, Dataset, ModalityTable},
-        sentence_states::SentenceStates,
-        transform::{
-            Scaling, SparseRow, TabularTransform, TfIdf, TfIdfSettings, Word2vecSettings, WordIds,
-            WordVectors,
-        },
+    LearnError,
+    config::{FineTuning, SequenceSettings},
+    dataset::{Content, Dataset, ModalityTable},
+    sentence_states::SentenceStates,
+    transform::{
+        Scaling, SparseRow, TabularTransform, TfIdf, TfIdfSettings, Word2vecSettings, WordIds,
+        WordVectors,
     },
-    nn::sentence_bert::LastLayers,
 };
 
 /// What the absolute values of a row add up to, on average over the training titles, once it is

@@ -17,6 +17,7 @@ use std::{
     time::Instant,
 };
 
+use base::{DeviceChoice, file, publish_bytes, publish_file};
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -31,15 +32,12 @@ use super::{
     views::{self, View},
 };
 use crate::{
-    base::{DeviceChoice, file, publish_bytes, publish_file},
-    learn::{
-        LearnError,
-        config::{LearnConfig, Pooling},
-        dataset::Dataset,
-        finite,
-        train::loss::{LabelStatistics, Loss},
-        transform::resampling,
-    },
+    LearnError,
+    config::{LearnConfig, Pooling},
+    dataset::Dataset,
+    finite,
+    train::loss::{LabelStatistics, Loss},
+    transform::resampling,
 };
 
 /// The head's name.
@@ -410,7 +408,7 @@ pub fn load(folder: &Path, device: DeviceChoice) -> Result<Box<dyn FittedHead>, 
     let device = super::open_device(device)?;
     let path = folder.join(WEIGHTS_FILE);
     let bytes = file::read(&path).map_err(|e| broken(&path, e))?;
-    let tensors = crate::nn::tensor_file::of_bytes(&bytes, &Device::Cpu)
+    let tensors = nn::tensor_file::of_bytes(&bytes, &Device::Cpu)
         .map_err(|e| broken(&path, e))?
         .into_iter()
         .collect();

@@ -24,10 +24,9 @@ use self::{
 };
 use std::path::Path;
 
-use crate::{
-    base::{DeviceChoice, Interrupt, Progress, Seed, nearest},
-    learn::{LearnError, config::LearnConfig, dataset::Dataset},
-};
+use base::{DeviceChoice, Interrupt, Progress, Seed, nearest};
+
+use crate::{LearnError, config::LearnConfig, dataset::Dataset};
 
 /// A kind of head: its name and how it is made or opened.
 pub struct HeadKind {
@@ -150,8 +149,7 @@ pub fn find(name: &str) -> Result<&'static HeadKind, LearnError> {
 }
 
 fn open_device(choice: DeviceChoice) -> Result<candle_core::Device, LearnError> {
-    let (device, _) =
-        crate::nn::device::resolve(choice).map_err(|e| LearnError::Tensor(Box::new(e)))?;
+    let (device, _) = nn::device::resolve(choice).map_err(|e| LearnError::Tensor(Box::new(e)))?;
     Ok(device)
 }
 
@@ -292,7 +290,7 @@ pub struct TrainingLog {
 mod tests {
     use super::stacking::StackSettings;
     use super::*;
-    use crate::learn::{
+    use crate::{
         borrowed::Borrowing,
         config::{Decide, FineTuning, TextView},
     };

@@ -2,16 +2,14 @@
 
 use std::path::Path;
 
+use base::{file, publish_bytes};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{
-    base::{file, publish_bytes},
-    learn::{LearnError, finite},
-};
+use crate::{LearnError, finite};
 
 const FILE: &str = "head.postcard";
 /// What is wrong where each part could be read.
-pub(in crate::learn) const DO_NOT_FIT: &str = "its parts do not fit together";
+pub(crate) const DO_NOT_FIT: &str = "its parts do not fit together";
 
 /// Writes a head into its folder.
 ///

@@ -12,11 +12,11 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor};
+use nn::sentence_bert::LastLayers;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::inputs::InputDropout;
-use crate::nn::sentence_bert::LastLayers;
 
 /// Tokens of a chunk, padding counted.
 const CHUNK_TOKENS: usize = 2048;
@@ -129,7 +129,7 @@ mod tests {
     use candle_core::Var;
 
     use super::*;
-    use crate::learn::laws::{bert, network};
+    use crate::laws::{bert, network};
 
     /// Texts of 3 to 42 tokens, too many for one chunk.
     fn texts() -> Vec<Tensor> {

@@ -9,9 +9,8 @@
 
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::ops::sigmoid;
+use nn::attention_pool::{mask_bias, mean_pool, mean_weights};
 use serde::{Deserialize, Serialize};
-
-use crate::nn::attention_pool::{mask_bias, mean_pool, mean_weights};
 
 /// Words that a convolution sees at once.
 const KERNELS: [usize; 3] = [3, 4, 5];

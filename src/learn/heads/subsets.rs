@@ -10,7 +10,7 @@
 //! predictions" (local accuracy)
 
 use super::Prediction;
-use crate::learn::{
+use crate::{
     LearnError,
     dataset::{Content, Dataset},
 };
@@ -126,8 +126,11 @@ pub fn blank(data: &Dataset, titles: &[usize], prior: &[f32]) -> Prediction {
 
 #[cfg(test)]
 mod tests {
+    use base::TitleId;
+    use store::Ragged;
+
     use super::*;
-    use crate::{base::TitleId, learn::dataset::ModalityTable, store::Ragged};
+    use crate::dataset::ModalityTable;
 
     /// One genre, three modalities: 10 for the first, 1 for the second, 4 more for both together.
     struct Game;

@@ -3,18 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use base::Seed;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::inputs::{BranchInput, PreparedInput};
 use crate::{
-    base::Seed,
-    learn::{
-        LearnError,
-        config::{LearnConfig, TextView},
-        dataset::Dataset,
-        transform::TfIdfSettings,
-    },
+    LearnError,
+    config::{LearnConfig, TextView},
+    dataset::Dataset,
+    transform::TfIdfSettings,
 };
 
 /// One view, fitted on training titles.

@@ -6,15 +6,13 @@
 
 use std::path::{Path, PathBuf};
 
+use base::{Digest, DigestBuilder, NoProgress, Seed, digest::canonical_json, file, publish_bytes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    base::{Digest, DigestBuilder, NoProgress, Seed, digest::canonical_json, file, publish_bytes},
-    learn::{
-        LearnConfig, LearnError, TrainedModel,
-        dataset::Dataset,
-        heads::{FitContext, FittedParts},
-    },
+    LearnConfig, LearnError, TrainedModel,
+    dataset::Dataset,
+    heads::{FitContext, FittedParts},
 };
 
 /// What a model is trained on and how.
@@ -196,7 +194,7 @@ impl Study<'_> {
 }
 
 /// Whether a title's modality falls to the lot: the same in every study.
-fn is_dropped(title: &crate::base::TitleId, modality: &str, frac: f64) -> bool {
+fn is_dropped(title: &base::TitleId, modality: &str, frac: f64) -> bool {
     let digest = DigestBuilder::new().part("dropped").part(title.as_str()).part(modality).finish();
     let mut bytes = [0; 4];
     bytes.copy_from_slice(&digest.as_bytes()[..4]);

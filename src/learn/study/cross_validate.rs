@@ -1,7 +1,7 @@
 //! Every title is scored by a model that never saw it, its group or anything fitted on them.
 
 use super::folds::HeldOut;
-use crate::learn::{
+use crate::{
     LearnConfig, LearnError, TrainedModel,
     dataset::Dataset,
     heads::{FitContext, TrainingLog},

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::learn::{LearnError, dataset::Dataset};
+use crate::{LearnError, dataset::Dataset};
 
 /// The folds of a study. Every title is held out once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl HeldOut {
 ///
 /// # Errors
 /// Two titles of one group are in different folds.
-pub(in crate::learn) fn check_groups(
+pub(crate) fn check_groups(
     data: &Dataset,
     folds: &[Option<u32>],
     groups: &[usize],

@@ -7,18 +7,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base::Seed;
 use ndarray::Array2;
 
 use super::cells::{Cell, CellResult, CellStore, Study, Variant};
 use crate::{
-    base::Seed,
-    learn::{
-        LearnConfig, LearnError,
-        dataset::Dataset,
-        heads::{FitContext, FittedParts},
-        study::folds::{Fold, HeldOut},
-        train::jobs,
-    },
+    LearnConfig, LearnError,
+    dataset::Dataset,
+    heads::{FitContext, FittedParts},
+    study::folds::{Fold, HeldOut},
+    train::jobs,
 };
 
 /// Held-out scores of all titles that are in a fold, in the data's order.

@@ -4,12 +4,11 @@
 //! everything about the held-out ones is changed. Whatever is fitted inside the fold says the
 //! same to the last bit.
 
+use store::Ragged;
+
 use crate::{
-    learn::{
-        LearnError,
-        dataset::{Content, Dataset, ModalityTable},
-    },
-    store::Ragged,
+    LearnError,
+    dataset::{Content, Dataset, ModalityTable},
 };
 
 /// The largest change of a score of a training title when labels and content of all titles that

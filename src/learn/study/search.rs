@@ -6,15 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use base::Seed;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tpe::{TpeOptimizer, categorical_range, histogram_estimator, parzen_estimator, range};
 
-use crate::{
-    base::Seed,
-    learn::{LearnConfig, LearnError},
-};
+use crate::{LearnConfig, LearnError};
 
 /// Trials before the estimator has its say.
 const RANDOM_TRIALS: usize = 8;

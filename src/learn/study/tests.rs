@@ -1,22 +1,20 @@
 use std::fs;
 
+use base::Interrupt;
+use eval::Headline;
 use ndarray::Array2;
 
 use super::{
     CellStore, Filling, Variant, View, all_subsets, isolation::change_from_outside, run_grid,
 };
 use crate::{
-    base::Interrupt,
-    eval::Headline,
-    learn::{
-        LearnConfig, LearnError, TrainedModel,
-        config::TextView,
-        dataset::{Content, Dataset},
-        heads,
-        laws::{NUM_TITLES, config, context, groups, library},
-        study::Scored,
-        transform::Scaling,
-    },
+    LearnConfig, LearnError, TrainedModel,
+    config::TextView,
+    dataset::{Content, Dataset},
+    heads,
+    laws::{NUM_TITLES, config, context, groups, library},
+    study::Scored,
+    transform::Scaling,
 };
 
 fn folds() -> Vec<Option<u32>> {

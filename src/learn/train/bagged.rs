@@ -8,30 +8,28 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
+use base::Seed;
+use catalog::split::iterative_stratification;
+use eval::{
+    AtPrecision, Isotonic,
+    calibration::{apply_platt, fit_platt},
+    expected_f1::expected_f1_thresholds,
+    thresholds::{
+        NEVER, USUAL_PRECISIONS, fit_thresholds, for_precision, half_the_error_of_the_prior,
+        surely_half_the_error_of_the_prior,
+    },
+};
 use ndarray::{Array2, ArrayView2};
 
 use super::jobs;
 use crate::{
-    base::Seed,
-    catalog::split::iterative_stratification,
-    eval::{
-        AtPrecision, Isotonic,
-        calibration::{apply_platt, fit_platt},
-        expected_f1::expected_f1_thresholds,
-        thresholds::{
-            NEVER, USUAL_PRECISIONS, fit_thresholds, for_precision, half_the_error_of_the_prior,
-            surely_half_the_error_of_the_prior,
-        },
-    },
-    learn::{
-        LearnConfig, LearnError, TrainedModel,
-        borrowed::{self, Ensemble},
-        config::{Calibration, Decide},
-        dataset::Dataset,
-        heads::{self, CrossFit, FitContext, FittedHead, FittedParts, Head, Prediction, Unfitted},
-        model::{Decisions, ModelSpec, PartialDecisions},
-        study::check_groups,
-    },
+    LearnConfig, LearnError, TrainedModel,
+    borrowed::{self, Ensemble},
+    config::{Calibration, Decide},
+    dataset::Dataset,
+    heads::{self, CrossFit, FitContext, FittedHead, FittedParts, Head, Prediction, Unfitted},
+    model::{Decisions, ModelSpec, PartialDecisions},
+    study::check_groups,
 };
 
 /// Fewer out-of-fold titles than this say nothing about thresholds of their own.
@@ -424,7 +422,7 @@ pub(crate) fn fit_cuts(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::{
+    use crate::{
         heads::{registry, stacking},
         laws::{NUM_TITLES, config, groups, library},
     };

@@ -5,7 +5,9 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use crate::{base::DeviceChoice, learn::LearnError};
+use base::DeviceChoice;
+
+use crate::LearnError;
 
 /// Runs `job(0)` … `job(num_jobs - 1)`, as many at once as the device has use for, and returns
 /// their results in order. What a job gives must not depend on which thread runs it. Jobs within

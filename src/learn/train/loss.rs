@@ -10,7 +10,7 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use crate::learn::{
+use crate::{
     config::{ClassWeights, LearnConfig, LossKind},
     dataset::Dataset,
     heads::fusion_net::softplus,

@@ -13,7 +13,7 @@ use rand::{
 };
 use rand_chacha::ChaCha8Rng;
 
-use crate::learn::config::{LearnConfig, Resampling};
+use crate::config::{LearnConfig, Resampling};
 
 /// Neighbours that MLSMOTE looks at.
 const NEIGHBOURS: usize = 5;
@@ -149,8 +149,9 @@ pub fn mlsmote(
 
 #[cfg(test)]
 mod tests {
+    use base::Seed;
+
     use super::*;
-    use crate::base::Seed;
 
     /// Genres of 8, 4 and 2 of 10 titles: `IRLbl` 1, 2 and 4, `MeanIR` 7/3: the third is rare.
     fn labels() -> Vec<Vec<bool>> {

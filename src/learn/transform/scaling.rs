@@ -5,8 +5,7 @@
 //! reference: scikit-learn `StandardScaler`
 
 use serde::{Deserialize, Serialize};
-
-use crate::store::Ragged;
+use store::Ragged;
 
 /// Mean and inverse deviation per feature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,7 +60,7 @@ impl Scaling {
     }
 
     /// Whether there is a mean and a deviation for each feature, and any feature.
-    pub(in crate::learn) fn fits(&self) -> bool {
+    pub(crate) fn fits(&self) -> bool {
         !self.mean.is_empty() && self.mean.len() == self.inv_std.len()
     }
 

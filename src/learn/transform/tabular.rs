@@ -7,12 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use catalog::{Record, RecordSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    catalog::{Record, RecordSchema},
-    learn::LearnError,
-};
+use crate::LearnError;
 
 /// The features of one title that are not 0: (index, value), indices ascending.
 pub type SparseRow = Vec<(u32, f32)>;

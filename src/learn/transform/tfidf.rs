@@ -14,7 +14,7 @@ use super::SparseRow;
 const ENGLISH_STOP_WORDS: &str = include_str!("../../../assets/stop_words/english.txt");
 
 /// Longest run of words that may be asked for.
-pub(in crate::learn) const MAX_NGRAMS: usize = 5;
+pub(crate) const MAX_NGRAMS: usize = 5;
 
 /// What counts as a term and how it weighs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ impl TfIdf {
     }
 
     /// Whether each term has its weight and terms are no longer than settings allow.
-    pub(in crate::learn) fn fits(&self) -> bool {
+    pub(crate) fn fits(&self) -> bool {
         self.terms.len() == self.idf.len() && (1..=MAX_NGRAMS).contains(&self.settings.ngrams)
     }
 

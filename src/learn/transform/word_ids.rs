@@ -37,7 +37,7 @@ impl WordIds {
     }
 
     /// Whether no text gives more ids than this.
-    pub(in crate::learn) fn gives_at_most(&self, num_words: usize) -> bool {
+    pub(crate) fn gives_at_most(&self, num_words: usize) -> bool {
         self.max_words.max(1) <= num_words
     }
 

@@ -11,6 +11,7 @@ use std::{
     path::Path,
 };
 
+use base::{Seed, file};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,10 +19,7 @@ use super::{
     tfidf::words,
     word2vec::{Corpus, Word2vecSettings, skip_grams},
 };
-use crate::{
-    base::{Seed, file},
-    learn::LearnError,
-};
+use crate::LearnError;
 
 /// Vectors of the words of the training texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,7 +78,7 @@ impl Vocabulary {
 
 impl WordVectors {
     /// Whether each word has its weight and its vector.
-    pub(in crate::learn) fn fits(&self) -> bool {
+    pub(crate) fn fits(&self) -> bool {
         let vectors = self.words.len().checked_mul(self.dim);
         self.idf.len() == self.words.len() && vectors == Some(self.vectors.len())
     }

@@ -5,7 +5,7 @@
 
 use std::process::Child;
 
-use crate::media::limits::Limits;
+use crate::limits::Limits;
 
 /// Limits the address space.
 #[cfg(target_os = "linux")]

@@ -19,7 +19,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use super::life::Life;
-use crate::media::hardware::Hwaccel;
+use crate::hardware::Hwaccel;
 
 enum Task {
     /// Start a worker.

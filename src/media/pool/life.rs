@@ -12,7 +12,7 @@ use super::{
     Fault, bounds,
     keeper::{Keeper, Started},
 };
-use crate::media::{
+use crate::{
     answer::Decoded,
     error::MediaError,
     handover,

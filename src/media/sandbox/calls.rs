@@ -314,7 +314,7 @@ fn for_drivers() -> Result<Rules, Error> {
 ///
 /// Each argument is −1: no handle, no address, no process, no flags that exist. Should the lists
 /// have a hole, the call that comes through fails for that.
-pub(in crate::media) fn answered(deadly: Option<usize>) -> Vec<libc::c_long> {
+pub(crate) fn answered(deadly: Option<usize>) -> Vec<libc::c_long> {
     #[allow(unsafe_code)]
     let answers = |call: &libc::c_long| {
         // SAFETY: no address that is given exists, so nothing is read from it or written to it.
@@ -331,6 +331,6 @@ pub(in crate::media) fn answered(deadly: Option<usize>) -> Vec<libc::c_long> {
 }
 
 /// For tests: how many calls are deadly.
-pub(in crate::media) fn num_deadly() -> usize {
+pub(crate) fn num_deadly() -> usize {
     DEADLY.len()
 }

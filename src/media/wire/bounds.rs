@@ -6,9 +6,10 @@
 
 use std::io;
 
+use base::words::steers;
+
 use super::garbage;
-use crate::base::words::steers;
-use crate::media::{Decoded, Failure, Keyframes, Part, Subtitles};
+use crate::{Decoded, Failure, Keyframes, Part, Subtitles};
 
 /// No time of a film lies further from its begin, seconds: 31 years. Damaged containers do state
 /// times of centuries, but nobody's film is that long.
@@ -27,7 +28,7 @@ const MAX_LANGUAGE: usize = 64;
 
 /// Words of a worker with nothing in them that a terminal would obey, and not too many.
 #[must_use]
-pub(in crate::media) fn harmless(words: &str) -> String {
+pub(crate) fn harmless(words: &str) -> String {
     let harmless = |c: char| match c {
         '\n' | '\t' => ' ',
         c if steers(c) => char::REPLACEMENT_CHARACTER,
@@ -64,7 +65,7 @@ pub(super) fn checked(mut decoded: Decoded) -> io::Result<Decoded> {
         Ok(Part::Frames(frames)) => Ok(Ok(checked_frames(frames)?.into())),
         Ok(Part::Audio(samples)) => {
             let partial = samples.partial.map(failure);
-            Ok(Ok(crate::media::Samples { partial, ..samples }.into()))
+            Ok(Ok(crate::Samples { partial, ..samples }.into()))
         }
         Ok(Part::Subtitles(subtitles)) => Ok(Ok(checked_subtitles(subtitles)?.into())),
         Ok(Part::Picture(picture)) => Ok(Ok(picture.into())),
@@ -103,7 +104,7 @@ fn checked_frames(frames: Keyframes) -> io::Result<Keyframes> {
 }
 
 fn checked_subtitles(subtitles: Subtitles) -> io::Result<Subtitles> {
-    let is_sane = |cue: &crate::media::Cue| {
+    let is_sane = |cue: &crate::Cue| {
         are_ascending([cue.start_secs, cue.end_secs]) && cue.text.chars().count() <= MAX_CUE
     };
     let starts = subtitles.cues.iter().map(|cue| cue.start_secs);

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize};
 
 use super::garbage;
-use crate::media::{
+use crate::{
     AudioSpec, Failure, FrameSpec, Keyframe, Keyframes, MAX_PREVIEW_FRAMES, PREVIEW_HEIGHT_PX,
     PREVIEW_WIDTH_PX, Part, Picture, Preview, Samples, Sampling, Subtitles, Want,
 };

@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::media::{
+use crate::{
     answer::Decoded,
     limits::Limits,
     request::{DecodeRequest, Failure, ReasonCode},

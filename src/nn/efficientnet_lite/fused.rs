@@ -16,7 +16,7 @@ use kernels::{Aligned, Clamp, Depthwise, DepthwiseShape, Isa, PackedMatrix, Rows
 use super::architecture::{
     Architecture, BATCH_NORM_EPS, Block, PIXEL_MEAN, PIXEL_SCALE, same_padding,
 };
-use crate::nn::state_dict::StateDict;
+use crate::state_dict::StateDict;
 
 /// Floats that a strip's inside may take: half a megabyte fits every second-level cache of the
 /// last years beside the weights.

@@ -79,7 +79,7 @@ impl EfficientNetLite {
             network: name.to_owned(),
             message: e.to_string().lines().next().unwrap_or_default().to_owned(),
         };
-        let tensors = crate::nn::tensor_file::load(weights, &place.device).map_err(refuse)?;
+        let tensors = crate::tensor_file::load(weights, &place.device).map_err(refuse)?;
         let network = if let Some(isa) = place.kernels() {
             let network = FusedNet::load(&architecture, &tensors, isa).map_err(refuse)?;
             Network::Fused { network: Box::new(network), scratches: Mutex::default() }

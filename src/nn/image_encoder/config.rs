@@ -2,15 +2,13 @@
 
 use std::{collections::HashMap, path::Path};
 
+use base::file;
 use candle_core::Tensor;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{convnext, pixels::Pixels, resnet, vision_transformer as vit};
-use crate::{
-    base::file,
-    nn::{ModelFiles, NnError, Variant},
-};
+use crate::{ModelFiles, NnError, Variant};
 
 /// Side where no file says one, in pixels.
 const SIDE_PX: usize = 224;

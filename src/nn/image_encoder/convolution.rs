@@ -142,7 +142,7 @@ impl Convolution {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::on_device::Place;
+    use crate::on_device::Place;
     use candle_core::{Device, Tensor};
     use candle_nn::Module as _;
     use proptest::prelude::*;

@@ -3,7 +3,7 @@
 use candle_core::Result;
 use kernels::{Isa, PackedMatrix, layer_norm};
 
-use crate::nn::{on_device::Place, state_dict::StateDict};
+use crate::{on_device::Place, state_dict::StateDict};
 
 /// A convolution of square kernel with its bias; a batch norm behind it is folded in.
 pub(super) struct ConvWeights {

@@ -131,7 +131,7 @@ impl ImageEncoder {
     }
 
     fn load_by(files: &ModelFiles, place: Place, kernels: Option<Isa>) -> Result<Self, NnError> {
-        let tensors = crate::nn::tensor_file::load(&files.weights, &Device::Cpu)
+        let tensors = crate::tensor_file::load(&files.weights, &Device::Cpu)
             .map_err(|e| refuse(&files.weights, &e))?;
         let (family, pixels) = match Family::recognise(files, &tensors)? {
             (Family::EfficientNetLite(variant), _) => {

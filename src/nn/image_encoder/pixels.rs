@@ -8,7 +8,7 @@ use candle_core::{DType, Result, Tensor};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::nn::Precision;
+use crate::Precision;
 
 /// The square that a network takes, and how bytes become its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -41,7 +41,7 @@ pub(super) fn read(
     architecture: &Architecture,
     device: &Device,
 ) -> Result<HashMap<String, Tensor>> {
-    unified(architecture, crate::nn::tensor_file::load(path, device)?)
+    unified(architecture, crate::tensor_file::load(path, device)?)
 }
 
 /// The same tensors as f32 under BERT's names; row 0 of the table of positions is the first

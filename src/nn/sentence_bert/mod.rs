@@ -26,6 +26,7 @@ use candle_core::{Device, Tensor};
 use tokenizers::Tokenizer;
 
 pub use architecture::Architecture;
+use base::file;
 pub use last_layers::LastLayers;
 pub use pooling::Pooling;
 pub use windows::TextWindow;
@@ -41,7 +42,6 @@ use super::{
     on_device::{OnDevice, Place},
     unit_length::to_unit_length,
 };
-use crate::base::file;
 
 /// Windows that a device computes at once.
 const BATCH: usize = 32;
@@ -345,7 +345,7 @@ impl Network {
 
 /// A tokenizer that neither cuts nor pads, and what it puts in front of a text and behind it.
 fn read_tokenizer(path: &Path) -> Result<(Tokenizer, [u32; 2]), String> {
-    let tokenizer = crate::nn::tokenizer_file::read(path)?;
+    let tokenizer = crate::tokenizer_file::read(path)?;
     let empty = tokenizer.encode("", true).map_err(|e| e.to_string())?;
     let special: Vec<u32> = empty
         .get_ids()

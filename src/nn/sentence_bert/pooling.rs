@@ -10,10 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::file;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-use crate::base::file;
 
 /// How the vectors of a window's tokens become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,10 +9,10 @@ use kernels::Isa;
 use serde_json::Value;
 
 use super::*;
-use crate::nn::{ModelSource, WeightCache};
+use crate::{ModelSource, WeightCache};
 
 fn golden_folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data/text_networks")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/data/text_networks")
 }
 
 fn assert_near(what: &str, found: &[f32], expected: &[f32]) {

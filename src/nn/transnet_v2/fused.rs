@@ -16,7 +16,7 @@ use super::{
     architecture::{Architecture, BATCH_NORM_EPS, DILATIONS, LAYERS_PER_STAGE},
     similarity::{histograms, neighbours, normalize_rows},
 };
-use crate::nn::state_dict::StateDict;
+use crate::state_dict::StateDict;
 
 /// Floats that a product's left side may take: a megabyte, so that large weights are read for
 /// many rows at once.

@@ -70,7 +70,7 @@ impl TransNetV2 {
             network: MODEL.to_owned(),
             message: e.to_string().lines().next().unwrap_or_default().to_owned(),
         };
-        let tensors = crate::nn::tensor_file::load(weights, device).map_err(refuse)?;
+        let tensors = crate::tensor_file::load(weights, device).map_err(refuse)?;
         let network = if device.is_cpu() {
             let network = FusedNet::load(&architecture, &tensors, Isa::detect()).map_err(refuse)?;
             Network::Fused(Box::new(network))
@@ -141,8 +141,9 @@ pub fn shot_begins(probabilities: &[f32]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use base::Seed;
+
     use super::*;
-    use crate::base::Seed;
     use candle_core::Tensor;
     use rand::RngExt as _;
     use std::collections::HashMap;

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::{Digest, file};
 use etcetera::BaseStrategy as _;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,6 @@ use super::{
     WeightsError,
     manifest::{Manifest, Model, Role},
 };
-use crate::base::{Digest, file};
 
 /// The user's weights; cheap to make, holds no file open.
 #[derive(Clone, Debug)]
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn an_empty_cache_says_what_to_run() {
-        use crate::base::Hinted as _;
+        use base::Hinted as _;
         let folder = tempfile::tempdir().unwrap();
         let cache = WeightCache::open(Some(folder.path().to_owned())).unwrap();
         assert!(cache.list().iter().all(|entry| entry.status == ModelStatus::Absent));

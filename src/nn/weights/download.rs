@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use base::{Interrupt, Interrupted, Progress, file};
 use ureq::{
     Agent, Body,
     config::Config,
@@ -17,7 +18,6 @@ use ureq::{
 };
 
 use super::{WeightsError, pip::PipSettings};
-use crate::base::{Interrupt, Interrupted, Progress, file};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection that delivers nothing for so long is dropped; the download then goes on anew.

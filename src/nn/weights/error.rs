@@ -2,8 +2,9 @@
 
 use std::{io, path::PathBuf};
 
+use base::{Digest, Hinted, Interrupted, nearest};
+
 use super::manifest::{Model, Wheel};
-use crate::base::{Digest, Hinted, Interrupted, nearest};
 
 /// Weights cannot be had.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,9 @@
 //! The list of known models, `assets/models.toml`, as part of the program.
 
+use base::Digest;
 use serde::Deserialize;
 
 use super::WeightsError;
-use crate::base::Digest;
 
 /// The models that the program knows.
 #[derive(Clone, Debug, Deserialize)]

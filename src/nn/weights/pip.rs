@@ -8,10 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::{Digest, file};
 use serde::Deserialize;
 
 use super::manifest::Wheel;
-use crate::base::{Digest, file};
 
 const DEFAULT_INDEX: &str = "https://pypi.org/simple";
 /// What a simple index is asked for: JSON, else HTML.

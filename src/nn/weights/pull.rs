@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use base::{Digest, Interrupt, Progress, file, publish_bytes};
 use zip::ZipArchive;
 
 use super::{
@@ -23,10 +24,7 @@ use super::{
     manifest::{Hub, Model, ModelFile, Pieces, Role, Wheel},
     pip::{self, PipSettings},
 };
-use crate::{
-    base::{Digest, Interrupt, Progress, file, publish_bytes},
-    nn::checkpoint::to_safetensors,
-};
+use crate::checkpoint::to_safetensors;
 
 /// How a model is to be had.
 #[derive(Clone, Debug, Default)]

@@ -6,11 +6,10 @@ use std::{
     str::FromStr,
 };
 
+use base::{Digest, file, publish_bytes};
+
 use super::{ModelFiles, WeightCache, WeightsError, manifest::Role};
-use crate::{
-    base::{Digest, file, publish_bytes},
-    nn::checkpoint::to_safetensors,
-};
+use crate::checkpoint::to_safetensors;
 
 /// The weights in a folder of `CTranslate2`'s.
 const CTRANSLATE2_NAME: &str = "model.bin";

@@ -25,6 +25,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
+use base::file;
 pub use log_mel::RATE_HZ;
 pub use window::Window;
 
@@ -37,7 +38,6 @@ use self::{
     window::{Prompt, decode},
 };
 use super::{ModelFiles, NnError, Precision, on_device::Place};
-use crate::base::file;
 
 /// The default model in the weights manifest: English, the quickest.
 pub const MODEL: &str = "whisper-tiny.en";

@@ -85,7 +85,7 @@ impl Network {
         plain: bool,
         choose: impl FnOnce(&HashMap<String, Tensor>) -> Result<Dimensions>,
     ) -> Result<(Self, Dimensions)> {
-        let mut tensors = crate::nn::tensor_file::load(weights, &place.device)?;
+        let mut tensors = crate::tensor_file::load(weights, &place.device)?;
         // The hub has them without this prefix where the network was saved without its head.
         if !tensors.keys().any(|name| name.starts_with("model.")) {
             tensors = tensors.into_iter().map(|(name, t)| (format!("model.{name}"), t)).collect();

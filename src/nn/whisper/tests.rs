@@ -18,7 +18,7 @@ const END: u32 = 40;
 const ZERO: u32 = 50;
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data/whisper")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/data/whisper")
 }
 
 fn tokens() -> Tokens {

@@ -42,7 +42,7 @@ impl Tokens {
     /// # Errors
     /// The file is no tokenizer, or not Whisper's, or knows tokens that the network has not.
     pub(super) fn read(path: &Path, config: &Config, vocabulary: usize) -> Result<Self, String> {
-        let tokenizer = crate::nn::tokenizer_file::read(path)?;
+        let tokenizer = crate::tokenizer_file::read(path)?;
         let id = |name: &str| {
             let id = tokenizer.token_to_id(name);
             let id = id.filter(|id| (*id as usize) < vocabulary);

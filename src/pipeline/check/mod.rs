@@ -8,11 +8,10 @@ mod modalities;
 #[cfg(test)]
 mod tests;
 
+use base::{Hinted, nearest};
+use catalog::CatalogError;
+
 use super::{Pipeline, PipelineError, StageKind, document::Document, stages::split::By};
-use crate::{
-    base::{Hinted, nearest},
-    catalog::CatalogError,
-};
 
 /// Checks all settings.
 ///

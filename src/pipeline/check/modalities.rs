@@ -1,12 +1,11 @@
 //! The settings of modalities: kinds, values, columns, pretrained models.
 
+use base::{Hinted, nearest};
+use encode::{EncodeError, Instance, registry};
+use nn::weights::Manifest;
+
 use super::named;
-use crate::{
-    base::{Hinted, nearest},
-    encode::{EncodeError, Instance, registry},
-    nn::weights::Manifest,
-    pipeline::{Pipeline, PipelineError, document::Document},
-};
+use crate::{Pipeline, PipelineError, document::Document};
 
 /// Checks the settings of all modalities, without weights.
 pub(super) fn check(pipeline: &Pipeline, document: &Document<'_>) -> Result<(), PipelineError> {

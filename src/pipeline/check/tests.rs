@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::pipeline::Override;
+use crate::Override;
 
 /// Line 1 to 12; what a case adds begins on line 13.
 const HEAD: &str = "[run]\nname = \"t\"\nfolder = \"runs/t\"\n\n[catalog]\npath = \"films.csv\"\n\n\
@@ -148,7 +148,7 @@ fn what_the_command_line_sets_is_told_by_its_own_words() {
 /// The files that come along are read, and mean what they meant.
 #[test]
 fn the_projects_own_pipelines_are_sound() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines");
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let pipeline = Pipeline::read(&path, &[]).unwrap();

@@ -5,15 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::output::make_project_folder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Context, Outcome, Stage};
-use crate::{
-    base::output::make_project_folder,
-    demo,
-    pipeline::{Lock, PipelineError},
-};
+use crate::{Lock, PipelineError};
 
 /// Where it goes and how large it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -2,16 +2,13 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::UNIX_EPOCH};
 
+use base::{DigestBuilder, file, publish_bytes};
+use encode::SourceKind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Context, Outcome, Stage};
-use crate::{
-    base::{DigestBuilder, file, publish_bytes},
-    encode::SourceKind,
-    extract,
-    pipeline::{Lock, PipelineError},
-};
+use crate::{Lock, PipelineError};
 
 /// It has no settings of its own: `[modality.*]` and `[extract]` hold them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -14,17 +14,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ::tag::OpenModalities;
+use base::{Interrupt, Outputs, Progress};
+use catalog::{Catalog, CatalogError, CatalogSpec, Problem, Severity};
+use encode::EncoderContext;
+use learn::heads::{FitContext, FittedParts};
 use serde_json::{Value, json};
+use store::FeatureStore;
 
 use super::{Lock, Pipeline, PipelineError, RunOptions, StageKind, StageSpec};
-use crate::{
-    base::{Interrupt, Outputs, Progress},
-    catalog::{self, Catalog, CatalogError, CatalogSpec, Problem, Severity},
-    encode::EncoderContext,
-    learn::heads::{FitContext, FittedParts},
-    store::FeatureStore,
-    tag::OpenModalities,
-};
 
 /// A kind of stage.
 pub trait Stage {
@@ -194,7 +192,7 @@ impl<'a> Context<'a> {
     }
 
     /// What fitting may use besides the data.
-    pub(in crate::pipeline) fn fit_context(&self) -> FitContext<'_> {
+    pub(crate) fn fit_context(&self) -> FitContext<'_> {
         FitContext {
             device: self.pipeline.run.device,
             seed: self.pipeline.run.seed,

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use base::file;
+use report::{Circumstances, ReferenceRow, StageDuration};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Context, Outcome, Stage, evaluate};
-use crate::{
-    base::file,
-    pipeline::{Lock, PipelineError},
-    report::{self, Circumstances, ReferenceRow, StageDuration},
-};
+use crate::{Lock, PipelineError};
 
 /// What the report says besides the figures.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -92,7 +90,7 @@ impl Stage for Settings {
 }
 
 /// When and where this runs.
-pub(in crate::pipeline) fn circumstances(context: &Context<'_>) -> Circumstances {
+pub(crate) fn circumstances(context: &Context<'_>) -> Circumstances {
     Circumstances {
         when: jiff::Zoned::now().strftime("%Y-%m-%d %H:%M %Z").to_string(),
         machine: machine(),

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use catalog::split::{Folds, stratified_group_folds};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Context, Outcome, Stage};
-use crate::{
-    catalog::split::{Folds, stratified_group_folds},
-    pipeline::{Lock, Pipeline, PipelineError, StageKind},
-};
+use crate::{Lock, Pipeline, PipelineError, StageKind};
 
 /// File of the folds in the run folder.
-pub(in crate::pipeline) const FILE: &str = "folds.json";
+pub(crate) const FILE: &str = "folds.json";
 
 /// Where the folds come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,17 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::Claim;
+use catalog::CatalogSpec;
+use encode::EncoderContext;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tag::{Bundle, Choice, TableSink, TagJob, TagSink, format::registry, tag_titles};
 
 use super::{Context, Outcome, Stage};
-use crate::{
-    base::Claim,
-    catalog::CatalogSpec,
-    encode::EncoderContext,
-    pipeline::{Lock, PipelineError, StageKind, folder},
-    tag::{Bundle, Choice, TableSink, TagJob, TagSink, format::registry, tag_titles},
-};
+use crate::{Lock, PipelineError, StageKind, folder};
 
 /// Which titles, and where the tags go.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,21 +5,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::file;
+use catalog::{Catalog, CatalogSpec, Record, split::Folds};
+use learn::{
+    TrainedModel,
+    dataset::{Content, Dataset},
+    heads::FitContext,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tag::{About, Bundle, BundleConfig, BundleModality, TrainedOn, model_card};
 
 use super::{Context, Outcome, Stage, evaluate, split, to_json};
-use crate::{
-    base::file,
-    catalog::{self, Catalog, CatalogSpec, Record, split::Folds},
-    learn::{
-        TrainedModel,
-        dataset::{Content, Dataset},
-        heads::FitContext,
-    },
-    pipeline::{Lock, PipelineError, StageKind, table::Table},
-    tag::{About, Bundle, BundleConfig, BundleModality, TrainedOn, model_card},
-};
+use crate::{Lock, PipelineError, StageKind, table::Table};
 
 /// Where the bundle goes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -165,8 +163,11 @@ fn for_tagging(trained: &CatalogSpec) -> CatalogSpec {
 
 #[cfg(test)]
 mod tests {
+    use base::TitleId;
+    use catalog::RecordSchema;
+    use learn::dataset::ModalityTable;
+
     use super::*;
-    use crate::{base::TitleId, catalog::RecordSchema, learn::dataset::ModalityTable};
 
     #[test]
     fn one_title_in_a_hundred_may_state_less() {

@@ -1,22 +1,20 @@
 //! From held-out scores of many systems to an [`AblationReport`].
 
+use base::Seed;
+use eval::{
+    BootstrapConfig, Groups, Headline, Interval, Metrics,
+    bootstrap::{mean_differences, mean_intervals},
+    headline::HeadlineTable,
+    methods::method_differences,
+    shapley::shapley_values,
+    significance::{Said, randomisation_test},
+};
+use learn::study::Scored;
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use super::{AblationReport, DroppedReport, MissingRow, Shapley, SystemRow, Tested};
-use crate::{
-    base::Seed,
-    eval::{
-        BootstrapConfig, Groups, Headline, Interval, Metrics,
-        bootstrap::{mean_differences, mean_intervals},
-        headline::HeadlineTable,
-        methods::method_differences,
-        shapley::shapley_values,
-        significance::{Said, randomisation_test},
-    },
-    learn::study::Scored,
-    report::{Circumstances, Provenance},
-};
+use crate::{Circumstances, Provenance};
 
 /// All that an ablation found.
 #[derive(Clone, Debug, Default)]

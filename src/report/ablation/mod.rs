@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use assemble::{AblationEvidence, DroppedEvidence, SystemEvidence, ViewEvidence};
+use eval::{Headline, Interval, MethodDifference, PairedDifference, significance::holm};
 
 use super::{Circumstances, Provenance, ReportError, csv, publish, render};
-use crate::eval::{Headline, Interval, MethodDifference, PairedDifference, significance::holm};
 
 /// Names of the files in the run folder.
 pub const HTML_FILE: &str = "ablation.html";

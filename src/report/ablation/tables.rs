@@ -1,10 +1,9 @@
 //! The tables of an ablation as CSV.
 
+use eval::{Headline, Interval};
+
 use super::{AblationReport, Tested};
-use crate::{
-    eval::{Headline, Interval},
-    report::csv::{Table, cell, header},
-};
+use crate::csv::{Table, cell, header};
 
 /// Modalities joined by `+`.
 fn subset(report: &AblationReport, uses: &[bool]) -> String {

@@ -1,12 +1,10 @@
+use base::Seed;
+use eval::Groups;
+use learn::study::{Scored, all_subsets};
 use ndarray::Array2;
 use rand::RngExt;
 
 use super::*;
-use crate::{
-    base::Seed,
-    eval::Groups,
-    learn::study::{Scored, all_subsets},
-};
 
 /// Two modalities of unequal worth and all subsets, two seeds.
 fn evidence() -> AblationEvidence {

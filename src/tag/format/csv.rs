@@ -3,8 +3,9 @@
 
 use std::io::{self, Write};
 
+use base::words::defused;
+
 use super::{TagFormat, TagWriter, Tagged, table, table::Cell};
-use crate::base::words::defused;
 
 /// With or without what makes formulas harmless.
 pub(super) struct Csv {

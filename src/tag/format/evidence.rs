@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::tag::{GenreScore, Said, TitleTags};
+use crate::{GenreScore, Said, TitleTags};
 
 /// `probability 0.713 (threshold 0.38); log-odds: base -0.90, plot +1.30; frames at 12.4 s; said:
 /// 0:42 “detective” (+0.61); from speech alone`.
-pub(in crate::tag) fn in_words(score: &GenreScore, tags: &TitleTags) -> String {
+pub(crate) fn in_words(score: &GenreScore, tags: &TitleTags) -> String {
     let mut parts = vec![format!("base {:+.2}", score.base)];
     parts.extend(score.contributions.iter().map(|(name, value)| format!("{name} {value:+.2}")));
     let mut words = format!(
@@ -39,7 +39,7 @@ fn spoken(said: &Said) -> String {
 }
 
 /// `1:02:03`, or `0:42`.
-pub(in crate::tag) fn clock(secs: f32) -> String {
+pub(crate) fn clock(secs: f32) -> String {
     let secs = secs.max(0.0) as u64;
     match secs / 3600 {
         0 => format!("{}:{:02}", secs / 60, secs % 60),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{TagFormat, Tagged, evidence};
-use crate::tag::TitleTags;
+use crate::TitleTags;
 
 const SPECIFICATION: &str = "http://mmif.clams.ai/1.0.5";
 const ANNOTATION: &str = "http://mmif.clams.ai/vocabulary/Annotation/v5";

@@ -20,6 +20,7 @@ mod xml;
 
 use std::io::{self, Write};
 
+use catalog::Title;
 pub(super) use evidence::in_words;
 pub(super) use xml::clean;
 
@@ -27,7 +28,6 @@ use super::{
     TitleTags,
     sidecar::{Existing, Update},
 };
-use crate::catalog::Title;
 
 /// A title with its tags: what a format writes.
 #[derive(Clone, Copy, Debug)]

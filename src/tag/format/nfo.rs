@@ -1,10 +1,10 @@
-//! NFO files of Kodi and Jellyfin: see [`crate::tag::sidecar`] for what is kept of those that
+//! NFO files of Kodi and Jellyfin: see [`crate::sidecar`] for what is kept of those that
 //! are there.
 
 use std::io;
 
 use super::{TagFormat, Tagged};
-use crate::tag::sidecar::{self, Existing, Update};
+use crate::sidecar::{self, Existing, Update};
 
 pub(super) struct Nfo;
 

@@ -6,7 +6,7 @@ use quick_xml::{Reader, events::Event};
 use serde_json::Value;
 
 use super::{TagFormat, Tagged, registry};
-use crate::tag::{
+use crate::{
     TitleTags,
     testing::{tags_of, title_of},
 };
@@ -311,7 +311,7 @@ fn mmif_follows_its_schema() {
     let parameters = mmif.pointer("/views/0/metadata/parameters").unwrap().as_object().unwrap();
     assert!(parameters.values().all(Value::is_string));
     // A title without files and plot is a document of its name.
-    let bare = crate::catalog::Title { plot: None, ..title_of("film") };
+    let bare = catalog::Title { plot: None, ..title_of("film") };
     let bytes = registry::find("mmif").unwrap().document(Tagged { title: &bare, tags: &tags });
     let mmif: Value = serde_json::from_slice(&bytes.unwrap().unwrap()).unwrap();
     assert_eq!(mmif["documents"][0]["properties"]["text"]["@value"], "A <Film> & more");
@@ -374,9 +374,9 @@ fn no_spreadsheet_computes_what_stands_in_a_title() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tags.csv");
     std::fs::write(&path, defused).unwrap();
-    let mut spec = crate::catalog::CatalogSpec::new(&path);
+    let mut spec = catalog::CatalogSpec::new(&path);
     spec.columns.id = Some("title".to_owned());
-    let (catalog, _) = crate::catalog::load(&spec).unwrap();
+    let (catalog, _) = catalog::load(&spec).unwrap();
     let ids: Vec<&str> = catalog.titles.iter().map(|title| title.id.as_str()).collect();
     assert_eq!(ids, ["=HYPERLINK(\"http://x\")", "'=1", "-1+2", "-3", "Heat"]);
 

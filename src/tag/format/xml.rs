@@ -44,7 +44,7 @@ pub(super) fn finish(xml: Xml) -> Vec<u8> {
 }
 
 /// Characters that XML 1.0 cannot hold are replaced by U+FFFD.
-pub(in crate::tag) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let allowed = |c: char| {
         matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
             || c >= '\u{10000}'

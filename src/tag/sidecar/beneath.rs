@@ -10,11 +10,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use base::{file, own_like_folder};
+
 use super::journal::FOLDER;
-use crate::{
-    base::{file, own_like_folder},
-    tag::format::registry,
-};
+use crate::format::registry;
 
 /// Sidecars and journals are texts; what is larger is none.
 const MAX_BYTES: u64 = 256 << 20;

@@ -15,14 +15,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::{Digest, own_like_folder, publish_bytes};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::beneath;
-use crate::{
-    base::{Digest, own_like_folder, publish_bytes},
-    tag::TagError,
-};
+use crate::TagError;
 
 /// The folder of journal and before-images, at the root of the tree.
 pub const FOLDER: &str = ".cinetag";

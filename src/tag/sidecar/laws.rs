@@ -9,18 +9,16 @@ use std::{
     time::SystemTime,
 };
 
+use base::Digest;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use rustix::fs::{XattrFlags, getxattr, setxattr};
 
 use super::*;
 use crate::{
-    base::Digest,
-    tag::{
-        self, TagSink,
-        format::{Tagged, registry},
-        testing::{tags_of, title_of},
-    },
+    TagSink,
+    format::{Tagged, registry},
+    testing::{tags_of, title_of},
 };
 
 const NFO: &str = "<movie>\n  <title>X</title>\n  <genre>Drama</genre>\n</movie>\n";
@@ -243,7 +241,7 @@ impl Library {
     /// Tags what is found in it.
     fn tag(&self, genres: &[&str], inputs: &str) -> SidecarReport {
         let root = self.root();
-        let (found, problems) = tag::Library::read(std::slice::from_ref(&root), &root).unwrap();
+        let (found, problems) = crate::Library::read(std::slice::from_ref(&root), &root).unwrap();
         assert!(problems.is_empty(), "{problems:?}");
         assert_eq!(found.titles.len(), self.films.len(), "each is one film");
         let idxs = 0..found.titles.len();

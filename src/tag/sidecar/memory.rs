@@ -5,13 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::Digest;
 use jiff::Timestamp;
 
 use super::{
     beneath,
     journal::{self, Event, FOLDER, Known},
 };
-use crate::{base::Digest, tag::TagError};
+use crate::TagError;
 
 /// Sidecars by their path from the root.
 #[derive(Debug, Default)]

@@ -15,12 +15,10 @@
 
 use std::fmt::Write as _;
 
+use catalog::Title;
 use quick_xml::escape::escape;
 
-use crate::{
-    catalog::Title,
-    tag::{TitleTags, format::clean},
-};
+use crate::{TitleTags, format::clean};
 
 /// What media centres look a film up by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use super::{
     new::without_genres,
     xml_text::{Element, XmlText},
 };
-use crate::tag::{
+use crate::{
     GenreScore, TitleTags,
     format::{clean, in_words},
 };
@@ -39,7 +39,7 @@ struct Genres<'a> {
 }
 
 /// The file with the tags in it.
-pub(in crate::tag) fn update(tags: &TitleTags, existing: Existing<'_>) -> Update {
+pub(crate) fn update(tags: &TitleTags, existing: Existing<'_>) -> Update {
     let Some(bytes) = existing.bytes else {
         return new_file(tags, existing);
     };

@@ -5,18 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::Digest;
+use catalog::nfo::{self, Nfo};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    base::Digest,
-    catalog::nfo::{self, Nfo},
-    tag::{
-        TagSink,
-        format::{Tagged, registry},
-        testing::{tags_of, title_of},
-    },
+    TagSink,
+    format::{Tagged, registry},
+    testing::{tags_of, title_of},
 };
 
 const KODI: &[u8] = include_bytes!("samples/kodi.nfo");
@@ -336,7 +334,7 @@ impl Tree {
         tree: &Path,
         genres: &[&str],
         inputs: &str,
-        format: &'static dyn crate::tag::format::TagFormat,
+        format: &'static dyn crate::format::TagFormat,
     ) -> SidecarReport {
         let header = RunHeader {
             began: Timestamp::from_second(1_000_000_000).unwrap(),
@@ -397,7 +395,7 @@ fn undoing_leaves_what_was_changed_since() {
     let kept = tree.root().join(FOLDER).join("before").join(Digest::of_bytes(&edited).to_string());
     assert_eq!(fs::read(kept).unwrap(), edited, "even what was forced is not lost");
     let error = undo(tree.root(), Path::new(""), "20000101-000000", false).unwrap_err();
-    assert!(crate::base::Hinted::hint(&error).unwrap().contains(&run), "{error}");
+    assert!(base::Hinted::hint(&error).unwrap().contains(&run), "{error}");
 }
 
 #[test]

@@ -8,15 +8,14 @@ use std::{
     time::SystemTime,
 };
 
+use base::{Digest, replace_bytes};
+
 use super::{
     beneath,
     journal::{self, Event, FOLDER},
     memory::{Change, changes},
 };
-use crate::{
-    base::{Digest, replace_bytes},
-    tag::{TagError, format::registry},
-};
+use crate::{TagError, format::registry};
 
 /// What came of undoing a run.
 #[derive(Debug, Default)]

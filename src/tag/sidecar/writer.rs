@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::{Digest, replace_bytes};
 use diffy::DiffOptions;
 use jiff::Timestamp;
 
@@ -15,11 +16,8 @@ use super::{
     xml_text,
 };
 use crate::{
-    base::{Digest, replace_bytes},
-    tag::{
-        TagError, TagSink,
-        format::{TagFormat, Tagged, registry},
-    },
+    TagError, TagSink,
+    format::{TagFormat, Tagged, registry},
 };
 
 /// Where a title's sidecar lies.

@@ -13,7 +13,7 @@ use super::super::record::Value;
 
 /// What a column holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::catalog::import) enum Kind {
+pub(in crate::import) enum Kind {
     Whole,
     Number,
     Text,
@@ -22,14 +22,14 @@ pub(in crate::catalog::import) enum Kind {
 
 impl Kind {
     /// Of a column that holds numbers.
-    pub(in crate::catalog::import) fn of_number(column: &str) -> Self {
+    pub(in crate::import) fn of_number(column: &str) -> Self {
         if column == "year" || column == "fold" { Self::Whole } else { Self::Number }
     }
 }
 
 /// Columns in the order of their first appearance, collected row by row.
 #[derive(Default)]
-pub(in crate::catalog) struct Columns {
+pub(crate) struct Columns {
     place: HashMap<String, usize>,
     all: Vec<(String, Kind)>,
 }
@@ -51,7 +51,7 @@ impl Columns {
     }
 
     /// Learns from one more row.
-    pub(in crate::catalog) fn see(&mut self, row: &Map<String, Json>) {
+    pub(crate) fn see(&mut self, row: &Map<String, Json>) {
         self.learn(row.iter().map(|(name, value)| (name.as_str(), Value::Json(value).kind(name))));
     }
 

@@ -2,6 +2,7 @@
 
 use std::{fs::File, io, path::Path};
 
+use base::Draft;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::{
@@ -12,10 +13,10 @@ use super::{
     group::Group,
     write,
 };
-use crate::{base::Draft, catalog::CatalogError};
+use crate::CatalogError;
 
 /// Takes lines while they are written elsewhere, too.
-pub(in crate::catalog::import) struct ParquetLines {
+pub(in crate::import) struct ParquetLines {
     draft: Draft,
     columns: Columns,
     group: Group,
@@ -31,7 +32,7 @@ impl ParquetLines {
     ///
     /// # Errors
     /// Nothing can be written there.
-    pub(in crate::catalog::import) fn begin(parquet: &Path) -> Result<Self, CatalogError> {
+    pub(in crate::import) fn begin(parquet: &Path) -> Result<Self, CatalogError> {
         Ok(Self {
             draft: Draft::begin(parquet).map_err(failed(parquet))?,
             columns: Columns::default(),
@@ -42,7 +43,7 @@ impl ParquetLines {
         })
     }
 
-    pub(in crate::catalog::import) fn push(&mut self, lines: &[Line<'_>]) {
+    pub(in crate::import) fn push(&mut self, lines: &[Line<'_>]) {
         for line in lines {
             let kinds = line.values().map(|(name, value)| (name, value.kind(name)));
             self.fits &= match self.columns.learn(kinds) {
@@ -71,7 +72,7 @@ impl ParquetLines {
     ///
     /// # Errors
     /// It cannot be written.
-    pub(in crate::catalog::import) fn finish(
+    pub(in crate::import) fn finish(
         mut self,
         catalog: &Path,
         parquet: &Path,

@@ -23,27 +23,21 @@ use parquet::{
     file::{properties::WriterProperties, writer::SerializedFileWriter},
 };
 
-pub(in crate::catalog) use columns::Columns;
+use base::{file, publish_file};
+pub(crate) use columns::Columns;
 pub(super) use columns::Kind;
 use columns::schema;
 use group::Group;
 pub(super) use lines::ParquetLines;
 
 use super::record::Value;
-use crate::{
-    base::{file, publish_file},
-    catalog::{CatalogError, jsonl},
-};
+use crate::{CatalogError, jsonl};
 
 /// Writes the Parquet file of a JSON Lines file with these columns.
 ///
 /// # Errors
 /// The one cannot be read or the other cannot be written.
-pub(in crate::catalog) fn write(
-    columns: &Columns,
-    catalog: &Path,
-    parquet: &Path,
-) -> Result<(), CatalogError> {
+pub(crate) fn write(columns: &Columns, catalog: &Path, parquet: &Path) -> Result<(), CatalogError> {
     publish_file(parquet, |temporary| {
         let mut writer = begin(temporary, columns)?;
         let mut group = Group::default();
@@ -89,7 +83,7 @@ mod tests {
     use serde_json::json;
 
     use super::{super::record::Line, group::ROWS_PER_GROUP, *};
-    use crate::catalog::Row;
+    use crate::Row;
 
     /// More rows than a group has, columns that come late or go early, lists beside single values.
     #[test]

@@ -8,7 +8,7 @@ use super::{
     id_set::{IdSet, number_of},
     tsv::Tsv,
 };
-use crate::catalog::CatalogError;
+use crate::CatalogError;
 
 /// Actors kept for each title.
 const MAX_ACTORS: usize = 10;

@@ -20,7 +20,7 @@ use id_set::{IdSet, number_of};
 use tsv::{Line, Tsv};
 
 use super::{Intake, Row, Source};
-use crate::catalog::{CatalogError, ProblemKind};
+use crate::{CatalogError, ProblemKind};
 
 /// Kinds of titles that are films.
 const TAKEN: [&str; 3] = ["movie", "tvMovie", "video"];

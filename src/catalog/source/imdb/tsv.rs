@@ -8,7 +8,7 @@ use std::{
 
 use memchr::memchr;
 
-use crate::catalog::{
+use crate::{
     CatalogError,
     source::gz::{self, ReadAhead},
 };

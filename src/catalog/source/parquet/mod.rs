@@ -10,6 +10,7 @@ mod thrift;
 
 use std::{collections::HashSet, fs::File, path::Path, sync::Arc};
 
+use base::{file, guard::guarded};
 use parquet::{
     file::reader::{FileReader, SerializedFileReader},
     record::{Field, Row as Record},
@@ -17,10 +18,7 @@ use parquet::{
 
 use self::bounds::{Budget, VALUE_BYTES};
 use super::{Intake, Row, Source};
-use crate::{
-    base::{file, guard::guarded},
-    catalog::CatalogError,
-};
+use crate::CatalogError;
 
 /// Bytes of a cell, as of a line of text.
 const MAX_CELL_BYTES: usize = 16 << 20;

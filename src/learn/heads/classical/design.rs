@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::passes::{product, vector_isa};
-use crate::learn::transform::SparseRow;
+use crate::transform::SparseRow;
 
 /// Rows that are multiplied at once where each is multiplied with each.
 const BLOCK: usize = 512;

@@ -5,6 +5,7 @@
 //! reference: scikit-learn 1.9 `RandomForestClassifier` (its scores within sampling error),
 //! `HistGradientBoostingClassifier`
 
+use base::Seed;
 use rand::{RngExt, seq::SliceRandom};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,6 @@ use super::{
     Design,
     tree::{Binned, Growth, Slopes, Tree},
 };
-use crate::base::Seed;
 
 /// How many trees and how they grow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

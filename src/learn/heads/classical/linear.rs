@@ -5,12 +5,12 @@
 //! reference: scikit-learn 1.9 `LogisticRegression(solver="lbfgs")` and
 //! `LinearSVC(loss="squared_hinge")`
 
+use base::Seed;
 use kernels::logistic_losses;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::{Design, lbfgs::Search, passes::Passes};
-use crate::base::Seed;
 
 /// Gradient components below this, per row, are none: a fiftieth of scikit-learn's.
 const TOLERANCE: f64 = 2e-6;
@@ -31,7 +31,7 @@ impl Linear {
     }
 
     /// Whether it is one of `[dim]`.
-    pub(in crate::learn::heads) fn fits(&self, dim: usize) -> bool {
+    pub(in crate::heads) fn fits(&self, dim: usize) -> bool {
         self.weights.len() == dim
     }
 

@@ -16,6 +16,7 @@ mod tree;
 
 use std::time::Instant;
 
+use base::Seed;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -35,14 +36,11 @@ use super::{
     views::{self, View},
 };
 use crate::{
-    base::Seed,
-    learn::{
-        LearnError,
-        config::{LearnConfig, Resampling},
-        dataset::Dataset,
-        train::loss::LabelStatistics,
-        transform::{TfIdfSettings, resampling},
-    },
+    LearnError,
+    config::{LearnConfig, Resampling},
+    dataset::Dataset,
+    train::loss::LabelStatistics,
+    transform::{TfIdfSettings, resampling},
 };
 
 /// Terms of a text that trees look at: a split tries few columns, and rare words waste them.

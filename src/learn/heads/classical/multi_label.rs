@@ -5,6 +5,7 @@
 //! reference: scikit-learn 1.9 `OneVsRestClassifier`, `ClassifierChain(chain_method=
 //! "predict_proba")`
 
+use base::{Interrupt, Interrupted, Seed};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +16,7 @@ use super::{
     linear::Linear,
     tree::Binned,
 };
-use crate::{
-    base::{Interrupt, Interrupted, Seed},
-    learn::config::{LabelScheme, LearnConfig},
-};
+use crate::config::{LabelScheme, LearnConfig};
 
 /// A fitted learner of one genre.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

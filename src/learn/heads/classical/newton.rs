@@ -196,10 +196,11 @@ fn solved(mut matrix: Vec<f64>, mut right: Vec<f64>) -> Option<Vec<f64>> {
 
 #[cfg(test)]
 mod tests {
+    use base::Seed;
     use rand::RngExt;
 
     use super::*;
-    use crate::{base::Seed, learn::heads::classical::Design};
+    use crate::heads::classical::Design;
 
     #[test]
     fn it_finds_what_the_search_without_second_derivatives_finds() {

@@ -130,7 +130,7 @@ pub fn product(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::transform::SparseRow;
+    use crate::transform::SparseRow;
     use proptest::prelude::*;
 
     proptest! {

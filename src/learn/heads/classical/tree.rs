@@ -290,8 +290,9 @@ fn bring_forward(rows: &mut [u32], belongs: impl Fn(u32) -> bool) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use base::Seed;
+
     use super::*;
-    use crate::base::Seed;
 
     const GROWTH: Growth =
         Growth { max_depth: 3, min_leaf_rows: 1, columns_per_split: 2, ridge: 0.0 };

@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::learn::{
+use crate::{
     LearnError,
     dataset::{Content, Dataset},
     transform::TabularTransform,
@@ -101,12 +101,11 @@ impl Associations {
 mod tests {
     use std::sync::Arc;
 
+    use base::TitleId;
+    use catalog::{Record, RecordSchema};
+
     use super::*;
-    use crate::{
-        base::TitleId,
-        catalog::{Record, RecordSchema},
-        learn::dataset::ModalityTable,
-    };
+    use crate::dataset::ModalityTable;
 
     fn data(rows: &[(&[&str], bool)]) -> Dataset {
         let record = |values: &[&str]| Record {

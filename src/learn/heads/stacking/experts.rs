@@ -3,6 +3,7 @@
 
 use std::{iter::repeat_n, sync::Arc};
 
+use base::{Interrupt, Seed};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,15 +12,12 @@ use super::{
     remembered::{Remembered, some_of},
 };
 use crate::{
-    base::{Interrupt, Seed},
-    learn::{
-        LearnConfig, LearnError,
-        config::{LabelScheme, Resampling, TextView},
-        dataset::Dataset,
-        heads::{
-            FitContext,
-            classical::{Base, MultiLabel, UnitView, resampled, targets},
-        },
+    LearnConfig, LearnError,
+    config::{LabelScheme, Resampling, TextView},
+    dataset::Dataset,
+    heads::{
+        FitContext,
+        classical::{Base, MultiLabel, UnitView, resampled, targets},
     },
 };
 
@@ -262,7 +260,7 @@ impl Opinions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::laws::config;
+    use crate::laws::config;
 
     #[test]
     fn what_draws_from_a_seed_is_not_shared() {

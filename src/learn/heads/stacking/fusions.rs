@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::experts::Opinions;
-use crate::learn::{
+use crate::{
     dataset::Dataset,
     heads::classical::{Linear, standardised_logistic},
 };

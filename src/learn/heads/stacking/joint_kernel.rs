@@ -14,7 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{StackSettings, experts::among, remembered::Remembered};
-use crate::learn::{
+use crate::{
     LearnConfig,
     dataset::Dataset,
     heads::classical::{KernelMachine, targets},

@@ -49,9 +49,7 @@ use super::{
     subsets::{self, SubsetScorer},
     views,
 };
-use crate::learn::{
-    LearnError, config::LearnConfig, dataset::Dataset, train::loss::LabelStatistics,
-};
+use crate::{LearnError, config::LearnConfig, dataset::Dataset, train::loss::LabelStatistics};
 
 pub use parts::FittedParts;
 pub use settings::{ExpertKind, StackSettings};
@@ -262,16 +260,14 @@ pub const LOAD: LoadHead = |folder, _device| {
 
 #[cfg(test)]
 mod tests {
+    use base::{Interrupt, TitleId};
     use rand::RngExt;
+    use store::Ragged;
 
     use super::*;
     use crate::{
-        base::{Interrupt, TitleId},
-        learn::{
-            dataset::{Content, ModalityTable},
-            laws::{all, config, context, library},
-        },
-        store::Ragged,
+        dataset::{Content, ModalityTable},
+        laws::{all, config, context, library},
     };
 
     /// Logits of all titles by the models of four outer folds, whose inner folds are the others,
@@ -385,7 +381,7 @@ mod tests {
     fn a_rare_genre_is_explained_by_the_view_that_knows_it() {
         // Two genres that one view each knows, and a third view that knows nothing; prevalence
         // 2 %, so that raw scores lie around -4 and the bias of the stack around as much.
-        let mut rng = crate::base::Seed(5).rng("rare");
+        let mut rng = base::Seed(5).rng("rare");
         let num_titles = 2000;
         let mut tables = [Ragged::new(2), Ragged::new(2), Ragged::new(2)];
         let mut labels = Vec::new();

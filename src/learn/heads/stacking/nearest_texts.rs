@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::remembered::Remembered;
-use crate::learn::dataset::Dataset;
+use crate::dataset::Dataset;
 
 /// A cosine's power is what a neighbour weighs.
 const POWER: i32 = 3;

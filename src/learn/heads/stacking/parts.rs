@@ -9,11 +9,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use base::{Digest, DigestBuilder, digest::canonical_json};
+
 use super::{experts::Expert, joint_kernel::JointKernel, remembered::Remembered};
-use crate::{
-    base::{Digest, DigestBuilder, digest::canonical_json},
-    learn::{LearnConfig, LearnError, dataset::Dataset},
-};
+use crate::{LearnConfig, LearnError, dataset::Dataset};
 
 /// Parts of stacks, by what they were fitted on. They stay until it is dropped.
 #[derive(Default)]

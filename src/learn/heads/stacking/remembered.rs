@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::learn::{
+use crate::{
     LearnError,
     dataset::{Content, ModalityTable},
     heads::classical::Design,

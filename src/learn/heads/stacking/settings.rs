@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::learn::{LearnError, config};
+use crate::{LearnError, config};
 
 /// Who is asked beside the learner of each view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

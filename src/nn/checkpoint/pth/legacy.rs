@@ -7,7 +7,7 @@ use super::{
     pickle::{Node, Pickle},
     size_of, tensor_views,
 };
-use crate::nn::checkpoint::Reader;
+use crate::checkpoint::Reader;
 
 /// Pickled magic number of `torch/serialization.py`; the file starts with it.
 pub(super) const MAGIC: &[u8] =

@@ -14,7 +14,7 @@
 
 use std::collections::HashMap;
 
-use crate::nn::checkpoint::{CheckpointError, Reader};
+use crate::checkpoint::{CheckpointError, Reader};
 
 /// Bytes of a pickle; that of a network of a thousand tensors has a tenth of a megabyte.
 pub(super) const MAX_BYTES: usize = 64 << 20;

@@ -12,7 +12,7 @@ use super::{
     pickle::{MAX_BYTES, Pickle},
     spend, tensor_views,
 };
-use crate::nn::checkpoint::Reader;
+use crate::checkpoint::Reader;
 
 /// A zip file's first bytes.
 pub(super) const MAGIC: &[u8] = b"PK\x03\x04";

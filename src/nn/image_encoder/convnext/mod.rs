@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use self::{fused::FusedNet, plain::PlainNet};
 use super::layers::{ConvWeights, LinearWeights, NormWeights, Window};
-use crate::nn::state_dict::StateDict;
+use crate::state_dict::StateDict;
 
 /// Epsilon of every norm but the last.
 const EPS: f64 = 1e-6;

@@ -4,7 +4,7 @@ use candle_core::{D, Result, Tensor};
 use candle_nn::{Conv2d, LayerNorm, Linear, Module};
 
 use super::{super::PlainNetwork, BlockWeights, DEPTHWISE, DepthwiseWeights, Weights};
-use crate::nn::on_device::Place;
+use crate::on_device::Place;
 
 /// The network on a device.
 pub(in super::super) struct PlainNet {

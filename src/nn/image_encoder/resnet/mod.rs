@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use self::{fused::FusedNet, plain::PlainNet};
 use super::layers::{ConvWeights, Window};
-use crate::nn::state_dict::StateDict;
+use crate::state_dict::StateDict;
 
 const BATCH_NORM_EPS: f64 = 1e-5;
 /// How many times wider a bottleneck's ends are than its inside.

@@ -4,7 +4,7 @@ use candle_core::{D, Result, Tensor};
 use candle_nn::{Conv2d, Module};
 
 use super::{super::PlainNetwork, POOL, Weights};
-use crate::nn::on_device::Place;
+use crate::on_device::Place;
 
 /// The network on a device.
 pub(in super::super) struct PlainNet {

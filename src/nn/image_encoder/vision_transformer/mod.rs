@@ -21,7 +21,7 @@ pub(super) use self::{
     plain::PlainNet,
 };
 use super::layers::{ConvWeights, LinearWeights, NormWeights, Window};
-use crate::nn::state_dict::StateDict;
+use crate::state_dict::StateDict;
 
 /// The network's layers. What only scales is folded in: `1/√head_dim` into the queries,
 /// `DINOv2`'s layer scale into what it follows.

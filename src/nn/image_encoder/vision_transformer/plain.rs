@@ -7,7 +7,7 @@ use super::{
     super::PlainNetwork, Activation, HeadWeights, LayerWeights, PoolWeights, TransformWeights,
     Weights,
 };
-use crate::nn::on_device::Place;
+use crate::on_device::Place;
 
 /// The network on a device.
 pub(in super::super) struct PlainNet {

@@ -2,11 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    eval::PairedDifference,
-    learn::model::ModelSpec,
-    report::{BorrowedReport, EvaluationReport},
-};
+use eval::PairedDifference;
+use learn::model::ModelSpec;
+use report::{BorrowedReport, EvaluationReport};
 
 /// A table for each borrowed modality, with its genres, lengths and what it adds.
 pub(super) fn figures(report: &EvaluationReport, out: &mut String) {
@@ -21,7 +19,7 @@ pub(super) fn figures(report: &EvaluationReport, out: &mut String) {
 
 /// What the model itself was found to borrow well: which genres vote, judged on all titles that
 /// have the modality; empty where nothing is borrowed.
-pub(in crate::pipeline::stages) fn votes(spec: &ModelSpec) -> String {
+pub(in crate::stages) fn votes(spec: &ModelSpec) -> String {
     let mut out = String::new();
     for own in &spec.borrowed {
         let _ = writeln!(

@@ -2,15 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::{borrowed, precisions::broken_by, trust};
-use crate::{
-    eval::Counts,
-    learn::{
-        dataset::Dataset,
-        study::{CrossValidation, PartialOutcome},
-    },
-    report::EvaluationReport,
+use eval::Counts;
+use learn::{
+    dataset::Dataset,
+    study::{CrossValidation, PartialOutcome},
 };
+use report::EvaluationReport;
+
+use super::{borrowed, precisions::broken_by, trust};
 
 /// Everything that was measured on titles that no model saw, in tables. `asked`: the precision that
 /// the pipeline asks for.

@@ -1,18 +1,16 @@
 //! The checks that are made on every evaluation: is anything held out known in training?
 
-use crate::{
-    catalog::{
-        Catalog, Title,
-        leaks::{names_own_genre, near_duplicates, torn_groups},
-        split::Folds,
-    },
-    learn::{
-        LearnConfig, LearnError, TrainedModel, heads::FitContext,
-        study::isolation::change_from_outside,
-    },
-    pipeline::table::Table,
-    report::LeakCheck,
+use catalog::{
+    Catalog, Title,
+    leaks::{names_own_genre, near_duplicates, torn_groups},
+    split::Folds,
 };
+use learn::{
+    LearnConfig, LearnError, TrainedModel, heads::FitContext, study::isolation::change_from_outside,
+};
+use report::LeakCheck;
+
+use crate::table::Table;
 
 /// Of the shorter plot's shingles so many are shared by near-duplicates.
 const MIN_OVERLAP: f64 = 0.5;
@@ -121,12 +119,8 @@ fn outside(
     let train: Vec<usize> = (0..num).map(|k| all[k * all.len() / num]).collect();
     let others: Vec<u32> = train.iter().filter_map(|&title| folds.fold_of[title]).collect();
     let short = LearnConfig { members: 2, epochs: learn.epochs.min(2), ..learn.clone() };
-    let context = FitContext {
-        inner_folds: &others,
-        progress: &crate::base::NoProgress,
-        parts: None,
-        ..*context
-    };
+    let context =
+        FitContext { inner_folds: &others, progress: &base::NoProgress, parts: None, ..*context };
     let change = change_from_outside(&table.data, &train, |data, train| {
         let model = TrainedModel::fit(data, train, &table.groups, &short, &context)?;
         Ok(model.predict(data, train)?.probability)

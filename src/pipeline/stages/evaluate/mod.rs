@@ -11,26 +11,24 @@ use std::{
     fmt::Write as _,
 };
 
+use base::publish_bytes;
+use catalog::{Catalog, split::Folds};
+use eval::{BootstrapConfig, Groups, Headline};
+use learn::{
+    LearnError,
+    dataset::Dataset,
+    study::{CrossValidation, cross_validate},
+};
 use ndarray::{Array2, Array3};
+use report::{
+    Alone, EvaluationReport, Evidence, Provenance, RepeatRow, TitleFacts, TrainingCurve,
+    held_out::{self, HeldOutTitle},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Context, Outcome, Stage, split};
-use crate::{
-    base::publish_bytes,
-    catalog::{Catalog, split::Folds},
-    eval::{BootstrapConfig, Groups, Headline},
-    learn::{
-        LearnError,
-        dataset::Dataset,
-        study::{CrossValidation, cross_validate},
-    },
-    pipeline::{Lock, PipelineError, table::Table},
-    report::{
-        self, Alone, EvaluationReport, Evidence, Provenance, RepeatRow, TitleFacts, TrainingCurve,
-        held_out::{self, HeldOutTitle},
-    },
-};
+use crate::{Lock, PipelineError, table::Table};
 
 /// The figures, for the report stage.
 pub(super) const FILE: &str = "evaluation.json";

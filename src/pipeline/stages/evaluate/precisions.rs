@@ -1,17 +1,15 @@
 //! What `--precision` comes to on held-out titles, in all and genre by genre.
 
-use crate::{
-    eval::{
-        Counts, shares,
-        thresholds::{NEVER, USUAL_PRECISIONS},
-    },
-    learn::{
-        dataset::Dataset,
-        model::Decisions,
-        study::{CrossValidation, PartialOutcome},
-    },
-    report::OperatingPoint,
+use eval::{
+    Counts, shares,
+    thresholds::{NEVER, USUAL_PRECISIONS},
 };
+use learn::{
+    dataset::Dataset,
+    model::Decisions,
+    study::{CrossValidation, PartialOutcome},
+};
+use report::OperatingPoint;
 
 /// What each fold's thresholds for the usual precisions give on its held-out titles.
 pub(super) fn operating_points(data: &Dataset, fusion: &CrossValidation) -> Vec<OperatingPoint> {
@@ -88,8 +86,9 @@ pub(super) fn broken_by(view: &PartialOutcome, data: &Dataset) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use base::TitleId;
+
     use super::*;
-    use crate::base::TitleId;
 
     #[test]
     fn posters_alone_that_give_a_rare_genre_by_luck_are_told() {

@@ -3,10 +3,8 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    eval::Kept,
-    report::{EvaluationReport, OperatingPoint},
-};
+use eval::Kept;
+use report::{EvaluationReport, OperatingPoint};
 
 /// All of it; `asked`: the precision that the pipeline asks for.
 pub(super) fn figures(report: &EvaluationReport, asked: Option<f64>, out: &mut String) {
@@ -146,11 +144,10 @@ fn reasons(report: &EvaluationReport, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use eval::{ByChance, GenreMetrics, MainReason, PrCurve, shares};
+    use report::{GenreReport, Reliability};
+
     use super::*;
-    use crate::{
-        eval::{ByChance, GenreMetrics, MainReason, PrCurve, shares},
-        report::{GenreReport, Reliability},
-    };
 
     fn genre(name: &str, error: f64) -> GenreReport {
         let reliability = Reliability {

@@ -18,10 +18,10 @@ pub mod study;
 pub mod train;
 pub mod transform;
 
+use base::Hinted;
 pub use config::LearnConfig;
 pub use model::{ModelPrediction, TrainedModel};
-
-use crate::{base::Hinted, nn::NnError};
+use nn::NnError;
 
 /// Learning cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +62,7 @@ pub enum LearnError {
     Network(Box<NnError>),
     /// Ctrl-C.
     #[error(transparent)]
-    Interrupted(#[from] crate::base::Interrupted),
+    Interrupted(#[from] base::Interrupted),
 }
 
 impl From<NnError> for LearnError {

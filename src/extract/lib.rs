@@ -27,11 +27,9 @@ pub use settings::{ExtractSettings, Retry};
 
 use std::sync::Arc;
 
-use crate::{
-    catalog::Title,
-    encode::{Encoder, Instance, SourceKind},
-    store::EncoderIdentity,
-};
+use catalog::Title;
+use encode::{Encoder, Instance, SourceKind};
+use store::EncoderIdentity;
 
 /// A modality with its opened encoder.
 #[derive(Clone)]

@@ -26,6 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base::{Hinted, file, publish_bytes};
 pub use borrowed::{BesideRow, BorrowedGenre, BorrowedReport, WordsRow, borrowed};
 pub use contact_sheet::{
     ContactSheet, SheetFrame, SheetGenre, SheetLine, SheetMissing, SheetText, SheetTitle,
@@ -37,8 +38,6 @@ pub use model::{
     PresenceRow, Provenance, ReferenceRow, Reliability, RepeatRow, StageDuration, SubsetFigures,
     TrainingCurve,
 };
-
-use crate::base::{Hinted, file, publish_bytes};
 
 /// The page's name in the report folder.
 pub const HTML_FILE: &str = "report.html";

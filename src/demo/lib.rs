@@ -30,15 +30,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use base::{Digest, DigestBuilder, Hinted, Interrupt, Interrupted, Progress, Seed, publish_bytes};
+use media::{mux::MuxError, save};
 use rayon::prelude::*;
 
 use self::{
     recipe::{Recipe, Sheet, Trailer},
     stamp::Stamp,
-};
-use crate::{
-    base::{Digest, DigestBuilder, Hinted, Interrupt, Interrupted, Progress, Seed, publish_bytes},
-    media::{mux::MuxError, save},
 };
 
 /// Titles of the usual demo library.
@@ -145,7 +143,7 @@ impl Job<'_> {
             Self::Text(text) => Ok(text.clone()),
         };
         let content = content.expect("recipes are plain numbers and texts");
-        crate::base::DigestBuilder::new()
+        base::DigestBuilder::new()
             .part(RENDER_VERSION.to_le_bytes())
             .part(lettering::FONT_TOML)
             .part(content)

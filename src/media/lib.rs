@@ -53,7 +53,7 @@ pub mod worker;
 
 use std::fs::File;
 
-use crate::base::memory;
+use base::memory;
 
 pub use answer::{
     Content, Cue, Decoded, Keyframe, Keyframes, Part, Picture, Preview, Samples, Subtitles,
