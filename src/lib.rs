@@ -11,6 +11,7 @@ pub use media;
 pub use nn;
 pub use store;
 
+pub use dataset;
 pub use demo;
 pub use encode;
 
@@ -19,6 +20,8 @@ pub use learn;
 
 pub use report;
 pub use tag;
+
+pub use write;
 
 pub use pipeline;
 

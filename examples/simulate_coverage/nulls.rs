@@ -3,6 +3,7 @@
 
 use cinetag::{
     base::{DeviceChoice, Interrupt, NoProgress, Seed, TitleId},
+    dataset::{Content, Dataset, ModalityTable},
     eval::{
         BootstrapConfig, Headline,
         bootstrap::headline_differences,
@@ -10,12 +11,7 @@ use cinetag::{
         methods::method_differences,
         significance::{Said, randomisation_test},
     },
-    learn::{
-        LearnConfig,
-        dataset::{Content, Dataset, ModalityTable},
-        heads::FitContext,
-        study::cross_validate,
-    },
+    learn::{LearnConfig, heads::FitContext, study::cross_validate},
     store::Ragged,
 };
 use ndarray::Array2;

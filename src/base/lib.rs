@@ -1,12 +1,13 @@
 //! The ground floor: what every room may use and that knows no film, file format or network.
 //!
-//! Errors live in the rooms; what they share is [`Hinted`]: a message says what is wrong,
-//! the hint says how to mend it, and the command line prints both.
+//! Errors live in the rooms; what they share is [`Hinted`]: a message says what is wrong, the hint
+//! says how to mend it, the kind says whose fault it is.
 
 pub mod device;
 pub mod digest;
 pub mod file;
 pub mod guard;
+pub mod hinted;
 pub mod id;
 pub mod interrupt;
 pub mod memory;
@@ -20,6 +21,7 @@ pub mod words;
 
 pub use device::DeviceChoice;
 pub use digest::{Digest, DigestBuilder, Fingerprint};
+pub use hinted::{ErrorKind, Hinted};
 pub use id::{GenreId, TitleId};
 pub use interrupt::{Interrupt, Interrupted};
 pub use output::{Claim, FolderClaim, OutputError, OutputFile, Outputs};
@@ -27,14 +29,3 @@ pub use progress::{NoProgress, Progress};
 pub use publish::{Draft, publish_bytes, publish_file};
 pub use replace::{own_like_folder, replace_bytes};
 pub use seed::Seed;
-
-/// An error that knows its mend.
-///
-/// The hint is a full sentence for the person at the keyboard; it is printed on a
-/// line of its own (`hint: …`) and is never part of the message.
-pub trait Hinted: std::error::Error {
-    /// How to mend it, where that is known.
-    fn hint(&self) -> Option<String> {
-        None
-    }
-}

@@ -3,7 +3,7 @@
 
 use std::{io, path::PathBuf};
 
-use base::Hinted;
+use base::{ErrorKind, Hinted};
 
 /// A catalog, its vocabulary or its folds cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -73,14 +73,6 @@ pub enum CatalogError {
     },
 }
 
-impl CatalogError {
-    /// Whether what was given is at fault, and not the disk that is written to.
-    #[must_use]
-    pub fn is_usage(&self) -> bool {
-        !matches!(self, Self::File { action: "written", .. })
-    }
-}
-
 impl Hinted for CatalogError {
     fn hint(&self) -> Option<String> {
         match self {
@@ -102,6 +94,13 @@ impl Hinted for CatalogError {
             | Self::NoTitles { hint, .. }
             | Self::Setting { hint, .. }
             | Self::Folds { hint, .. } => Some(hint.clone()),
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::File { action: "written", .. } => ErrorKind::System,
+            _ => ErrorKind::Usage,
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use base::Hinted;
+use base::{ErrorKind, Hinted};
 
 use super::{
     decode::decode,
@@ -79,6 +79,10 @@ pub struct NfoError {
 impl Hinted for NfoError {
     fn hint(&self) -> Option<String> {
         Some("mend the XML there, or let the media manager write the file anew".to_owned())
+    }
+
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Input
     }
 }
 

@@ -3,20 +3,26 @@
 use std::error::Error;
 
 use base::{
-    Hinted, Interrupted, OutputError,
+    ErrorKind, Hinted,
     file::{self, NotAFile},
 };
-use catalog::CatalogError;
-use nn::weights::WeightsError;
-use pipeline::PipelineError;
-use report::ReportError;
-use store::StoreError;
-use tag::TagError;
 
-/// Exit codes of failures.
-const FAILED: u8 = 1;
+/// Wrong command line, settings or catalog.
 const USAGE: u8 = 2;
+const FAILED: u8 = 1;
+/// Interrupted by Ctrl-C or SIGTERM: 128 + SIGINT, as shells have it.
 const INTERRUPTED: u8 = 130;
+/// The same command may succeed later: `EX_TEMPFAIL` of `sysexits.h`.
+const LATER: u8 = 75;
+
+fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Usage => USAGE,
+        ErrorKind::Busy => LATER,
+        ErrorKind::Interrupted => INTERRUPTED,
+        ErrorKind::Input | ErrorKind::Damaged | ErrorKind::System | ErrorKind::Bug => FAILED,
+    }
+}
 
 /// What is printed when a command fails.
 pub(super) struct Failure {
@@ -39,20 +45,6 @@ impl Failure {
         Self { messages: vec![message.into()], hint: Some(hint.into()), code: FAILED }
     }
 
-    fn of(error: &(impl Hinted + 'static), code: u8) -> Self {
-        let mut failure = Self { messages: vec![error.to_string()], hint: error.hint(), code };
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if failure.messages.last() != Some(&text) {
-                failure.messages.push(text);
-            }
-            failure.heed(error);
-            cause = error.source();
-        }
-        failure
-    }
-
     /// What a cause in a file tells better than whoever looked into the file: that it is none, and
     /// that Ctrl-C came.
     fn heed(&mut self, cause: &(dyn Error + 'static)) {
@@ -65,74 +57,20 @@ impl Failure {
     }
 }
 
-impl From<PipelineError> for Failure {
-    fn from(error: PipelineError) -> Self {
-        let code = if error.is_interrupt() {
-            INTERRUPTED
-        } else if error.is_usage() {
-            USAGE
-        } else {
-            FAILED
-        };
-        Self::of(&error, code)
-    }
-}
-
-impl From<TagError> for Failure {
-    fn from(error: TagError) -> Self {
-        PipelineError::from(error).into()
-    }
-}
-
-impl From<ReportError> for Failure {
-    fn from(error: ReportError) -> Self {
-        let code = match error {
-            ReportError::NotComparable { .. } | ReportError::File { action: "read", .. } => USAGE,
-            _ => FAILED,
-        };
-        Self::of(&error, code)
-    }
-}
-
-impl From<CatalogError> for Failure {
-    fn from(error: CatalogError) -> Self {
-        PipelineError::from(error).into()
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::of(&error, FAILED)
-    }
-}
-
-impl From<WeightsError> for Failure {
-    fn from(error: WeightsError) -> Self {
-        let code = match error {
-            WeightsError::Interrupted(_) => INTERRUPTED,
-            WeightsError::Unknown { .. } => USAGE,
-            _ => FAILED,
-        };
-        Self::of(&error, code)
-    }
-}
-
-impl From<OutputError> for Failure {
-    fn from(error: OutputError) -> Self {
-        PipelineError::from(error).into()
-    }
-}
-
-impl From<Interrupted> for Failure {
-    fn from(error: Interrupted) -> Self {
-        Self { messages: vec![error.to_string()], hint: None, code: INTERRUPTED }
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        let mut failure = Self { messages: vec![error.to_string()], hint: None, code: FAILED };
+impl<E: Hinted + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let (hint, code) = (error.hint(), exit_code(error.kind()));
+        let mut failure = Self { messages: vec![error.to_string()], hint, code };
         failure.heed(&error);
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if failure.messages.last() != Some(&text) {
+                failure.messages.push(text);
+            }
+            failure.heed(error);
+            cause = error.source();
+        }
         failure
     }
 }
@@ -141,10 +79,16 @@ impl From<std::io::Error> for Failure {
 mod tests {
     use std::{io, path::PathBuf};
 
+    use base::Interrupted;
+    use catalog::CatalogError;
     use demo::DemoError;
     use encode::EncodeError;
     use extract::ExtractError;
     use learn::LearnError;
+    use nn::weights::WeightsError;
+    use pipeline::PipelineError;
+    use tag::TagError;
+    use write::WriteError;
 
     use super::*;
 
@@ -160,7 +104,7 @@ mod tests {
         let spec = || PipelineError::Spec { place: "p".into(), message: "m".into(), hint: None };
         let settings = || EncodeError::Settings { modality: "m".into(), message: "m".into() };
         let data = || LearnError::Data { message: "m".into(), hint: None };
-        let no_run = || TagError::NoSuchRun { root: path(), run: "r".into(), runs: Vec::new() };
+        let no_run = || WriteError::NoSuchRun { root: path(), run: "r".into(), runs: Vec::new() };
         let no_bundle = || TagError::Bundle { path: path(), message: "m".into(), hint: None };
         let unknown = || WeightsError::Unknown { id: "m".into(), known: Vec::new() };
         let absent = || WeightsError::Absent { id: "m".into(), folder: path() };
@@ -169,7 +113,6 @@ mod tests {
             ("a modality's settings", PipelineError::from(settings()).into(), USAGE),
             ("a catalog that is not there", file("read").into(), USAGE),
             ("the same in a run", PipelineError::from(file("read")).into(), USAGE),
-            ("the same of titles to tag", TagError::from(file("read")).into(), USAGE),
             ("a run that nobody knows", no_run().into(), USAGE),
             ("a model that nobody knows", unknown().into(), USAGE),
             ("a catalog that cannot be written", file("written").into(), FAILED),
@@ -177,6 +120,7 @@ mod tests {
             ("data that cannot be learned", PipelineError::from(data()).into(), FAILED),
             ("a bundle that is none", no_bundle().into(), FAILED),
             ("weights that are not here", absent().into(), FAILED),
+            ("a run folder in use", PipelineError::Busy { folder: path() }.into(), LATER),
             ("a broken disk", io::Error::from(io::ErrorKind::StorageFull).into(), FAILED),
             ("Ctrl-C", stopped().into(), INTERRUPTED),
             ("Ctrl-C in a run", PipelineError::from(stopped()).into(), INTERRUPTED),

@@ -30,7 +30,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use base::{Digest, DigestBuilder, Hinted, Interrupt, Interrupted, Progress, Seed, publish_bytes};
+use base::{
+    Digest, DigestBuilder, ErrorKind, Hinted, Interrupt, Interrupted, Progress, Seed, publish_bytes,
+};
 use media::{mux::MuxError, save};
 use rayon::prelude::*;
 
@@ -118,6 +120,16 @@ impl Hinted for DemoError {
                 Some("look at the folder's permissions and the free space of its disk".into())
             }
             Self::Interrupted(_) => Some("run the same command again to go on".into()),
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotOurs { .. } | Self::NoTitles => ErrorKind::Input,
+            Self::Movie(error) => error.kind(),
+            Self::Still(error) => error.kind(),
+            Self::Io { .. } => ErrorKind::System,
+            Self::Interrupted(_) => ErrorKind::Interrupted,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use base::{DeviceChoice, Hinted, nearest};
+use base::{DeviceChoice, ErrorKind, Hinted, nearest};
 use catalog::{Record, RecordSchema, Title};
 use media::{Content, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want};
 use nn::{OnDemand, SentenceBert, WeightCache, WeightsError, weights::ModelStatus};
@@ -165,6 +165,13 @@ impl Hinted for EncodeError {
                 |near| format!("did you mean `{near}`? `cinetag modalities` lists every setting"),
             )),
             Self::Load { hint, .. } => hint.clone(),
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Settings { .. } => ErrorKind::Usage,
+            Self::Load { .. } => ErrorKind::System,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why an extraction ends early.
 
-use base::{Hinted, Interrupted};
+use base::{ErrorKind, Hinted, Interrupted};
 use encode::EncodeError;
 use media::MediaError;
 use store::StoreError;
@@ -17,6 +17,14 @@ pub enum ExtractError {
     /// An encoder lacks its weights.
     #[error(transparent)]
     Encoder(#[from] EncodeError),
+    /// Features that the store should have are not there.
+    #[error("{num_titles} titles have no {modality} features in the store")]
+    NotExtracted {
+        /// Which features.
+        modality: String,
+        /// How many titles.
+        num_titles: usize,
+    },
     /// Too many titles fail.
     #[error(
         "{failed} of {tried} titles have no {encoder} features, more than max_failed_frac = {limit} \
@@ -45,6 +53,9 @@ impl Hinted for ExtractError {
             Self::Store(e) => e.hint(),
             Self::Media(e) => e.hint(),
             Self::Encoder(e) => e.hint(),
+            Self::NotExtracted { .. } => {
+                Some("run `cinetag extract PIPELINE` first; it goes on where it stopped".to_owned())
+            }
             Self::TooManyFailures { .. } => Some(
                 "`cinetag store failures` lists them; mend the files or the paths in the catalog, \
                  or raise `extract.max_failed_frac`, then run the same command again"
@@ -53,6 +64,16 @@ impl Hinted for ExtractError {
             Self::Interrupted(_) => {
                 Some("the same command goes on where this one stopped".to_owned())
             }
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store(e) => e.kind(),
+            Self::Media(e) => e.kind(),
+            Self::Encoder(e) => e.kind(),
+            Self::NotExtracted { .. } | Self::TooManyFailures { .. } => ErrorKind::Input,
+            Self::Interrupted(_) => ErrorKind::Interrupted,
         }
     }
 }

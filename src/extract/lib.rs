@@ -12,6 +12,7 @@
 mod asked;
 mod error;
 mod keys;
+mod modalities;
 mod report;
 mod run;
 mod settings;
@@ -21,6 +22,7 @@ mod title;
 
 pub use error::ExtractError;
 pub use keys::SourceKey;
+pub use modalities::OpenModalities;
 pub use report::{EncoderReport, ExtractReport, PeakMemory, StageSecs};
 pub use run::{Extractor, extract};
 pub use settings::{ExtractSettings, Retry};

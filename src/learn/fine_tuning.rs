@@ -4,13 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use base::{DeviceChoice, Hinted};
 use candle_core::{DType, Device, Tensor};
+use dataset::{Dataset, SentenceStates};
 
 use super::{
     LearnConfig, LearnError,
     config::{FineTuning, TextView},
-    dataset::Dataset,
     laws::{all, bert, config, fit, library, network, states_of},
-    sentence_states::SentenceStates,
 };
 
 /// Ten times what the states' f16 was measured to cost, of a vector's largest number.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use base::{DeviceChoice, Fingerprint, Interrupt, NoProgress, Seed, TitleId};
 use catalog::{Record, RecordSchema};
+use dataset::{Content, Dataset, ModalityTable, SentenceStates};
 use eval::ranking::mean_average_precision;
 use ndarray::Array2;
 use nn::{Device, ModelSource, SentenceBert, WeightCache};
@@ -17,9 +18,7 @@ use super::{
         ClassWeights, FineTuning, LabelScheme, LossKind, Pooling, Resampling, SequenceSettings,
         TextView,
     },
-    dataset::{Content, Dataset, ModalityTable},
     heads::{FitContext, classical::TreeSettings, registry, sequence::SequenceKind},
-    sentence_states::SentenceStates,
     study::cross_validate,
     transform::{TfIdfSettings, Word2vecSettings},
 };

@@ -4,7 +4,6 @@
 
 pub mod borrowed;
 pub mod config;
-pub mod dataset;
 #[cfg(test)]
 mod fine_tuning;
 mod finite;
@@ -12,16 +11,16 @@ pub mod heads;
 #[cfg(test)]
 mod laws;
 pub mod model;
-pub mod sentence_states;
 mod spec;
 pub mod study;
 pub mod train;
 pub mod transform;
 
-use base::Hinted;
+use base::{ErrorKind, Hinted};
+use nn::NnError;
+
 pub use config::LearnConfig;
 pub use model::{ModelPrediction, TrainedModel};
-use nn::NnError;
 
 /// Learning cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +84,16 @@ impl Hinted for LearnError {
                     .to_owned(),
             ),
             Self::File { .. } | Self::Interrupted(_) => None,
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Data { .. } => ErrorKind::Input,
+            Self::Broken { .. } => ErrorKind::Damaged,
+            Self::File { .. } | Self::Tensor(_) => ErrorKind::System,
+            Self::Network(error) => error.kind(),
+            Self::Interrupted(_) => ErrorKind::Interrupted,
         }
     }
 }

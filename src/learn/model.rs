@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use base::{DeviceChoice, file, publish_bytes};
+use dataset::Dataset;
 use eval::{
     Isotonic,
     calibration::sigmoid,
@@ -13,9 +14,7 @@ use eval::{
 };
 
 use super::{
-    LearnConfig, LearnError, borrowed,
-    dataset::Dataset,
-    finite,
+    LearnConfig, LearnError, borrowed, finite,
     heads::{self, FitContext, FittedHead, Prediction, TrainingLog},
     train::bagged,
 };

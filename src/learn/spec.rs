@@ -3,13 +3,13 @@
 
 use std::borrow::Cow;
 
+use dataset::Dataset;
 use eval::{AtPrecision, Isotonic, Platt};
 use serde::{Deserialize, Serialize};
 
 use super::{
     LearnConfig,
     borrowed::{BorrowedModality, Worth},
-    dataset::Dataset,
 };
 
 /// How one kind of score becomes decisions.

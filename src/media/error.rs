@@ -4,7 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use base::Hinted;
+use base::{ErrorKind, Hinted};
 
 /// Decoding cannot begin at all.
 #[derive(Debug, thiserror::Error)]
@@ -67,5 +67,14 @@ impl Hinted for MediaError {
                     .to_owned()
             }
         })
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Setting { .. } => ErrorKind::Input,
+            Self::Start { .. } | Self::NotAWorker { .. } | Self::NoSandbox { .. } => {
+                ErrorKind::System
+            }
+        }
     }
 }

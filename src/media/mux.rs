@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use base::{Draft, Hinted};
+use base::{Draft, ErrorKind, Hinted};
 use ffmpeg_next::{
     self as ffmpeg, ChannelLayout, Dictionary, Packet, Rational, codec, encoder, format, frame,
     picture, software::scaling,
@@ -94,6 +94,13 @@ impl Hinted for MuxError {
             Self::Ffmpeg { .. } | Self::Io(_) => {
                 Some("look at the folder's permissions and the free space of its disk".into())
             }
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Input(_) => ErrorKind::Input,
+            Self::NoEncoder { .. } | Self::Ffmpeg { .. } | Self::Io(_) => ErrorKind::System,
         }
     }
 }

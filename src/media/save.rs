@@ -4,7 +4,7 @@
 
 use std::{fs::File, io::BufWriter, path::Path};
 
-use base::{Hinted, publish_file};
+use base::{ErrorKind, Hinted, publish_file};
 use image::{
     ExtendedColorType, ImageEncoder,
     codecs::{jpeg::JpegEncoder, png::PngEncoder},
@@ -42,6 +42,13 @@ impl Hinted for SaveError {
             Self::Encode { .. } | Self::Io(_) => {
                 Some("look at the folder's permissions and the free space of its disk".into())
             }
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Extension { .. } => ErrorKind::Input,
+            Self::Encode { .. } | Self::Io(_) => ErrorKind::System,
         }
     }
 }

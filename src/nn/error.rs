@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use base::{DeviceChoice, Hinted};
+use base::{DeviceChoice, ErrorKind, Hinted};
 
 use super::WeightsError;
 
@@ -71,6 +71,17 @@ impl Hinted for NnError {
             Self::NoBf16 => Some("set `precision` to `f32`, or run on a CUDA device".to_owned()),
             Self::NoInt8 => Some("set `precision` to `f32`, `bf16` or `f16`".to_owned()),
             Self::Input(_) => None,
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Weights(error) => error.kind(),
+            Self::Device { .. } | Self::Compute(_) => ErrorKind::System,
+            Self::Load { .. } | Self::NoBf16 | Self::NoInt8 | Self::Untrainable { .. } => {
+                ErrorKind::Input
+            }
+            Self::Input(_) => ErrorKind::Bug,
         }
     }
 }

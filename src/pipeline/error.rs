@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use base::{Hinted, Interrupted, OutputError};
+use base::{ErrorKind, Hinted, Interrupted, OutputError};
 use catalog::CatalogError;
 use demo::DemoError;
 use encode::EncodeError;
@@ -11,6 +11,7 @@ use learn::LearnError;
 use report::ReportError;
 use store::StoreError;
 use tag::TagError;
+use write::WriteError;
 
 /// A pipeline cannot be read, planned or run.
 #[derive(Debug, thiserror::Error)]
@@ -73,9 +74,12 @@ pub enum PipelineError {
     /// The report.
     #[error(transparent)]
     Report(#[from] ReportError),
-    /// Bundles and tags.
+    /// Bundles and the tags they give.
     #[error(transparent)]
     Tag(#[from] TagError),
+    /// Tags written down.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// Ctrl-C.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -93,44 +97,6 @@ impl PipelineError {
         match self {
             Self::Spec { place, hint, .. } => Self::Spec { place, message: words, hint },
             other => other,
-        }
-    }
-
-    /// Whether the user asked to stop, in whatever room.
-    #[must_use]
-    pub fn is_interrupt(&self) -> bool {
-        let mut cause: Option<&dyn std::error::Error> = Some(self);
-        while let Some(error) = cause {
-            if error.is::<Interrupted>() {
-                return true;
-            }
-            cause = error.source();
-        }
-        // Transparent variants skip themselves in the chain of sources.
-        matches!(
-            self,
-            Self::Interrupted(_)
-                | Self::Extract(ExtractError::Interrupted(_))
-                | Self::Learn(LearnError::Interrupted(_))
-                | Self::Demo(DemoError::Interrupted(_))
-                | Self::Tag(
-                    TagError::Interrupted(_)
-                        | TagError::Extract(ExtractError::Interrupted(_))
-                        | TagError::Learn(LearnError::Interrupted(_))
-                )
-        )
-    }
-
-    /// Whether the command line, the pipeline file or the catalog is at fault.
-    #[must_use]
-    pub fn is_usage(&self) -> bool {
-        match self {
-            Self::Output(error) | Self::Tag(TagError::Output(error)) => error.is_usage(),
-            Self::Spec { .. }
-            | Self::Encode(EncodeError::Settings { .. })
-            | Self::Tag(TagError::NoSuchRun { .. } | TagError::NoTable { .. }) => true,
-            Self::Catalog(error) | Self::Tag(TagError::Catalog(error)) => error.is_usage(),
-            _ => false,
         }
     }
 }
@@ -153,7 +119,28 @@ impl Hinted for PipelineError {
             Self::Learn(e) => e.hint(),
             Self::Report(e) => e.hint(),
             Self::Tag(e) => e.hint(),
+            Self::Write(e) => e.hint(),
             Self::Interrupted(_) => Some("the same command goes on where this one stopped".into()),
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Spec { .. } => ErrorKind::Usage,
+            Self::Busy { .. } => ErrorKind::Busy,
+            Self::Missing { .. } => ErrorKind::Input,
+            Self::File { .. } => ErrorKind::System,
+            Self::Output(e) => e.kind(),
+            Self::Catalog(e) => e.kind(),
+            Self::Demo(e) => e.kind(),
+            Self::Encode(e) => e.kind(),
+            Self::Extract(e) => e.kind(),
+            Self::Store(e) => e.kind(),
+            Self::Learn(e) => e.kind(),
+            Self::Report(e) => e.kind(),
+            Self::Tag(e) => e.kind(),
+            Self::Write(e) => e.kind(),
+            Self::Interrupted(_) => ErrorKind::Interrupted,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The table of a run: its catalog's titles with their features, groups and labels.
 
-use learn::dataset::Dataset;
+use dataset::Dataset;
 
 use super::{Context, PipelineError};
 

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, path::Path, path::PathBuf};
 
 use base::{Hinted, Interrupt, Progress, nearest, publish_bytes};
 use catalog::split::Folds;
+use dataset::Dataset;
 use eval::Headline;
 use learn::{
     LearnConfig, TrainedModel,
-    dataset::Dataset,
     heads::FitContext,
     study::{
         CellStore, Filling, Scored, Variant, View, run_grid,

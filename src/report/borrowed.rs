@@ -4,13 +4,14 @@
 //! the titles that have it, seen by nothing else, over the genres that enough of them have; by
 //! genre, by the number of words; and what it adds beside the head's own modalities
 
+use dataset::Dataset;
 use eval::{
     BootstrapConfig, Counts, Headline, Interval, PairedDifference,
     bootstrap::{headline_differences, headline_intervals},
     headline::HeadlineTable,
     ranking::average_precision,
 };
-use learn::{dataset::Dataset, model::ModelPrediction, study::CrossValidation};
+use learn::{model::ModelPrediction, study::CrossValidation};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -285,11 +286,11 @@ fn beside(
 #[cfg(test)]
 mod tests {
     use base::{Seed, TitleId};
+    use dataset::{Content, ModalityTable};
     use eval::Platt;
     use learn::{
         LearnConfig,
         borrowed::{BorrowedModality, Vote},
-        dataset::{Content, ModalityTable},
         model::{Decisions, ModelSpec},
         study::{BareOutcome, cross_validate::FoldOutcome},
     };

@@ -26,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base::{Hinted, file, publish_bytes};
+use base::{ErrorKind, Hinted, file, publish_bytes};
 pub use borrowed::{BesideRow, BorrowedGenre, BorrowedReport, WordsRow, borrowed};
 pub use contact_sheet::{
     ContactSheet, SheetFrame, SheetGenre, SheetLine, SheetMissing, SheetText, SheetTitle,
@@ -108,6 +108,15 @@ impl Hinted for ReportError {
                 Some("evaluate again: the report is written anew".into())
             }
             _ => None,
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotComparable { .. } | Self::File { action: "read", .. } => ErrorKind::Usage,
+            Self::File { .. } => ErrorKind::System,
+            Self::Json { .. } => ErrorKind::Damaged,
+            _ => ErrorKind::Bug,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use base::Hinted;
+use base::{ErrorKind, Hinted};
 
 /// The store cannot do what was asked. What was published before is untouched.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +107,14 @@ impl Hinted for StoreError {
                     .to_owned(),
             ),
             Self::Invalid(_) => None,
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { .. } | Self::Write { .. } => ErrorKind::System,
+            Self::Damaged { .. } | Self::OtherEncoder { .. } => ErrorKind::Damaged,
+            Self::Invalid(_) => ErrorKind::Bug,
         }
     }
 }

@@ -11,17 +11,15 @@ use std::{
 
 use base::{DeviceChoice, Digest, OutputError, file, output::Why};
 use catalog::{CatalogSpec, Vocabulary};
+use dataset::{Content, Dataset};
 use encode::EncoderContext;
-use learn::{
-    TrainedModel,
-    dataset::{Content, Dataset},
-    heads::stacking,
-};
+use extract::OpenModalities;
+use learn::{TrainedModel, borrowed::BorrowedModality, heads::stacking};
 use nn::ModelSource;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{OpenModalities, TagError};
+use super::TagError;
 
 /// Version of the bundle's layout.
 const FORMAT: u32 = 3;
@@ -334,6 +332,20 @@ impl Bundle {
         (shown, thin)
     }
 
+    /// Borrowed modalities, each with the own ones beside which nothing of it is added.
+    fn counts_not_beside(&self) -> BTreeMap<String, Vec<String>> {
+        let spec = self.model.spec();
+        let is_own = |name: &&String| spec.borrowed.iter().all(|lent| lent.name != **name);
+        let own: Vec<&String> = spec.modalities.iter().filter(is_own).collect();
+        let unless = |lent: &BorrowedModality| {
+            let share = |name: &String| {
+                if *name == lent.from { lent.beside_from } else { lent.beside_others }
+            };
+            own.iter().filter(|name| share(name) <= 0.0).map(|name| (*name).clone()).collect()
+        };
+        spec.borrowed.iter().map(|lent| (lent.name.clone(), unless(lent))).collect()
+    }
+
     /// Opens the encoders that it was trained on.
     ///
     /// # Errors
@@ -347,7 +359,7 @@ impl Bundle {
             .map(|modality| (modality.name.clone(), modality.settings.clone()))
             .collect();
         let mut opened = OpenModalities::open(&settings, context)?;
-        opened.spare(&self.model.spec().borrowed);
+        opened.spare(&self.counts_not_beside());
         let here = opened.description();
         for modality in &self.config.modalities {
             let made_here = here.get(&modality.name).unwrap_or(&Value::Null);

@@ -2,14 +2,13 @@
 
 use std::{io, path::PathBuf};
 
-use base::{Hinted, Interrupted, OutputError};
-use catalog::CatalogError;
+use base::{ErrorKind, Hinted, Interrupted, OutputError};
 use encode::EncodeError;
 use extract::ExtractError;
 use learn::LearnError;
 use store::StoreError;
 
-/// A bundle cannot be used, or tags cannot be made or written.
+/// A bundle cannot be used, or tags cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TagError {
     /// The folder is no bundle, or one that this program cannot use.
@@ -36,14 +35,6 @@ pub enum TagError {
         /// The fingerprint here.
         here: String,
     },
-    /// Features that the store should have are not there.
-    #[error("{num_titles} titles have no {modality} features in the store")]
-    NotExtracted {
-        /// Which features.
-        modality: String,
-        /// How many titles.
-        num_titles: usize,
-    },
     /// A file cannot be read or written.
     #[error("{path}: cannot be read or written")]
     File {
@@ -52,31 +43,9 @@ pub enum TagError {
         /// Why.
         source: io::Error,
     },
-    /// A format of sidecars was asked for one file about many titles.
-    #[error("{format} knows no file about many titles, only one a title")]
-    NoTable {
-        /// The format.
-        format: &'static str,
-    },
-    /// A run that the tree's journal does not know.
-    #[error("{}: no run {run:?} is known there", root.display())]
-    NoSuchRun {
-        /// The root of the tree.
-        root: PathBuf,
-        /// The run that was asked for.
-        run: String,
-        /// Those that are known.
-        runs: Vec<String>,
-    },
-    /// The tags cannot be written.
-    #[error("the tags cannot be written")]
-    Write(#[from] io::Error),
-    /// Something is not written where it was asked for.
+    /// A bundle is not written where it was asked for.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// The catalog.
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
     /// An encoder.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -111,20 +80,8 @@ impl Hinted for TagError {
                  again with `cinetag train PIPELINE`"
                     .to_owned(),
             ),
-            Self::NotExtracted { .. } => {
-                Some("run `cinetag extract PIPELINE` first; it goes on where it stopped".to_owned())
-            }
-            Self::NoTable { .. } => Some(
-                "write sidecars: `--in-place`, or `--sidecars DIR` into a folder of their own"
-                    .to_owned(),
-            ),
-            Self::NoSuchRun { runs, .. } if runs.is_empty() => {
-                Some("name the folder that was tagged: its journal is in `.cinetag`".to_owned())
-            }
-            Self::NoSuchRun { runs, .. } => Some(format!("there are {}", runs.join(", "))),
-            Self::File { .. } | Self::Write(_) => None,
+            Self::File { .. } => None,
             Self::Output(e) => e.hint(),
-            Self::Catalog(e) => e.hint(),
             Self::Encode(e) => e.hint(),
             Self::Extract(e) => e.hint(),
             Self::Store(e) => e.hint(),
@@ -132,6 +89,19 @@ impl Hinted for TagError {
             Self::Interrupted(_) => {
                 Some("the same command goes on: features are kept in the store".to_owned())
             }
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Bundle { .. } | Self::OtherEncoder { .. } => ErrorKind::Input,
+            Self::File { .. } => ErrorKind::System,
+            Self::Output(e) => e.kind(),
+            Self::Encode(e) => e.kind(),
+            Self::Extract(e) => e.kind(),
+            Self::Store(e) => e.kind(),
+            Self::Learn(e) => e.kind(),
+            Self::Interrupted(_) => ErrorKind::Interrupted,
         }
     }
 }

@@ -9,12 +9,13 @@
 use std::collections::BTreeMap;
 
 use catalog::Title;
+use dataset::{Content, Dataset, ModalityTable};
 use encode::{Features, Input, SourceKind};
-use learn::dataset::{Content, Dataset, ModalityTable};
+use extract::OpenModalities;
 use serde::Serialize;
 use store::{FeatureStore, Ragged, SourceDigests};
 
-use super::{Bundle, OpenModalities, TagError, Tagger, TitleTags};
+use super::{Bundle, TagError, Tagger, TitleTags};
 
 /// Words that are left out one by one; those after them stay.
 const MAX_WORDS: usize = 300;

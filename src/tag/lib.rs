@@ -2,36 +2,22 @@
 //!
 //! in: a bundle (what `cinetag train` wrote) and titles; out: per title and genre a
 //! probability, a decision, what each modality contributed, and which moments of the
-//! trailer spoke. [`mod@format`] writes them down, [`sidecar`] puts them beside the films.
+//! trailer spoke.
 
 mod bundle;
 mod card;
 mod choice;
 mod error;
 mod explain;
-pub mod format;
-mod library;
-mod modalities;
 mod predict;
 mod said;
 mod shipped;
-pub mod sidecar;
-mod sinks;
-#[cfg(test)]
-mod testing;
-mod titles;
-mod transcripts;
 
 pub use bundle::{About, Bundle, BundleConfig, BundleModality, TrainedOn};
 pub use card::model_card;
 pub use choice::Choice;
 pub use error::TagError;
 pub use explain::{Explanation, WordEffect, explain};
-pub use library::Library;
-pub use modalities::OpenModalities;
 pub use predict::{GenreScore, Moment, Tagger, TitleTags};
 pub use said::{Said, tokens};
 pub use shipped::{SHIPPED, ShippedBundle};
-pub use sinks::{TableSink, TagSink};
-pub use titles::{TagJob, TagSummary, tag_titles};
-pub use transcripts::TranscriptSink;

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use base::TitleId;
 use catalog::Title;
+use dataset::{Content, Dataset, ModalityTable};
+use extract::OpenModalities;
 use jiff::Timestamp;
-use learn::{
-    ModelPrediction,
-    dataset::{Content, Dataset, ModalityTable},
-};
+use learn::ModelPrediction;
 use media::ReasonCode;
 use serde::Serialize;
 use store::{FeatureStore, SourceDigests, TimedText};
 
-use super::{Bundle, Choice, OpenModalities, Said, TagError, said};
+use super::{Bundle, Choice, Said, TagError, said};
 
 /// Moments of each modality that are named.
 const NUM_MOMENTS: usize = 3;

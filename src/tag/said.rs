@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use learn::dataset::{Content, Dataset, ModalityTable};
+use dataset::{Content, Dataset, ModalityTable};
 use serde::Serialize;
 use store::{Ragged, TimedText};
 

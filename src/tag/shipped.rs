@@ -105,7 +105,7 @@ impl ShippedBundle {
     /// # Errors
     /// The temporary folder cannot be written; the device is not there.
     pub fn load(&self, device: DeviceChoice) -> Result<Bundle, TagError> {
-        let folder = tempfile::tempdir()?;
+        let folder = tempfile::tempdir().map_err(TagError::file(std::env::temp_dir()))?;
         let own = FILES.get_dir(self.name).ok_or_else(|| TagError::Bundle {
             path: self.name.into(),
             message: "is not part of the program".to_owned(),

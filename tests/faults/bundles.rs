@@ -11,11 +11,8 @@ use std::{
 use cinetag::{
     base::{DeviceChoice, Digest, Hinted, Interrupt, NoProgress, Seed, TitleId},
     catalog::{CatalogSpec, Vocabulary},
-    learn::{
-        LearnConfig, TrainedModel,
-        dataset::{Content, Dataset, ModalityTable},
-        heads::FitContext,
-    },
+    dataset::{Content, Dataset, ModalityTable},
+    learn::{LearnConfig, TrainedModel, heads::FitContext},
     store::Ragged,
     tag::{About, Bundle, BundleConfig, BundleModality, TrainedOn},
 };

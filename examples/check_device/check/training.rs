@@ -5,9 +5,9 @@
 
 use cinetag::{
     base::{DeviceChoice, Interrupt, NoProgress, Seed, TitleId},
+    dataset::{Content, Dataset, ModalityTable},
     learn::{
         LearnConfig,
-        dataset::{Content, Dataset, ModalityTable},
         heads::{self, FitContext, FittedHead, Unfitted},
     },
     store::Ragged,

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{super::Hinted, Why};
+use super::Why;
+use crate::{ErrorKind, Hinted};
 
 /// A path that is not written to. What stood there is untouched.
 #[derive(Debug, thiserror::Error)]
@@ -68,12 +69,6 @@ impl OutputError {
         let path = path.to_owned();
         move |source| Self::File { path: path.clone(), source }
     }
-
-    /// Whether another path on the command line mends it: nothing was computed yet.
-    #[must_use]
-    pub fn is_usage(&self) -> bool {
-        !matches!(self, Self::File { .. } | Self::Meanwhile { .. })
-    }
 }
 
 fn words(why: Why) -> &'static str {
@@ -109,5 +104,12 @@ impl Hinted for OutputError {
             Self::File { .. } => return None,
         };
         Some(hint.to_owned())
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::File { .. } | Self::Meanwhile { .. } => ErrorKind::System,
+            _ => ErrorKind::Usage,
+        }
     }
 }

@@ -7,10 +7,8 @@ use std::{
 };
 
 use base::nearest;
-use tag::{
-    Bundle, SHIPPED, ShippedBundle,
-    sidecar::{self, RunHeader},
-};
+use tag::{Bundle, SHIPPED, ShippedBundle};
+use write::sidecar::{self, RunHeader};
 
 use super::{
     Args, Console, Failure,

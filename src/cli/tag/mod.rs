@@ -18,10 +18,10 @@ use extract::{ExtractReport, ExtractSettings};
 use outputs::Table;
 use sidecars::{Sidecars, say_sidecars};
 use store::FeatureStore;
-use tag::{
-    Choice, TableSink, TagJob, TagSink, TagSummary,
-    format::{TagFormat, registry},
-    sidecar::NewNfo,
+use tag::Choice;
+use write::{
+    TableSink, TagJob, TagSink, TagSummary,
+    format::{NewNfo, TagFormat, registry},
     tag_titles,
 };
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use base::{Claim, FolderClaim, OutputFile, Outputs, output::make_folder};
 use report::ContactSheet;
-use tag::{Bundle, TableSink, TagError, TranscriptSink};
+use tag::Bundle;
+use write::{TableSink, TranscriptSink, WriteError};
 
 use super::{Args, Console, Failure, titles::Found};
 
@@ -59,9 +60,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn begin(claim: Claim, args: &Args, bundle: &Bundle) -> Result<Self, TagError> {
+    pub(super) fn begin(claim: Claim, args: &Args, bundle: &Bundle) -> Result<Self, WriteError> {
         let path = claim.path().to_owned();
-        let file = claim.begin().map_err(|source| TagError::File { path: path.clone(), source })?;
+        let file =
+            claim.begin().map_err(|source| WriteError::File { path: path.clone(), source })?;
         let sink = TableSink::create(file.path(), args.format_of(&path), bundle)?.named(&path);
         Ok(Self { file: Some(file), sink })
     }

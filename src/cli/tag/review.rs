@@ -16,7 +16,8 @@ use media::{
 use report::{
     ContactSheet, SheetFrame, SheetGenre, SheetLine, SheetMissing, SheetText, SheetTitle,
 };
-use tag::{Moment, Said, TagError, TagJob, TagSink, TitleTags, WordEffect, format::Tagged};
+use tag::{Moment, Said, TitleTags, WordEffect};
+use write::{TagJob, TagSink, WriteError, format::Tagged};
 
 use super::{Console, outputs::PICTURES};
 
@@ -50,7 +51,7 @@ impl<'a> Review<'a> {
             ..ContactSheet::default()
         };
         let seen = std::mem::take(&mut self.seen);
-        let digests = self.job.store.sources().map_err(TagError::from)?;
+        let digests = self.job.store.sources().map_err(WriteError::from)?;
         console.begin("contact sheet", Some(seen.len() as u64));
         for (title, tags) in &seen {
             console.interrupt.check()?;
@@ -102,7 +103,7 @@ impl<'a> Review<'a> {
                     ..PoolSettings::default()
                 });
                 self.pool =
-                    Some(pool.map_err(extract::ExtractError::from).map_err(TagError::from)?);
+                    Some(pool.map_err(extract::ExtractError::from).map_err(WriteError::from)?);
             }
             let Some(pool) = &self.pool else { continue };
             let stem = Digest::of_bytes(request.path.as_os_str().as_encoded_bytes()).short();
@@ -135,7 +136,12 @@ impl<'a> Review<'a> {
 }
 
 impl TagSink for Review<'_> {
-    fn write(&mut self, _idx: usize, tagged: Tagged<'_>, _inputs: Digest) -> Result<(), TagError> {
+    fn write(
+        &mut self,
+        _idx: usize,
+        tagged: Tagged<'_>,
+        _inputs: Digest,
+    ) -> Result<(), WriteError> {
         self.seen.push((tagged.title.clone(), tagged.tags.clone()));
         Ok(())
     }

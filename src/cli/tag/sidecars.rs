@@ -7,10 +7,11 @@ use std::{
 
 use base::Digest;
 use jiff::Timestamp;
-use tag::{
-    Bundle, TagError, TagSink,
-    format::{TagFormat, Tagged},
-    sidecar::{NewNfo, RunHeader, SidecarReport, SidecarWriter},
+use tag::Bundle;
+use write::{
+    TagSink, WriteError,
+    format::{NewNfo, TagFormat, Tagged},
+    sidecar::{RunHeader, SidecarReport, SidecarWriter},
 };
 
 use super::{Console, titles::Found};
@@ -35,7 +36,7 @@ impl<'a> Sidecars<'a> {
         bundle: &Bundle,
         began: Timestamp,
         (new_nfo, dry_run): (NewNfo, Option<&'a dyn Fn(String)>),
-    ) -> Result<Option<Self>, TagError> {
+    ) -> Result<Option<Self>, WriteError> {
         if found.trees.is_empty() {
             return Ok(None);
         }
@@ -84,7 +85,7 @@ impl TagSink for Sidecars<'_> {
         self.wanted.len() > before
     }
 
-    fn write(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), TagError> {
+    fn write(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), WriteError> {
         for &(tree, own) in &self.of_title[idx] {
             if self.wanted.remove(&(tree, own)) {
                 self.writers[tree].1.write(own, tagged, inputs)?;

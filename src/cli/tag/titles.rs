@@ -8,7 +8,7 @@ use std::{
 
 use base::output::make_folder;
 use catalog::{CatalogSpec, Format};
-use tag::{Library, sidecar};
+use write::{Library, sidecar};
 
 use super::{Args, Console, Failure, table};
 

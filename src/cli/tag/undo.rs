@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tag::sidecar;
+use write::sidecar;
 
 use super::{Console, Failure, SKIPPED, titles::tagged_before};
 

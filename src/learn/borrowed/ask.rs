@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use base::TitleId;
+use dataset::{Content, Dataset, ModalityTable};
 use store::Ragged;
 
 use super::Borrowing;
-use crate::{
-    LearnError,
-    dataset::{Content, Dataset, ModalityTable},
-    heads::FittedHead,
-};
+use crate::{LearnError, heads::FittedHead};
 
 /// What a head says of some titles through a borrowed modality.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,6 +1,7 @@
 //! What borrowed modalities are worth, from the out-of-fold answers of an ensemble's members.
 
 use base::Seed;
+use dataset::Dataset;
 use eval::{
     Platt,
     calibration::sigmoid,
@@ -13,7 +14,6 @@ use ndarray::{Array1, Array2};
 use super::{Answers, BorrowedModality, Borrowing, Vote, active, ask};
 use crate::{
     LearnConfig, LearnError,
-    dataset::Dataset,
     heads::FittedHead,
     model::{Decisions, ModelSpec, PartialDecisions},
     train::bagged::{Least, MemberPlan, fit_cuts},

@@ -3,10 +3,11 @@
 //! logit = what is known without them (the prior where nothing is) + share * evidence, for each
 //! borrowed modality. So a contribution is exact, whatever the head.
 
+use dataset::{Content, Dataset};
+
 use super::{Answers, BESIDE_BORROWED, BorrowedModality, ask};
 use crate::{
     LearnError,
-    dataset::{Content, Dataset},
     heads::{FittedHead, Prediction, inputs::check_modalities},
     spec::ModelSpec,
 };

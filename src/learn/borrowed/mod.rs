@@ -17,10 +17,11 @@ mod join;
 #[cfg(test)]
 mod tests;
 
+use dataset::Dataset;
 use eval::Platt;
 use serde::{Deserialize, Serialize};
 
-use super::{LearnError, config::LearnConfig, dataset::Dataset};
+use super::{LearnError, config::LearnConfig};
 
 pub(super) use ask::{Answers, ask};
 pub(super) use fit::{BESIDE_BORROWED, Ensemble, Worth, fit};

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use base::{DeviceChoice, Interrupt};
+use dataset::{Content, Dataset, ModalityTable};
 use eval::thresholds::NEVER;
 use store::Ragged;
 
 use super::{BESIDE_BORROWED, Borrowing};
 use crate::{
     LearnConfig, ModelPrediction, TrainedModel,
-    dataset::{Content, Dataset, ModalityTable},
     laws::{NUM_TITLES, all, config, context, fit, groups, library},
     study::cross_validate,
 };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
+use dataset::Dataset;
 use eval::ranking::mean_average_precision;
 use ndarray::Array2;
 use rand::{RngExt, seq::SliceRandom};
@@ -20,7 +21,6 @@ use super::{
 use crate::{
     LearnError,
     config::LearnConfig,
-    dataset::Dataset,
     train::loss::{LabelStatistics, Loss},
 };
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use base::{Fingerprint, Seed};
 use candle_core::Tensor;
+use dataset::{Content, Dataset, ModalityTable, SentenceStates};
 use nn::sentence_bert::LastLayers;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -14,8 +15,6 @@ use super::classical::Design;
 use crate::{
     LearnError,
     config::{FineTuning, SequenceSettings},
-    dataset::{Content, Dataset, ModalityTable},
-    sentence_states::SentenceStates,
     transform::{
         Scaling, SparseRow, TabularTransform, TfIdf, TfIdfSettings, Word2vecSettings, WordIds,
         WordVectors,

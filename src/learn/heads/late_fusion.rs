@@ -19,6 +19,7 @@ use std::{
 
 use base::{DeviceChoice, file, publish_bytes, publish_file};
 use candle_core::{DType, Device, Tensor};
+use dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -34,7 +35,6 @@ use super::{
 use crate::{
     LearnError,
     config::{LearnConfig, Pooling},
-    dataset::Dataset,
     finite,
     train::loss::{LabelStatistics, Loss},
     transform::resampling,

@@ -25,8 +25,9 @@ use self::{
 use std::path::Path;
 
 use base::{DeviceChoice, Interrupt, Progress, Seed, nearest};
+use dataset::Dataset;
 
-use crate::{LearnError, config::LearnConfig, dataset::Dataset};
+use crate::{LearnError, config::LearnConfig};
 
 /// A kind of head: its name and how it is made or opened.
 pub struct HeadKind {

@@ -9,11 +9,10 @@
 //! source: Shapley 1953; Lundberg and Lee 2017, "A unified approach to interpreting model
 //! predictions" (local accuracy)
 
+use dataset::{Content, Dataset};
+
 use super::Prediction;
-use crate::{
-    LearnError,
-    dataset::{Content, Dataset},
-};
+use crate::LearnError;
 
 /// Scores titles through a part of their modalities.
 pub trait SubsetScorer {
@@ -127,10 +126,10 @@ pub fn blank(data: &Dataset, titles: &[usize], prior: &[f32]) -> Prediction {
 #[cfg(test)]
 mod tests {
     use base::TitleId;
+    use dataset::ModalityTable;
     use store::Ragged;
 
     use super::*;
-    use crate::dataset::ModalityTable;
 
     /// One genre, three modalities: 10 for the first, 1 for the second, 4 more for both together.
     struct Game;

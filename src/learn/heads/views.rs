@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use base::Seed;
 use candle_core::Tensor;
+use dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
 use super::inputs::{BranchInput, PreparedInput};
 use crate::{
     LearnError,
     config::{LearnConfig, TextView},
-    dataset::Dataset,
     transform::TfIdfSettings,
 };
 

@@ -7,11 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use base::{Digest, DigestBuilder, NoProgress, Seed, digest::canonical_json, file, publish_bytes};
+use dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     LearnConfig, LearnError, TrainedModel,
-    dataset::Dataset,
     heads::{FitContext, FittedParts},
 };
 

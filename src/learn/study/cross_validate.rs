@@ -1,9 +1,10 @@
 //! Every title is scored by a model that never saw it, its group or anything fitted on them.
 
+use dataset::Dataset;
+
 use super::folds::HeldOut;
 use crate::{
     LearnConfig, LearnError, TrainedModel,
-    dataset::Dataset,
     heads::{FitContext, TrainingLog},
     model::{ModelPrediction, ModelSpec},
     train::{bagged, jobs},

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::{LearnError, dataset::Dataset};
+use dataset::Dataset;
+
+use crate::LearnError;
 
 /// The folds of a study. Every title is held out once.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,12 +8,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::Seed;
+use dataset::Dataset;
 use ndarray::Array2;
 
 use super::cells::{Cell, CellResult, CellStore, Study, Variant};
 use crate::{
     LearnConfig, LearnError,
-    dataset::Dataset,
     heads::{FitContext, FittedParts},
     study::folds::{Fold, HeldOut},
     train::jobs,

@@ -4,12 +4,10 @@
 //! everything about the held-out ones is changed. Whatever is fitted inside the fold says the
 //! same to the last bit.
 
+use dataset::{Content, Dataset, ModalityTable};
 use store::Ragged;
 
-use crate::{
-    LearnError,
-    dataset::{Content, Dataset, ModalityTable},
-};
+use crate::LearnError;
 
 /// The largest change of a score of a training title when labels and content of all titles that
 /// are not in `train` are replaced by something else; 0 where nothing outside was looked at.

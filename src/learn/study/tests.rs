@@ -1,6 +1,7 @@
 use std::fs;
 
 use base::Interrupt;
+use dataset::{Content, Dataset};
 use eval::Headline;
 use ndarray::Array2;
 
@@ -10,7 +11,6 @@ use super::{
 use crate::{
     LearnConfig, LearnError, TrainedModel,
     config::TextView,
-    dataset::{Content, Dataset},
     heads,
     laws::{NUM_TITLES, config, context, groups, library},
     study::Scored,

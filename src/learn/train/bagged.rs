@@ -10,6 +10,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use base::Seed;
 use catalog::split::iterative_stratification;
+use dataset::Dataset;
 use eval::{
     AtPrecision, Isotonic,
     calibration::{apply_platt, fit_platt},
@@ -26,7 +27,6 @@ use crate::{
     LearnConfig, LearnError, TrainedModel,
     borrowed::{self, Ensemble},
     config::{Calibration, Decide},
-    dataset::Dataset,
     heads::{self, CrossFit, FitContext, FittedHead, FittedParts, Head, Prediction, Unfitted},
     model::{Decisions, ModelSpec, PartialDecisions},
     study::check_groups,

@@ -9,10 +9,10 @@
 //! (`scripts/golden/torch_head.py`), values and gradients
 
 use candle_core::{Device, Result, Tensor};
+use dataset::Dataset;
 
 use crate::{
     config::{ClassWeights, LearnConfig, LossKind},
-    dataset::Dataset,
     heads::fusion_net::softplus,
 };
 

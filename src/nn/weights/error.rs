@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use base::{Digest, Hinted, Interrupted, nearest};
+use base::{Digest, ErrorKind, Hinted, Interrupted, nearest};
 
 use super::manifest::{Model, Wheel};
 
@@ -149,6 +149,19 @@ impl Hinted for WeightsError {
             Self::Interrupted(_) => None,
             Self::Io { .. } => Some("CINETAG_WEIGHTS names another folder for weights".to_owned()),
             Self::NoCacheFolder => Some("set CINETAG_WEIGHTS to a folder".to_owned()),
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unknown { .. } => ErrorKind::Usage,
+            Self::Damaged { .. } => ErrorKind::Damaged,
+            Self::Digest { .. } | Self::Format { .. } => ErrorKind::Input,
+            Self::Absent { .. }
+            | Self::Unreachable { .. }
+            | Self::Io { .. }
+            | Self::NoCacheFolder => ErrorKind::System,
+            Self::Interrupted(_) => ErrorKind::Interrupted,
         }
     }
 }

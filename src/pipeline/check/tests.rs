@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use base::{ErrorKind, Hinted};
+
 use super::*;
 use crate::Override;
 
@@ -15,7 +17,7 @@ fn read(text: &str, set: &[&str]) -> Result<Pipeline, (String, String, String)> 
     fs::write(&path, text).unwrap();
     let set: Vec<Override> = set.iter().map(|text| text.parse().unwrap()).collect();
     Pipeline::read(&path, &set).map_err(|error| {
-        assert!(error.is_usage(), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
         let hint = error.hint().unwrap_or_default();
         let PipelineError::Spec { place, message, .. } = error else { panic!("{error}") };
         let place = place.rsplit('/').next().unwrap_or_default().to_owned();

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ::tag::OpenModalities;
+use ::extract::OpenModalities;
 use base::{Interrupt, Outputs, Progress};
 use catalog::{Catalog, CatalogError, CatalogSpec, Problem, Severity};
 use encode::EncoderContext;

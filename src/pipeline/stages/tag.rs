@@ -10,7 +10,8 @@ use catalog::CatalogSpec;
 use encode::EncoderContext;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tag::{Bundle, Choice, TableSink, TagJob, TagSink, format::registry, tag_titles};
+use tag::{Bundle, Choice};
+use write::{TableSink, TagJob, TagSink, format::registry, tag_titles};
 
 use super::{Context, Outcome, Stage};
 use crate::{Lock, PipelineError, StageKind, folder};

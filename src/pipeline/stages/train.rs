@@ -7,11 +7,8 @@ use std::{
 
 use base::file;
 use catalog::{Catalog, CatalogSpec, Record, split::Folds};
-use learn::{
-    TrainedModel,
-    dataset::{Content, Dataset},
-    heads::FitContext,
-};
+use dataset::{Content, Dataset};
+use learn::{TrainedModel, heads::FitContext};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tag::{About, Bundle, BundleConfig, BundleModality, TrainedOn, model_card};
@@ -165,7 +162,7 @@ fn for_tagging(trained: &CatalogSpec) -> CatalogSpec {
 mod tests {
     use base::TitleId;
     use catalog::RecordSchema;
-    use learn::dataset::ModalityTable;
+    use dataset::ModalityTable;
 
     use super::*;
 

@@ -10,11 +10,8 @@ use cinetag::{
         nfo,
         source::{self, Intake},
     },
-    tag::{
-        TitleTags,
-        format::{Tagged, registry},
-        sidecar::{Existing, Update},
-    },
+    tag::TitleTags,
+    write::format::{Existing, Tagged, Update, registry},
 };
 
 use super::{Target, file, golden};

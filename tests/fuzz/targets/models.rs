@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, fs, path::Path};
 use cinetag::{
     base::{DeviceChoice, Digest, Interrupt, NoProgress, Seed, TitleId},
     catalog::{CatalogSpec, Record, RecordSchema, Vocabulary},
+    dataset::{Content, Dataset, ModalityTable},
     learn::{
         LearnConfig, TrainedModel,
         config::{LabelScheme, SequenceSettings, TextView},
-        dataset::{Content, Dataset, ModalityTable},
         heads::{FitContext, registry, sequence::SequenceKind},
     },
     store::Ragged,

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use cinetag::{
     base::Digest,
-    tag::sidecar::{FOLDER, Memory, last_header, last_run, undo},
+    write::sidecar::{FOLDER, Memory, last_header, last_run, undo},
 };
 use serde_json::json;
 

@@ -17,6 +17,7 @@ mod tree;
 use std::time::Instant;
 
 use base::Seed;
+use dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -38,7 +39,6 @@ use super::{
 use crate::{
     LearnError,
     config::{LearnConfig, Resampling},
-    dataset::Dataset,
     train::loss::LabelStatistics,
     transform::{TfIdfSettings, resampling},
 };

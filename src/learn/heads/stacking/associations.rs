@@ -8,13 +8,10 @@
 //! source: Micci-Barreca 2001, "A preprocessing scheme for high-cardinality categorical attributes"
 //! (smoothed target statistics); values are taken as independent, as in naive Bayes
 
+use dataset::{Content, Dataset};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    LearnError,
-    dataset::{Content, Dataset},
-    transform::TabularTransform,
-};
+use crate::{LearnError, transform::TabularTransform};
 
 /// Fitted on the records of the one modality of some data.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,9 +100,9 @@ mod tests {
 
     use base::TitleId;
     use catalog::{Record, RecordSchema};
+    use dataset::ModalityTable;
 
     use super::*;
-    use crate::dataset::ModalityTable;
 
     fn data(rows: &[(&[&str], bool)]) -> Dataset {
         let record = |values: &[&str]| Record {

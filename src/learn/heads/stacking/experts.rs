@@ -4,6 +4,7 @@
 use std::{iter::repeat_n, sync::Arc};
 
 use base::{Interrupt, Seed};
+use dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -14,7 +15,6 @@ use super::{
 use crate::{
     LearnConfig, LearnError,
     config::{LabelScheme, Resampling, TextView},
-    dataset::Dataset,
     heads::{
         FitContext,
         classical::{Base, MultiLabel, UnitView, resampled, targets},

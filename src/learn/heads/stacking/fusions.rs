@@ -3,13 +3,11 @@
 //! Scores are standardised first: a kernel's lie within ±1 and a regression's within ±10, and one
 //! penalty must not weigh more on the one than on the other.
 
+use dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
 use super::experts::Opinions;
-use crate::{
-    dataset::Dataset,
-    heads::classical::{Linear, standardised_logistic},
-};
+use crate::heads::classical::{Linear, standardised_logistic};
 
 /// A set of modalities that fewer training titles have has no regression: each modality's own
 /// opinion counts the same.

@@ -11,12 +11,12 @@
 //! algorithms" (the product of one kernel for each view)
 //! reference: scikit-learn `KernelRidge(kernel="precomputed")`
 
+use dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
 use super::{StackSettings, experts::among, remembered::Remembered};
 use crate::{
     LearnConfig,
-    dataset::Dataset,
     heads::classical::{KernelMachine, targets},
 };
 

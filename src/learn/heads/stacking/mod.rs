@@ -32,6 +32,7 @@ use std::{
     time::Instant,
 };
 
+use dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -49,7 +50,7 @@ use super::{
     subsets::{self, SubsetScorer},
     views,
 };
-use crate::{LearnError, config::LearnConfig, dataset::Dataset, train::loss::LabelStatistics};
+use crate::{LearnError, config::LearnConfig, train::loss::LabelStatistics};
 
 pub use parts::FittedParts;
 pub use settings::{ExpertKind, StackSettings};
@@ -261,14 +262,12 @@ pub const LOAD: LoadHead = |folder, _device| {
 #[cfg(test)]
 mod tests {
     use base::{Interrupt, TitleId};
+    use dataset::{Content, ModalityTable};
     use rand::RngExt;
     use store::Ragged;
 
     use super::*;
-    use crate::{
-        dataset::{Content, ModalityTable},
-        laws::{all, config, context, library},
-    };
+    use crate::laws::{all, config, context, library};
 
     /// Logits of all titles by the models of four outer folds, whose inner folds are the others,
     /// and by the heads that left out an inner fold.

@@ -6,10 +6,10 @@
 //!
 //! source: Cover and Hart 1967; Zhang and Zhou 2007, "ML-KNN" (smoothed shares of several labels)
 
+use dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
 use super::remembered::Remembered;
-use crate::dataset::Dataset;
 
 /// A cosine's power is what a neighbour weighs.
 const POWER: i32 = 3;

@@ -10,9 +10,10 @@ use std::{
 };
 
 use base::{Digest, DigestBuilder, digest::canonical_json};
+use dataset::Dataset;
 
 use super::{experts::Expert, joint_kernel::JointKernel, remembered::Remembered};
-use crate::{LearnConfig, LearnError, dataset::Dataset};
+use crate::{LearnConfig, LearnError};
 
 /// Parts of stacks, by what they were fitted on. They stay until it is dropped.
 #[derive(Default)]

@@ -3,14 +3,10 @@
 //! A row of features is kept in a byte a number, rounded before anything is fitted on it, so that a
 //! model that was saved and opened says the same to the last bit.
 
+use dataset::{Content, ModalityTable};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    LearnError,
-    dataset::{Content, ModalityTable},
-    heads::classical::Design,
-    transform::TabularTransform,
-};
+use crate::{LearnError, heads::classical::Design, transform::TabularTransform};
 
 /// More training titles than this are not compared with each other: of more, so many that stand
 /// evenly among them. A kernel over all of them takes 400 MB.

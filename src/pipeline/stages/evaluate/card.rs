@@ -2,11 +2,9 @@
 
 use std::fmt::Write as _;
 
+use dataset::Dataset;
 use eval::Counts;
-use learn::{
-    dataset::Dataset,
-    study::{CrossValidation, PartialOutcome},
-};
+use learn::study::{CrossValidation, PartialOutcome};
 use report::EvaluationReport;
 
 use super::{borrowed, precisions::broken_by, trust};

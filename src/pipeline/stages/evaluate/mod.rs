@@ -13,10 +13,10 @@ use std::{
 
 use base::publish_bytes;
 use catalog::{Catalog, split::Folds};
+use dataset::Dataset;
 use eval::{BootstrapConfig, Groups, Headline};
 use learn::{
     LearnError,
-    dataset::Dataset,
     study::{CrossValidation, cross_validate},
 };
 use ndarray::{Array2, Array3};

@@ -1,11 +1,11 @@
 //! What `--precision` comes to on held-out titles, in all and genre by genre.
 
+use dataset::Dataset;
 use eval::{
     Counts, shares,
     thresholds::{NEVER, USUAL_PRECISIONS},
 };
 use learn::{
-    dataset::Dataset,
     model::Decisions,
     study::{CrossValidation, PartialOutcome},
 };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{GenreScore, Said, TitleTags};
+use tag::{GenreScore, Said, TitleTags};
 
 /// `probability 0.713 (threshold 0.38); log-odds: base -0.90, plot +1.30; frames at 12.4 s; said:
 /// 0:42 “detective” (+0.61); from speech alone`.

@@ -7,9 +7,10 @@ use std::{
 };
 
 use base::Digest;
+use tag::Bundle;
 
 use super::{
-    Bundle, TagError,
+    WriteError,
     format::{TagFormat, TagWriter, Tagged},
 };
 
@@ -26,7 +27,7 @@ pub trait TagSink {
     ///
     /// # Errors
     /// They cannot be written.
-    fn write(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), TagError>;
+    fn write(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), WriteError>;
 }
 
 /// One file about many titles.
@@ -45,8 +46,8 @@ impl TableSink<'static> {
         path: &Path,
         format: &'static dyn TagFormat,
         bundle: &Bundle,
-    ) -> Result<Self, TagError> {
-        let file = File::create(path).map_err(TagError::file(path))?;
+    ) -> Result<Self, WriteError> {
+        let file = File::create(path).map_err(WriteError::file(path))?;
         Ok(Self::new(Box::new(BufWriter::new(file)), format, bundle)?.named(path))
     }
 }
@@ -60,10 +61,10 @@ impl<'a> TableSink<'a> {
         out: Box<dyn Write + 'a>,
         format: &'static dyn TagFormat,
         bundle: &Bundle,
-    ) -> Result<Self, TagError> {
+    ) -> Result<Self, WriteError> {
         let writer = format
             .table(out, &bundle.model.spec().modalities)
-            .ok_or_else(|| TagError::NoTable { format: format.name() })?;
+            .ok_or_else(|| WriteError::NoTable { format: format.name() })?;
         Ok(Self { writer, only_open: false, path: None })
     }
 
@@ -84,20 +85,25 @@ impl<'a> TableSink<'a> {
     ///
     /// # Errors
     /// The system's error.
-    pub fn finish(self) -> Result<(), TagError> {
+    pub fn finish(self) -> Result<(), WriteError> {
         self.writer.finish().map_err(failed(self.path.as_deref()))
     }
 }
 
-fn failed(path: Option<&Path>) -> impl FnOnce(io::Error) -> TagError {
+fn failed(path: Option<&Path>) -> impl FnOnce(io::Error) -> WriteError {
     move |source| match path {
-        Some(path) => TagError::file(path)(source),
+        Some(path) => WriteError::file(path)(source),
         None => source.into(),
     }
 }
 
 impl TagSink for TableSink<'_> {
-    fn write(&mut self, _idx: usize, tagged: Tagged<'_>, _inputs: Digest) -> Result<(), TagError> {
+    fn write(
+        &mut self,
+        _idx: usize,
+        tagged: Tagged<'_>,
+        _inputs: Digest,
+    ) -> Result<(), WriteError> {
         let is_settled = !tagged.tags.genres.is_empty() && tagged.tags.doubtful.is_empty();
         if self.only_open && is_settled {
             return Ok(());

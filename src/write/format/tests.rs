@@ -4,12 +4,10 @@ use std::{cell::RefCell, collections::HashSet, io::Write, rc::Rc};
 
 use quick_xml::{Reader, events::Event};
 use serde_json::Value;
+use tag::TitleTags;
 
 use super::{TagFormat, Tagged, registry};
-use crate::{
-    TitleTags,
-    testing::{tags_of, title_of},
-};
+use crate::testing::{tags_of, title_of};
 
 fn document(name: &str, genres: &[&str]) -> String {
     let (title, tags) = (title_of("film"), tags_of(genres));

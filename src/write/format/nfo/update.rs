@@ -13,15 +13,12 @@
 use std::ops::Range;
 
 use quick_xml::escape::escape;
+use tag::{GenreScore, TitleTags};
 
-use super::{
-    Existing, Update,
-    new::without_genres,
-    xml_text::{Element, XmlText},
-};
+use super::new::without_genres;
 use crate::{
-    GenreScore, TitleTags,
-    format::{clean, in_words},
+    format::{Existing, Update, evidence::in_words, xml::clean},
+    xml_text::{Element, XmlText},
 };
 
 /// Roots whose `<genre>` means a genre.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use base::TitleId;
 use catalog::Title;
-
-use super::{GenreScore, Moment, TitleTags};
+use tag::{GenreScore, Moment, TitleTags};
 
 /// A title with a plot and no files.
 pub(super) fn title_of(id: &str) -> Title {

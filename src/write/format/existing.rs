@@ -1,32 +1,8 @@
-//! Sidecars: files beside the films that other programs and people read and write too.
-//!
-//! in: tags; out: the same files with our genres in them and nothing else changed, a journal
-//! of what was changed with the bytes before, and the way back ([`undo`]).
-//!
-//! What people decided stays: a locked file, a genre of theirs, and a genre of ours that they
-//! took out. All of it is remembered in `.cinetag/` at the root of the tree ([`Memory`]).
-
-mod beneath;
-mod journal;
-mod memory;
-mod new;
-mod nfo;
-mod undo;
-mod writer;
-mod xml_text;
-
-use std::path::Path;
+//! A sidecar that is there already, and what becomes of it.
 
 use jiff::Timestamp;
 
-pub use journal::{FOLDER, RunHeader};
-pub use memory::Memory;
-pub use new::{FilmIds, NewNfo};
-pub(super) use nfo::update as update_nfo;
-pub use undo::{Undone, last_run, undo};
-pub use writer::{Place, SidecarReport, SidecarWriter};
-
-use super::TagError;
+use super::FilmIds;
 
 /// A sidecar as it stands, and what the program remembers of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,20 +42,7 @@ pub enum Update {
 
 impl Update {
     /// It is left alone.
-    pub(super) fn leave(reason: impl Into<String>) -> Self {
+    pub(crate) fn leave(reason: impl Into<String>) -> Self {
         Self::Leave { reason: reason.into() }
     }
 }
-
-/// What the last run of the tree at `root` was; `None` where it was never tagged.
-///
-/// # Errors
-/// Its journal cannot be read.
-pub fn last_header(root: &Path) -> Result<Option<RunHeader>, TagError> {
-    journal::last_header(&root.join(FOLDER))
-}
-
-#[cfg(test)]
-mod laws;
-#[cfg(test)]
-mod tests;

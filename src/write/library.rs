@@ -16,10 +16,7 @@ use catalog::{
     nfo::{self, Nfo},
 };
 
-use super::{
-    TagError,
-    sidecar::{FilmIds, Place},
-};
+use super::{WriteError, format::FilmIds, sidecar::Place};
 
 /// Titles with the places of their sidecars.
 #[derive(Debug, Default)]
@@ -41,11 +38,11 @@ impl Library {
     ///
     /// # Errors
     /// A folder that was named cannot be read.
-    pub fn read(folders: &[PathBuf], root: &Path) -> Result<(Self, Vec<String>), TagError> {
+    pub fn read(folders: &[PathBuf], root: &Path) -> Result<(Self, Vec<String>), WriteError> {
         let mut items: Vec<LibraryItem> = Vec::new();
         let mut problems = Vec::new();
         for folder in folders {
-            let found = catalog::library::find(folder).map_err(TagError::file(folder))?;
+            let found = catalog::library::find(folder).map_err(WriteError::file(folder))?;
             items.extend(found.items);
             problems.extend(found.unreadable.into_iter().map(|(folder, error)| {
                 format!("{}: cannot be read ({error}); it is passed over", folder.display())

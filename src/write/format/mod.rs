@@ -7,10 +7,11 @@
 mod csv;
 mod ebucore;
 mod evidence;
+mod existing;
 mod json_ld;
 mod jsonl;
 mod mmif;
-mod nfo;
+pub(crate) mod nfo;
 mod parquet;
 mod pbcore;
 pub mod registry;
@@ -21,13 +22,10 @@ mod xml;
 use std::io::{self, Write};
 
 use catalog::Title;
-pub(super) use evidence::in_words;
-pub(super) use xml::clean;
+use tag::TitleTags;
 
-use super::{
-    TitleTags,
-    sidecar::{Existing, Update},
-};
+pub use existing::{Existing, Update};
+pub use nfo::{FilmIds, NewNfo};
 
 /// A title with its tags: what a format writes.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use quick_xml::{Reader, escape, events::Event};
 
 /// An XML file, taken apart.
-pub(super) struct XmlText<'a> {
+pub(crate) struct XmlText<'a> {
     bytes: &'a [u8],
     encoding: &'static Encoding,
     /// In the order of their beginnings; the first is the root.
@@ -21,19 +21,19 @@ pub(super) struct XmlText<'a> {
 
 /// An element.
 #[derive(Clone, Debug)]
-pub(super) struct Element {
-    pub(super) name: String,
+pub(crate) struct Element {
+    pub(crate) name: String,
     /// 0: the root.
-    pub(super) depth: usize,
+    pub(crate) depth: usize,
     /// Bytes from `<` to the last `>`.
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// Bytes between its tags; empty, at the end of the span, for `<name/>`.
-    pub(super) content: Range<usize>,
+    pub(crate) content: Range<usize>,
 }
 
 impl Element {
     /// Whether it is written as `<name/>`.
-    pub(super) fn is_self_closing(&self) -> bool {
+    pub(crate) fn is_self_closing(&self) -> bool {
         self.content.start == self.span.end
     }
 }
@@ -43,7 +43,7 @@ impl<'a> XmlText<'a> {
     ///
     /// # Errors
     /// In words: what keeps the file from being understood.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, String> {
         let (encoding, start) = encoding_of(bytes)?;
         let unit = if encoding == UTF_16LE || encoding == UTF_16BE { 2 } else { 1 };
         if !(bytes.len() - start).is_multiple_of(unit) {
@@ -65,17 +65,17 @@ impl<'a> XmlText<'a> {
     }
 
     /// The outermost element.
-    pub(super) fn root(&self) -> &Element {
+    pub(crate) fn root(&self) -> &Element {
         &self.elements[0]
     }
 
     /// The elements directly in the root, in their order.
-    pub(super) fn children(&self) -> impl DoubleEndedIterator<Item = &Element> {
+    pub(crate) fn children(&self) -> impl DoubleEndedIterator<Item = &Element> {
         self.elements.iter().filter(|element| element.depth == 1)
     }
 
     /// The elements directly in a child of the root.
-    pub(super) fn inside(&self, child: &Element) -> impl Iterator<Item = &Element> {
+    pub(crate) fn inside(&self, child: &Element) -> impl Iterator<Item = &Element> {
         // They stand in the order of their starts: looked through once, not once for each child.
         let span = child.span.clone();
         let first = self.elements.partition_point(|element| element.span.start < span.start);
@@ -85,12 +85,12 @@ impl<'a> XmlText<'a> {
     }
 
     /// The text of an element: references and CDATA resolved, comments left out, trimmed.
-    pub(super) fn text(&self, element: &Element) -> String {
+    pub(crate) fn text(&self, element: &Element) -> String {
         plain(&self.markup(element.content.clone())).trim().to_owned()
     }
 
     /// The value of an attribute.
-    pub(super) fn attribute(&self, element: &Element, name: &str) -> Option<String> {
+    pub(crate) fn attribute(&self, element: &Element, name: &str) -> Option<String> {
         let tag = self.markup(element.span.start..element.content.start);
         let inside = tag.trim_start_matches('<').trim_end_matches('>').trim_end_matches('/');
         let attributes = quick_xml::events::BytesStart::from_content(inside, element.name.len());
@@ -99,7 +99,7 @@ impl<'a> XmlText<'a> {
     }
 
     /// The white space before an element, back to the tag or text that it follows.
-    pub(super) fn white_space_before(&self, element: &Element) -> Range<usize> {
+    pub(crate) fn white_space_before(&self, element: &Element) -> Range<usize> {
         let unit = self.unit();
         let mut start = element.span.start;
         while start >= unit {
@@ -118,7 +118,7 @@ impl<'a> XmlText<'a> {
     }
 
     /// Markup in the file's encoding; what it cannot hold becomes character references.
-    pub(super) fn encode(&self, markup: &str) -> Vec<u8> {
+    pub(crate) fn encode(&self, markup: &str) -> Vec<u8> {
         if self.encoding == UTF_16LE {
             return markup.encode_utf16().flat_map(u16::to_le_bytes).collect();
         }
@@ -141,7 +141,7 @@ impl<'a> XmlText<'a> {
     }
 
     /// What stands in a range of bytes, as it is written.
-    pub(super) fn markup(&self, range: Range<usize>) -> Cow<'a, str> {
+    pub(crate) fn markup(&self, range: Range<usize>) -> Cow<'a, str> {
         self.encoding.decode_without_bom_handling(&self.bytes[range]).0
     }
 
@@ -271,7 +271,7 @@ fn plain(markup: &str) -> String {
 }
 
 /// A file's text, for people to look at.
-pub(super) fn decode(bytes: &[u8]) -> String {
+pub(crate) fn decode(bytes: &[u8]) -> String {
     let (encoding, start) = encoding_of(bytes).unwrap_or((UTF_8, 0));
     encoding.decode_without_bom_handling(&bytes[start..]).0.into_owned()
 }

@@ -3,13 +3,14 @@
 
 use base::{Digest, DigestBuilder, Interrupt, Progress, digest::canonical_json};
 use catalog::Title;
-use extract::{EncoderReport, ExtractReport, ExtractSettings, Extractor, Retry};
+use extract::{EncoderReport, ExtractReport, ExtractSettings, Extractor, OpenModalities, Retry};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use serde_json::json;
 use store::{FeatureStore, SourceDigests};
+use tag::{Bundle, Choice, Tagger};
 
-use super::{Bundle, Choice, OpenModalities, TagError, TagSink, Tagger, format::Tagged};
+use super::{TagSink, WriteError, format::Tagged};
 
 /// Titles at once.
 const CHUNK: usize = 512;
@@ -63,7 +64,7 @@ pub fn tag_titles(
     sinks: &mut [&mut dyn TagSink],
     progress: &dyn Progress,
     interrupt: &Interrupt,
-) -> Result<TagSummary, TagError> {
+) -> Result<TagSummary, WriteError> {
     let tagging = Tagging {
         tagger: Tagger::new(job.bundle, job.modalities).with(job.choice, job.tagged_at),
         extractor: Extractor::new(job.modalities.encoders(), job.store, job.extract),
@@ -113,7 +114,7 @@ impl Tagging<'_> {
         summary: &mut TagSummary,
         progress: &dyn Progress,
         interrupt: &Interrupt,
-    ) -> Result<(), TagError> {
+    ) -> Result<(), WriteError> {
         if chunk.is_empty() {
             return Ok(());
         }
@@ -142,7 +143,7 @@ impl Tagging<'_> {
 
 /// `[titles]`: the digest of all that a title's tags are made from. A file whose digest the
 /// store remembers is not read.
-fn inputs_of(job: &TagJob<'_>, titles: &[Title]) -> Result<Vec<Digest>, TagError> {
+fn inputs_of(job: &TagJob<'_>, titles: &[Title]) -> Result<Vec<Digest>, WriteError> {
     let sources = job.store.sources()?;
     let made_by = DigestBuilder::new()
         .part(job.bundle.digest.as_bytes())

@@ -11,13 +11,13 @@ use diffy::DiffOptions;
 use jiff::Timestamp;
 
 use super::{
-    Existing, FilmIds, Memory, NewNfo, RunHeader, Update, beneath,
+    Memory, RunHeader, beneath,
     journal::{Event, Journal, Known},
-    xml_text,
 };
 use crate::{
-    TagError, TagSink,
-    format::{TagFormat, Tagged, registry},
+    TagSink, WriteError,
+    format::{Existing, FilmIds, NewNfo, TagFormat, Tagged, Update, registry},
+    xml_text,
 };
 
 /// Where a title's sidecar lies.
@@ -79,7 +79,7 @@ impl<'a> SidecarWriter<'a> {
         places: Vec<Place>,
         header: RunHeader,
         dry_run: Option<&'a dyn Fn(String)>,
-    ) -> Result<Self, TagError> {
+    ) -> Result<Self, WriteError> {
         Ok(Self {
             root: root.to_owned(),
             format,
@@ -106,7 +106,7 @@ impl<'a> SidecarWriter<'a> {
     }
 
     /// One sidecar; an error of a file is this file's alone.
-    fn update(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), TagError> {
+    fn update(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), WriteError> {
         let place = self.places[idx].clone();
         let path = match self.resolve(&place) {
             Ok(path) => path,
@@ -223,7 +223,7 @@ impl<'a> SidecarWriter<'a> {
     }
 
     #[allow(clippy::unnecessary_wraps)] // what the caller gives back
-    fn failed(&mut self, path: PathBuf, error: &io::Error) -> Result<(), TagError> {
+    fn failed(&mut self, path: PathBuf, error: &io::Error) -> Result<(), WriteError> {
         self.report.failed.insert(path, error.to_string());
         Ok(())
     }
@@ -237,7 +237,7 @@ impl TagSink for SidecarWriter<'_> {
         !is_unchanged
     }
 
-    fn write(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), TagError> {
+    fn write(&mut self, idx: usize, tagged: Tagged<'_>, inputs: Digest) -> Result<(), WriteError> {
         self.update(idx, tagged, inputs)
     }
 }

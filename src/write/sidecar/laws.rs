@@ -17,7 +17,7 @@ use rustix::fs::{XattrFlags, getxattr, setxattr};
 use super::*;
 use crate::{
     TagSink,
-    format::{Tagged, registry},
+    format::{FilmIds, Tagged, registry},
     testing::{tags_of, title_of},
 };
 

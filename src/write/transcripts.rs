@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use base::{Digest, file, publish_bytes};
 use encode::speech::webvtt;
 
-use super::{TagError, TagSink, format::Tagged};
+use super::{TagSink, WriteError, format::Tagged};
 
 /// How every file begins; a digest of what is behind the line ends it.
 const HEAD: &str = "WEBVTT made by cinetag, sha256 ";
@@ -38,7 +38,12 @@ impl TranscriptSink {
 }
 
 impl TagSink for TranscriptSink {
-    fn write(&mut self, _idx: usize, tagged: Tagged<'_>, _inputs: Digest) -> Result<(), TagError> {
+    fn write(
+        &mut self,
+        _idx: usize,
+        tagged: Tagged<'_>,
+        _inputs: Digest,
+    ) -> Result<(), WriteError> {
         let Some(transcript) = &tagged.tags.transcript else { return Ok(()) };
         let path = self.folder.join(format!("{}.vtt", file_stem(tagged.title.id.as_str())));
         let text = webvtt(transcript);
@@ -51,7 +56,7 @@ impl TagSink for TranscriptSink {
             }
             _ => {}
         }
-        publish_bytes(&path, text.as_bytes()).map_err(TagError::file(path))
+        publish_bytes(&path, text.as_bytes()).map_err(WriteError::file(path))
     }
 }
 

@@ -8,9 +8,9 @@ use std::{collections::BTreeMap, fmt::Write as _, io, path::Path};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use tag::TitleTags;
 
 use super::{TagFormat, Tagged, evidence};
-use crate::TitleTags;
 
 const SPECIFICATION: &str = "http://mmif.clams.ai/1.0.5";
 const ANNOTATION: &str = "http://mmif.clams.ai/vocabulary/Annotation/v5";

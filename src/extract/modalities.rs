@@ -4,19 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use base::{Digest, digest::canonical_json};
 use catalog::{Title, Vocabulary};
+use dataset::{Content, Dataset, ModalityTable, SentenceStates};
 use encode::{
     EncodeError, Encoder, EncoderContext, Instance, Opened, RecordReader, SourceKind, registry,
-};
-use extract::OpenEncoder;
-use learn::{
-    borrowed::BorrowedModality,
-    dataset::{Content, Dataset, ModalityTable},
-    sentence_states::SentenceStates,
 };
 use serde_json::{Value, json};
 use store::{EncoderStore, FeatureStore, Index, Ragged, SourceDigests, TimedText};
 
-use super::TagError;
+use super::{ExtractError, OpenEncoder};
 
 /// The setting of modalities that listen, which the context overrides.
 const HEAR: &str = "hear";
@@ -109,24 +104,13 @@ impl OpenModalities {
         }
     }
 
-    /// Has borrowed modalities look only at titles in which they count: not beside what is worth so
-    /// much more that nothing of theirs is added.
-    pub(super) fn spare(&mut self, borrowed: &[BorrowedModality]) {
-        let find = |open: &OpenEncoder| borrowed.iter().find(|own| own.name == open.name());
-        let own: Vec<Instance> = self
-            .encoders
-            .iter()
-            .filter(|open| find(open).is_none())
-            .map(|open| open.instance.clone())
-            .collect();
+    /// Has modalities look only at titles in which they count: `unless` names, by their name, those
+    /// beside which nothing of theirs is added.
+    pub fn spare(&mut self, unless: &BTreeMap<String, Vec<String>>) {
+        let all: Vec<Instance> = self.encoders.iter().map(|open| open.instance.clone()).collect();
         for open in &mut self.encoders {
-            let Some(lent) = find(open) else { continue };
-            let counts = |other: &Instance| {
-                let share =
-                    if other.name == lent.from { lent.beside_from } else { lent.beside_others };
-                share > 0.0
-            };
-            open.unless = own.iter().filter(|other| !counts(other)).cloned().collect();
+            let Some(names) = unless.get(open.name()) else { continue };
+            open.unless = all.iter().filter(|other| names.contains(&other.name)).cloned().collect();
         }
     }
 
@@ -160,7 +144,7 @@ impl OpenModalities {
     }
 
     /// The encoders that read a title's own texts, with their places in the table.
-    pub(super) fn readers(&self) -> impl Iterator<Item = (usize, &OpenEncoder)> {
+    pub fn readers(&self) -> impl Iterator<Item = (usize, &OpenEncoder)> {
         self.columns().enumerate().filter(|(_, open)| open.encoder.wants().is_empty())
     }
 
@@ -184,7 +168,7 @@ impl OpenModalities {
     }
 
     /// What each modality sees of a title, in words: equal words give equal tags.
-    pub(super) fn seen(&self, title: &Title, digests: &SourceDigests) -> Vec<String> {
+    pub fn seen(&self, title: &Title, digests: &SourceDigests) -> Vec<String> {
         let encoders = self.columns().map(|open| {
             let keys = open.keys(&self.encoders, title, digests);
             keys.iter().map(Digest::to_string).collect::<Vec<_>>().join(" ")
@@ -206,7 +190,7 @@ impl OpenModalities {
         vocabulary: &Vocabulary,
         store: &FeatureStore,
         digests: &SourceDigests,
-    ) -> Result<Dataset, TagError> {
+    ) -> Result<Dataset, ExtractError> {
         let mut modalities = Vec::new();
         for open in self.columns() {
             let eyes = self.eyes_of(open);
@@ -231,7 +215,7 @@ impl OpenModalities {
             }
             if num_unknown > 0 {
                 let modality = open.name().to_owned();
-                return Err(TagError::NotExtracted { modality, num_titles: num_unknown });
+                return Err(ExtractError::NotExtracted { modality, num_titles: num_unknown });
             }
             let rows = keys.by_title(rows_of.store.read_with(&rows_of.index, &keys.rows)?);
             let (name, content) = (open.name(), Content::Rows(rows));
@@ -279,7 +263,7 @@ impl OpenModalities {
         titles: &[Title],
         store: &FeatureStore,
         digests: &SourceDigests,
-    ) -> Result<BTreeMap<String, Vec<Option<TimedText>>>, TagError> {
+    ) -> Result<BTreeMap<String, Vec<Option<TimedText>>>, ExtractError> {
         let mut transcripts = BTreeMap::new();
         for open in self.columns().filter(|open| open.reads.is_some()) {
             let listener = self.eyes_of(open);
@@ -299,13 +283,16 @@ impl OpenModalities {
 
     /// `[titles]`: why the `column`-th modality of the table has nothing of a title: the reason code
     /// that the store holds, and the decoder's words. `None` where nothing failed, as of records.
-    pub(super) fn failures(
+    ///
+    /// # Errors
+    /// The store is damaged.
+    pub fn failures(
         &self,
         column: usize,
         titles: &[Title],
         store: &FeatureStore,
         digests: &SourceDigests,
-    ) -> Result<Vec<Option<String>>, TagError> {
+    ) -> Result<Vec<Option<String>>, ExtractError> {
         let Some(open) = self.columns().nth(column) else {
             return Ok(vec![None; titles.len()]);
         };
@@ -339,7 +326,7 @@ struct Part {
 }
 
 impl Part {
-    fn open(open: &OpenEncoder, store: &FeatureStore) -> Result<Self, TagError> {
+    fn open(open: &OpenEncoder, store: &FeatureStore) -> Result<Self, ExtractError> {
         let store = store.encoder(&open.identity)?;
         let index = store.index()?;
         Ok(Self { store, index })

@@ -15,7 +15,7 @@ use super::{
     journal::{self, Event, FOLDER},
     memory::{Change, changes},
 };
-use crate::{TagError, format::registry};
+use crate::{WriteError, format::registry};
 
 /// What came of undoing a run.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ pub struct Undone {
 ///
 /// # Errors
 /// A journal cannot be read.
-pub fn last_run(root: &Path, part: &Path) -> Result<Option<String>, TagError> {
+pub fn last_run(root: &Path, part: &Path) -> Result<Option<String>, WriteError> {
     let folder = root.join(FOLDER);
     for run in journal::runs(&folder)?.into_iter().rev() {
         let changes = changes(&folder, root, &run)?;
@@ -58,11 +58,11 @@ pub fn last_run(root: &Path, part: &Path) -> Result<Option<String>, TagError> {
 /// # Errors
 /// There is no such run, or its journal cannot be read or written. What was restored by then stays
 /// restored, and undoing goes on from there.
-pub fn undo(root: &Path, part: &Path, run: &str, force: bool) -> Result<Undone, TagError> {
+pub fn undo(root: &Path, part: &Path, run: &str, force: bool) -> Result<Undone, WriteError> {
     let folder = root.join(FOLDER);
     let runs = journal::runs(&folder)?;
     if !runs.iter().any(|known| known == run) {
-        return Err(TagError::NoSuchRun { root: root.to_owned(), run: run.to_owned(), runs });
+        return Err(WriteError::NoSuchRun { root: root.to_owned(), run: run.to_owned(), runs });
     }
     let mut undone = Undone::default();
     let mut moved = Moved { root, by_ending: BTreeMap::new() };
@@ -137,7 +137,7 @@ fn restore(
 fn write(folder: &Path, file: &Path, change: &Change) -> io::Result<()> {
     let Some(before) = &change.before else { return fs::remove_file(file) };
     let bytes = journal::image(folder, before).map_err(|error| match error {
-        TagError::File { path, source } => {
+        WriteError::File { path, source } => {
             io::Error::other(format!("{}: {source}", path.display()))
         }
         other => io::Error::other(other),

@@ -17,8 +17,9 @@ use std::fmt::Write as _;
 
 use catalog::Title;
 use quick_xml::escape::escape;
+use tag::TitleTags;
 
-use crate::{TitleTags, format::clean};
+use crate::format::xml::clean;
 
 /// What media centres look a film up by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl NewNfo {
         [("with-id", Self::WithId), ("always", Self::Always), ("never", Self::Never)];
 
     /// Whether one is made of a film with these ids.
-    pub(super) fn makes(self, ids: &FilmIds) -> bool {
+    pub(crate) fn makes(self, ids: &FilmIds) -> bool {
         match self {
             Self::WithId => ids.address().is_some(),
             Self::Always => true,

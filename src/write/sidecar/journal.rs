@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::beneath;
-use crate::TagError;
+use crate::WriteError;
 
 /// The folder of journal and before-images, at the root of the tree.
 pub const FOLDER: &str = ".cinetag";
@@ -123,83 +123,83 @@ impl Journal {
     }
 
     /// Appends an event and syncs it to the disk.
-    pub(super) fn append(&mut self, event: &Event) -> Result<(), TagError> {
+    pub(super) fn append(&mut self, event: &Event) -> Result<(), WriteError> {
         if self.open.is_none() {
             let run = new_run(&self.folder, self.header.began)?;
             let mut file = open(&self.folder, &run)?;
             write(&mut file, &Event::Run(self.header.clone()))
-                .map_err(TagError::file(&self.folder))?;
+                .map_err(WriteError::file(&self.folder))?;
             self.open = Some((run, file));
         }
         let Some((_, file)) = &mut self.open else { return Ok(()) };
-        write(file, event).map_err(TagError::file(&self.folder))
+        write(file, event).map_err(WriteError::file(&self.folder))
     }
 
     /// Keeps a file's bytes, once.
-    pub(super) fn keep(&self, bytes: &[u8]) -> Result<Digest, TagError> {
+    pub(super) fn keep(&self, bytes: &[u8]) -> Result<Digest, WriteError> {
         keep(&self.folder, bytes)
     }
 }
 
 /// Keeps bytes below `folder`, once.
-pub(super) fn keep(folder: &Path, bytes: &[u8]) -> Result<Digest, TagError> {
+pub(super) fn keep(folder: &Path, bytes: &[u8]) -> Result<Digest, WriteError> {
     let digest = Digest::of_bytes(bytes);
     let images = own_folder(folder, IMAGES, true)?;
     let path = images.join(digest.to_string());
     if !beneath::read(&path).is_ok_and(|kept| kept.as_deref() == Some(bytes)) {
-        publish_bytes(&path, bytes).map_err(TagError::file(&path))?;
+        publish_bytes(&path, bytes).map_err(WriteError::file(&path))?;
         own_like_folder(&path);
     }
     Ok(digest)
 }
 
 /// The bytes that were kept under a digest.
-pub(super) fn image(folder: &Path, digest: &Digest) -> Result<Vec<u8>, TagError> {
+pub(super) fn image(folder: &Path, digest: &Digest) -> Result<Vec<u8>, WriteError> {
     let path = own_folder(folder, IMAGES, false)?.join(digest.to_string());
-    let kept = beneath::read(&path).map_err(TagError::file(&path))?;
+    let kept = beneath::read(&path).map_err(WriteError::file(&path))?;
     kept.filter(|bytes| Digest::of_bytes(bytes) == *digest).ok_or_else(|| {
-        TagError::file(path)(io::Error::other("it is not what was kept under its name"))
+        WriteError::file(path)(io::Error::other("it is not what was kept under its name"))
     })
 }
 
 /// A folder of the journal, which must be no link.
-fn own_folder(folder: &Path, name: &str, make: bool) -> Result<PathBuf, TagError> {
+fn own_folder(folder: &Path, name: &str, make: bool) -> Result<PathBuf, WriteError> {
     let path = folder.join(name);
     for part in [folder, &path] {
         match fs::symlink_metadata(part) {
             Ok(found) if found.is_dir() => {}
             Ok(_) => {
                 let error = io::Error::other("it is no folder, so it is no journal of cinetag's");
-                return Err(TagError::file(part)(error));
+                return Err(WriteError::file(part)(error));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
-                fs::create_dir(part).map_err(TagError::file(part))?;
+                fs::create_dir(part).map_err(WriteError::file(part))?;
                 own_like_folder(part);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(TagError::file(part)(error)),
+            Err(error) => return Err(WriteError::file(part)(error)),
         }
     }
     Ok(path)
 }
 
 /// Appends an event to the journal of an earlier run.
-pub(super) fn append_to(folder: &Path, run: &str, event: &Event) -> Result<(), TagError> {
+pub(super) fn append_to(folder: &Path, run: &str, event: &Event) -> Result<(), WriteError> {
     let mut file = open(folder, run)?;
-    write(&mut file, event).map_err(TagError::file(folder))
+    write(&mut file, event).map_err(WriteError::file(folder))
 }
 
 /// All runs of a tree, oldest first.
-pub(super) fn runs(folder: &Path) -> Result<Vec<String>, TagError> {
+pub(super) fn runs(folder: &Path) -> Result<Vec<String>, WriteError> {
     let path = own_folder(folder, RUNS, false)?;
     let entries = match fs::read_dir(&path) {
         Ok(entries) => entries,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(TagError::file(path)(e)),
+        Err(e) => return Err(WriteError::file(path)(e)),
     };
     let mut runs = Vec::new();
     for entry in entries {
-        let name = entry.map_err(TagError::file(&path))?.file_name();
+        let name = entry.map_err(WriteError::file(&path))?.file_name();
         runs.extend(name.to_str().and_then(|name| name.strip_suffix(ENDING)).map(str::to_owned));
     }
     runs.sort();
@@ -207,11 +207,11 @@ pub(super) fn runs(folder: &Path) -> Result<Vec<String>, TagError> {
 }
 
 /// The events of a run. A last line that a crash cut off is passed over.
-pub(super) fn events(folder: &Path, run: &str) -> Result<Vec<Event>, TagError> {
+pub(super) fn events(folder: &Path, run: &str) -> Result<Vec<Event>, WriteError> {
     let (path, bytes) = run_bytes(folder, run)?;
     let refused = |number: usize, error: String| {
         let line = io::Error::other(format!("line {}: {error}", number + 1));
-        TagError::file(&path)(line)
+        WriteError::file(&path)(line)
     };
     let text = String::from_utf8_lossy(&bytes);
     let mut events = Vec::new();
@@ -234,7 +234,7 @@ pub(super) fn events(folder: &Path, run: &str) -> Result<Vec<Event>, TagError> {
 }
 
 /// What the last run of a tree was, also one that was undone.
-pub(super) fn last_header(folder: &Path) -> Result<Option<RunHeader>, TagError> {
+pub(super) fn last_header(folder: &Path) -> Result<Option<RunHeader>, WriteError> {
     let Some(run) = runs(folder)?.pop() else { return Ok(None) };
     let (_, bytes) = run_bytes(folder, &run)?;
     let first = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -245,14 +245,14 @@ pub(super) fn last_header(folder: &Path) -> Result<Option<RunHeader>, TagError> 
 }
 
 /// The journal of a run, and where it lies.
-fn run_bytes(folder: &Path, run: &str) -> Result<(PathBuf, Vec<u8>), TagError> {
+fn run_bytes(folder: &Path, run: &str) -> Result<(PathBuf, Vec<u8>), WriteError> {
     let path = own_folder(folder, RUNS, false)?.join(format!("{run}{ENDING}"));
-    let bytes = beneath::read(&path).map_err(TagError::file(&path))?.unwrap_or_default();
+    let bytes = beneath::read(&path).map_err(WriteError::file(&path))?.unwrap_or_default();
     Ok((path, bytes))
 }
 
 /// A name by the time, later than all names that are there.
-fn new_run(folder: &Path, began: Timestamp) -> Result<String, TagError> {
+fn new_run(folder: &Path, began: Timestamp) -> Result<String, WriteError> {
     let now = began.strftime("%Y%m%d-%H%M%S").to_string();
     let Some(last) = runs(folder)?.pop().filter(|last| *last >= now) else { return Ok(now) };
     let (base, number) = match last.split_at_checked(now.len()) {
@@ -262,12 +262,12 @@ fn new_run(folder: &Path, began: Timestamp) -> Result<String, TagError> {
     Ok(format!("{base}-{:03}", number + 1))
 }
 
-fn open(folder: &Path, run: &str) -> Result<File, TagError> {
+fn open(folder: &Path, run: &str) -> Result<File, WriteError> {
     let path = own_folder(folder, RUNS, true)?.join(format!("{run}{ENDING}"));
     let no_link = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
     let mut options = OpenOptions::new();
     options.create(true).append(true).custom_flags(no_link);
-    let file = options.open(&path).map_err(TagError::file(&path))?;
+    let file = options.open(&path).map_err(WriteError::file(&path))?;
     own_like_folder(&path);
     Ok(file)
 }

@@ -12,7 +12,7 @@ use super::{
     beneath,
     journal::{self, Event, FOLDER, Known},
 };
-use crate::TagError;
+use crate::WriteError;
 
 /// Sidecars by their path from the root.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl Memory {
     ///
     /// # Errors
     /// A journal cannot be read.
-    pub fn read(root: &Path) -> Result<Self, TagError> {
+    pub fn read(root: &Path) -> Result<Self, WriteError> {
         let folder = root.join(FOLDER);
         // The states that each sidecar was brought to. Undoing a run takes its state away, and
         // with it what later runs only looked at.
@@ -71,7 +71,7 @@ pub(super) fn changes(
     folder: &Path,
     root: &Path,
     run: &str,
-) -> Result<BTreeMap<PathBuf, Change>, TagError> {
+) -> Result<BTreeMap<PathBuf, Change>, WriteError> {
     let mut begun: BTreeMap<PathBuf, Change> = BTreeMap::new();
     let mut changes: BTreeMap<PathBuf, Change> = BTreeMap::new();
     for event in journal::events(folder, run)? {

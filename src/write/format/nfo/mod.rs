@@ -1,10 +1,16 @@
-//! NFO files of Kodi and Jellyfin: see [`crate::sidecar`] for what is kept of those that
+//! NFO files of Kodi and Jellyfin: see `update` for what is kept of those that
 //! are there.
+
+mod new;
+#[cfg(test)]
+pub(crate) mod tests;
+mod update;
 
 use std::io;
 
-use super::{TagFormat, Tagged};
-use crate::sidecar::{self, Existing, Update};
+pub use new::{FilmIds, NewNfo};
+
+use super::{Existing, TagFormat, Tagged, Update};
 
 pub(super) struct Nfo;
 
@@ -33,6 +39,6 @@ impl TagFormat for Nfo {
     }
 
     fn update(&self, tagged: Tagged<'_>, existing: Existing<'_>) -> io::Result<Update> {
-        Ok(sidecar::update_nfo(tagged.tags, existing))
+        Ok(update::update(tagged.tags, existing))
     }
 }

@@ -1,0 +1,22 @@
+//! Tags written down: many titles in one file, and sidecars beside the films.
+//!
+//! in: titles with their tags; out: files. [`mod@format`] lists the ways of writing them, [`sidecar`]
+//! puts them into files that other programs and people write too, [`tag_titles`] takes many titles
+//! through looking, prediction and writing.
+
+mod batch;
+mod error;
+pub mod format;
+mod library;
+pub mod sidecar;
+mod sinks;
+#[cfg(test)]
+mod testing;
+mod transcripts;
+mod xml_text;
+
+pub use batch::{TagJob, TagSummary, tag_titles};
+pub use error::WriteError;
+pub use library::Library;
+pub use sinks::{TableSink, TagSink};
+pub use transcripts::TranscriptSink;
