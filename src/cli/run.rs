@@ -33,6 +33,10 @@ pub(super) struct Common {
     /// End with an error where the system cannot hold decoders in a whole sandbox
     #[arg(long)]
     require_sandbox: bool,
+    /// Seconds that titles in hand are given once Ctrl-C or SIGTERM came; what is finished is kept
+    /// at once [default: 20]
+    #[arg(long, value_name = "SECS")]
+    grace: Option<u64>,
 }
 
 #[derive(clap::Args)]
@@ -148,6 +152,9 @@ impl Common {
             pipeline.extract.hwaccel = hwaccel;
         }
         pipeline.extract.require_sandbox |= self.require_sandbox;
+        if let Some(grace) = self.grace {
+            pipeline.extract.grace_secs = grace;
+        }
         Ok(pipeline)
     }
 }

@@ -3,8 +3,10 @@
 //! A [`Dataset`] is a table of what frozen encoders saw of titles and of their typed metadata. Learning
 //! reads it, looking at titles or at the store fills it; neither knows the other.
 
+mod looked;
 mod sentence_states;
 mod table;
 
+pub use looked::Looked;
 pub use sentence_states::SentenceStates;
 pub use table::{Content, Dataset, ModalityTable};

@@ -10,7 +10,7 @@ use store::Ragged;
 use super::sentence_states::SentenceStates;
 
 /// Titles × modalities with their labels. Rows are in the catalog's order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Dataset {
     /// `[titles]`
     pub titles: Vec<TitleId>,
@@ -185,6 +185,20 @@ impl ModalityTable {
 }
 
 impl Dataset {
+    /// The same titles with these genres and `labels` `[titles * genres]`.
+    #[must_use]
+    pub fn with_genres(self, genres: Vec<String>, labels: Vec<bool>) -> Self {
+        debug_assert_eq!(labels.len(), self.titles.len() * genres.len());
+        Self { genres, labels, ..self }
+    }
+
+    /// The same titles to be judged by these genres: none is labelled.
+    #[must_use]
+    pub fn unlabelled(self, genres: Vec<String>) -> Self {
+        let labels = vec![false; self.titles.len() * genres.len()];
+        self.with_genres(genres, labels)
+    }
+
     /// Number of titles.
     #[must_use]
     pub fn num_titles(&self) -> usize {

@@ -3,28 +3,29 @@
 //! in: titles, opened encoders, a feature store; out: shards and failure rows in the store,
 //! and an [`ExtractReport`].
 //!
-//! Several threads take titles in the catalog's order; each has its files decoded by a
-//! worker process, encodes what comes back and hands the rows to one collector, which
-//! publishes a shard every few hundred titles or every minute. While one thread waits for
-//! its worker another encodes, so the cores stay busy with few titles in memory. What a
-//! crash can cost is what the collector holds.
+//! A [`Session`] lives for as long as titles come: it looks at them, with the store as its cache.
 
 mod asked;
+mod collector;
 mod error;
+mod held;
 mod keys;
+mod known;
+mod looking;
 mod modalities;
 mod report;
-mod run;
+mod session;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod title;
+mod workers;
 
 pub use error::ExtractError;
 pub use keys::SourceKey;
 pub use modalities::OpenModalities;
 pub use report::{EncoderReport, ExtractReport, PeakMemory, StageSecs};
-pub use run::{Extractor, extract};
+pub use session::{Session, extract};
 pub use settings::{ExtractSettings, Retry};
 
 use std::sync::Arc;

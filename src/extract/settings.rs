@@ -19,6 +19,9 @@ pub struct ExtractSettings {
     pub shard_titles: usize,
     /// … or so many seconds, whichever is first.
     pub shard_secs: u64,
+    /// Seconds that titles in hand are given once Ctrl-C or SIGTERM came; then their workers are
+    /// stopped. What is finished is published at once.
+    pub grace_secs: u64,
     /// The run ends with an error once more than this share of the titles tried fails, for
     /// any encoder. The first 20 are not judged.
     pub max_failed_frac: f64,
@@ -34,6 +37,7 @@ impl Default for ExtractSettings {
             require_sandbox: false,
             shard_titles: 256,
             shard_secs: 60,
+            grace_secs: 20,
             max_failed_frac: 0.5,
             limits: Limits::default(),
         }

@@ -7,8 +7,10 @@ use std::{
 
 use base::{Digest, Fingerprint, Interrupt, NoProgress, TitleId};
 use catalog::Title;
+use dataset::Looked;
 use encode::{EncodeError, EncoderContext, Features, Input, Modality, Opened, SourceKind};
 use media::{Failure, ReasonCode, Want};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use store::{EncoderIdentity, FeatureStore, TextSegment, TimedText, digest_of_text};
 
@@ -135,6 +137,10 @@ impl Encoder for OnDevice {
     }
 }
 
+fn modalities(encoders: impl Into<Vec<OpenEncoder>>) -> Arc<OpenModalities> {
+    Arc::new(OpenModalities::from(encoders.into()))
+}
+
 fn title(id: usize, plot: Option<&str>) -> Title {
     Title {
         name: format!("Title {id}"),
@@ -150,8 +156,8 @@ fn run(
     retry: &Retry,
     interrupt: &Interrupt,
 ) -> Result<ExtractReport, ExtractError> {
-    let encoders = [open(Arc::new(encoder()))];
-    extract(titles, &encoders, store, settings, retry, &NoProgress, interrupt)
+    let modalities = modalities([open(Arc::new(encoder()))]);
+    extract(titles, &modalities, store, settings, retry, &NoProgress, interrupt)
 }
 
 fn settings(jobs: usize, max_failed_frac: f64) -> ExtractSettings {
@@ -188,15 +194,13 @@ fn every_title_is_counted_once_and_a_second_run_computes_nothing() {
 fn titles_that_come_bit_by_bit_cost_the_same_each_time() {
     let folder = tempfile::tempdir().unwrap();
     let store = FeatureStore::open(folder.path());
-    let (encoders, settings) = ([open(Arc::new(encoder()))], settings(2, 1.0));
-    let extractor = Extractor::new(&encoders, &store, &settings);
-    let own = store.encoder(&encoders[0].identity).unwrap();
+    let session = Session::new(modalities([open(Arc::new(encoder()))]), &store, &settings(2, 1.0));
+    let own = store.encoder(encoder().identity()).unwrap();
     let mut read = vec![0];
     for chunk in 0..4 {
         let plots = (0..8).map(|k| (10 * chunk + k).to_string());
         let titles: Vec<_> = plots.enumerate().map(|(id, plot)| title(id, Some(&plot))).collect();
-        let report =
-            extractor.extract(&titles, &Retry::No, &NoProgress, &Interrupt::default()).unwrap();
+        let report = session.fill(&titles, &Retry::No, &NoProgress, &Interrupt::default()).unwrap();
         assert_eq!(report.encoders[0].computed, 8);
         // As who tags them asks once more.
         assert_eq!(own.index().unwrap().len(), 8 * (chunk + 1));
@@ -219,7 +223,8 @@ fn what_one_encoder_says_another_reads_once() {
     let run = |encoders: &[OpenEncoder]| {
         let interrupt = Interrupt::default();
         let (settings, retry) = (settings(1, 1.0), Retry::No);
-        extract(&titles, encoders, &store, &settings, &retry, &NoProgress, &interrupt).unwrap()
+        extract(&titles, &modalities(encoders), &store, &settings, &retry, &NoProgress, &interrupt)
+            .unwrap()
     };
     let counts = |report: &EncoderReport| {
         (report.computed, report.cached, report.absent, report.num_failed())
@@ -248,7 +253,7 @@ fn a_run_that_waits_for_a_device_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let store = FeatureStore::open(folder.path());
     let titles: Vec<_> = (0..20).map(|id| title(id, Some(&id.to_string()))).collect();
-    let encoders = [open(Arc::new(OnDevice(encoder())))];
+    let encoders = modalities([open(Arc::new(OnDevice(encoder())))]);
     let (retry, interrupt) = (Retry::No, Interrupt::default());
     let settings = settings(2, 1.0);
     let report =
@@ -296,13 +301,13 @@ fn who_interrupts_does_not_lose_what_was_computed_to_the_titles_in_hand() {
         store: FeatureStore::open(folder.path()),
         interrupt: interrupt.clone(),
     };
-    let encoders = [open(Arc::new(encoder))];
+    let encoders = modalities([open(Arc::new(encoder))]);
     let titles: Vec<_> =
         ["1", "0", "2"].iter().enumerate().map(|(id, plot)| title(id, Some(plot))).collect();
     let settings = ExtractSettings { jobs: 1, ..ExtractSettings::default() };
     let run = extract(&titles, &encoders, &store, &settings, &Retry::No, &NoProgress, &interrupt);
     assert!(matches!(run.unwrap_err(), ExtractError::Interrupted(_)));
-    let index = store.encoder(&encoders[0].identity).unwrap().index().unwrap();
+    let index = store.encoder(&encoders.encoders()[0].identity).unwrap().index().unwrap();
     let knows = ["1", "0", "2"].map(|plot| index.contains(&digest_of_text(plot)));
     assert_eq!(knows, [true, true, false], "the title in hand is finished, no other begun");
 }
@@ -332,4 +337,80 @@ fn an_interrupted_run_says_so() {
     let titles = [title(0, Some("1"))];
     let error = run(&titles, &store, &settings(1, 1.0), &Retry::No, &interrupt).unwrap_err();
     assert!(matches!(error, ExtractError::Interrupted(_)));
+}
+
+/// What was seen, in a form that can be compared to the bit.
+fn bits(looked: &Looked) -> (String, String, String) {
+    let transcripts = serde_json::to_string(&looked.transcripts).unwrap();
+    (looked.data.digest().to_string(), transcripts, format!("{:?}", looked.failures))
+}
+
+proptest! {
+    // Each case writes shards.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What is seen from memory, what is read back from the store, and what another process finds
+    /// there are equal to the bit, in whatever portions titles come and shards are published.
+    #[test]
+    fn looking_from_memory_and_through_the_store_are_one(
+        plots in prop::collection::vec(
+            prop_oneof![
+                Just(None),
+                // Numbers that f16 rounds, does not hold (1e6), holds barely; silence; no number.
+                prop::collection::vec(
+                    prop::sample::select(vec!["0.1234567", "-3.3333", "65504", "1e-7", "1e6", ".", "x"]),
+                    1..4,
+                ).prop_map(|words| Some(words.join(" "))),
+            ],
+            1..12,
+        ),
+        portion in 1_usize..5,
+        shard_titles in 1_usize..6,
+        is_published_between in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FeatureStore::open(folder.path());
+        let speaker = Speaker::open();
+        let reader = OpenEncoder::reading(&speaker, 0, Arc::new(encoder()));
+        let seeing = modalities([speaker, reader, open(Arc::new(encoder()))]);
+        let titles: Vec<_> =
+            plots.iter().enumerate().map(|(id, plot)| title(id, plot.as_deref())).collect();
+        let settings = ExtractSettings { shard_titles, ..settings(2, 1.0) };
+        let session = Session::new(Arc::clone(&seeing), &store, &settings);
+        let stop = Interrupt::default();
+        let mut from_memory = Vec::new();
+        for titles in titles.chunks(portion) {
+            from_memory.push(bits(&session.look_all(titles, &NoProgress, &stop).unwrap().0));
+            if is_published_between {
+                session.publish().unwrap();
+            }
+        }
+        // What was computed before is seen again, published or not.
+        let again = bits(&session.look_all(&titles, &NoProgress, &stop).unwrap().0);
+        session.publish().unwrap();
+        let elsewhere = FeatureStore::open(folder.path());
+        for (titles, seen) in titles.chunks(portion).zip(&from_memory) {
+            prop_assert_eq!(&bits(&seeing.stored(titles, &elsewhere).unwrap()), seen);
+        }
+        prop_assert_eq!(bits(&seeing.stored(&titles, &elsewhere).unwrap()), again);
+    }
+}
+
+#[test]
+fn who_looks_publishes_behind_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FeatureStore::open(folder.path());
+    let seeing = modalities([open(Arc::new(encoder()))]);
+    let titles: Vec<_> = (0..6).map(|id| title(id, Some(&id.to_string()))).collect();
+    let session = Session::new(Arc::clone(&seeing), &store, &settings(1, 1.0));
+    let own = store.encoder(encoder().identity()).unwrap();
+    for title in &titles {
+        let looked = session.look(title).unwrap();
+        assert!(looked.data.modalities[0].present(0), "seen at once");
+    }
+    // Four titles are worth a shard (`settings`).
+    assert_eq!((own.index().unwrap().len(), own.shards().unwrap().len()), (4, 1));
+    drop(session);
+    assert_eq!((own.index().unwrap().len(), own.shards().unwrap().len()), (6, 2));
+    assert!(seeing.stored(&[title(9, Some("7"))], &store).is_err(), "it was never looked at");
 }

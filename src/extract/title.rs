@@ -3,24 +3,23 @@
 use std::{
     collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Mutex,
     time::Instant,
 };
 
 use base::{Digest, TitleId};
 use catalog::Title;
 use encode::{EncodeError, Features, Input, SourceKind, registry};
-use media::{
-    DecodePool, DecodeRequest, Decoded, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want,
-};
+use media::{DecodeRequest, Decoded, Failure, FrameSpec, Keyframes, Part, ReasonCode, Want};
 use rustix::time::{ClockId, clock_gettime};
-use store::{
-    EncoderStore, FailureRow, FeatureRow, Index, SourceDigests, TimedText, digest_of_text,
-};
+use store::{FailureRow, FeatureRow, SourceDigests, TimedText, digest_of_text};
 
 use super::{
-    OpenEncoder, Retry, SourceKey, StageSecs,
+    ExtractError, OpenEncoder, Retry, SourceKey, StageSecs,
     asked::{Answers, Asked},
+    known::Known,
+    looking::TitleKeys,
+    workers::Workers,
 };
 
 /// What came of one encoder for one title.
@@ -56,7 +55,11 @@ impl Outcome {
 
 /// All that came of one title.
 pub(super) struct TitleResult {
+    /// Its place among the titles that are looked at.
+    pub(super) idx: usize,
     pub(super) title: TitleId,
+    /// The keys of its sources, by encoder.
+    pub(super) keys: TitleKeys,
     /// From when it was taken up, seconds.
     pub(super) wall_secs: f64,
     /// One or more per encoder, by its place.
@@ -70,9 +73,11 @@ pub(super) struct TitleResult {
 }
 
 impl TitleResult {
-    fn new(title: &Title) -> Self {
+    fn new(idx: usize, title: &Title) -> Self {
         Self {
+            idx,
             title: title.id.clone(),
+            keys: Vec::new(),
             wall_secs: 0.0,
             outcomes: Vec::new(),
             cpu_secs: StageSecs::default(),
@@ -96,26 +101,34 @@ impl TitleResult {
 
 /// What all threads share.
 pub(super) struct Shared<'a> {
-    pub(super) encoders: &'a [OpenEncoder],
-    pub(super) folders: &'a [Arc<EncoderStore>],
-    pub(super) indexes: &'a [Arc<Index>],
-    /// `None` where no encoder wants a file decoded.
-    pub(super) pool: Option<&'a DecodePool>,
-    pub(super) digests: &'a SourceDigests,
-    pub(super) retry: &'a Retry,
+    encoders: &'a [OpenEncoder],
+    known: &'a Known,
+    workers: &'a Workers,
+    digests: &'a SourceDigests,
+    retry: &'a Retry,
     /// Sources taken up in this run, by encoder: two titles may share one.
-    pub(super) claimed: Mutex<HashSet<(usize, Digest)>>,
+    claimed: Mutex<HashSet<(usize, Digest)>>,
 }
 
-impl Shared<'_> {
+impl<'a> Shared<'a> {
+    pub(super) fn new(
+        encoders: &'a [OpenEncoder],
+        known: &'a Known,
+        workers: &'a Workers,
+        digests: &'a SourceDigests,
+        retry: &'a Retry,
+    ) -> Self {
+        Self { encoders, known, workers, digests, retry, claimed: Mutex::default() }
+    }
+
     /// Computes what is missing of a title.
     ///
     /// # Errors
-    /// An encoder lacks its weights.
-    pub(super) fn process(&self, title: &Title) -> Result<TitleResult, EncodeError> {
+    /// An encoder lacks its weights; no decode worker can be started.
+    pub(super) fn process(&self, idx: usize, title: &Title) -> Result<TitleResult, ExtractError> {
         let _span = tracing::debug_span!("title", id = %title.id).entered();
         let started = Instant::now();
-        let mut result = TitleResult::new(title);
+        let mut result = TitleResult::new(idx, title);
         let mut by_file: BTreeMap<PathBuf, Vec<(usize, SourceKey)>> = BTreeMap::new();
         for (encoder_idx, open) in self.encoders.iter().enumerate() {
             let started = Instant::now();
@@ -124,6 +137,7 @@ impl Shared<'_> {
             if sources.is_empty() && open.reads.is_none() {
                 result.push(encoder_idx, Outcome::Absent);
             }
+            result.keys.push(sources.iter().map(|source| source.key).collect());
             for source in sources {
                 if let Some(known) = self.known(encoder_idx, title, &source) {
                     result.push(encoder_idx, known);
@@ -143,7 +157,7 @@ impl Shared<'_> {
             }
         }
         for (path, wanted) in by_file {
-            self.process_file(title, &path, wanted, &mut result);
+            self.process_file(title, &path, wanted, &mut result)?;
         }
         for (encoder_idx, open) in self.encoders.iter().enumerate() {
             if let Some(listener) = open.reads {
@@ -170,7 +184,7 @@ impl Shared<'_> {
     pub(super) fn weights(&self, titles: &[Title]) -> Vec<String> {
         let is_new = |idx: usize, source: &SourceKind| match source {
             SourceKind::File(_) => true,
-            SourceKind::Text(text) => !self.indexes[idx].contains(&digest_of_text(text)),
+            SourceKind::Text(text) => !self.known.has(idx, &digest_of_text(text)),
         };
         let has_new = |idx: usize, open: &OpenEncoder| {
             titles.iter().any(|title| open.sources(title).iter().any(|source| is_new(idx, source)))
@@ -182,36 +196,47 @@ impl Shared<'_> {
     }
 
     /// Decodes a file once for all encoders that want something of it.
+    ///
+    /// # Errors
+    /// No decode worker can be started.
     fn process_file(
         &self,
         title: &Title,
         path: &Path,
         wanted: Vec<(usize, SourceKey)>,
         result: &mut TitleResult,
-    ) {
+    ) -> Result<(), ExtractError> {
         let encoders: Vec<usize> = wanted.iter().map(|(encoder_idx, _)| *encoder_idx).collect();
         let mut asked = Asked::default();
         for encoder_idx in &encoders {
             asked.add(self.encoders[*encoder_idx].encoder.wants());
         }
         let request = DecodeRequest::new(path, asked.wants.as_slice());
-        let mut decoded = self.decode(&request, &mut result.cpu_secs);
+        let mut decoded = self.decode(&request, &mut result.cpu_secs)?;
         if let Some(secs) = decoded.duration_secs
             && !request.wants.iter().any(|want| matches!(want, Want::Picture(_)))
         {
             result.films.push(secs);
         }
         let mut answers = asked.answered(&mut decoded);
-        let again = self.look_again(&encoders, path, &mut answers, &mut result.cpu_secs);
+        let again = self.look_again(&encoders, path, &mut answers, &mut result.cpu_secs)?;
         let peak_bytes = decoded.peak_bytes.max(again).unwrap_or(0);
         result.worker_peak_bytes = result.worker_peak_bytes.max(peak_bytes);
         answers.refuse_empty();
+        if self.workers.is_cut() {
+            // Nothing is known of the file: its worker was stopped.
+            for (encoder_idx, _) in wanted {
+                result.push(encoder_idx, Outcome::Stopped);
+            }
+            return Ok(());
+        }
         for (asker, (encoder_idx, source)) in wanted.into_iter().enumerate() {
             let parts = answers.of(asker);
             let cpu_secs = &mut result.cpu_secs;
             let (features, partial) = self.encode_parts(encoder_idx, &parts, cpu_secs);
             result.push(encoder_idx, outcome(title, &source, features, partial));
         }
+        Ok(())
     }
 
     /// Has an encoder read the texts that another, `listener`, gives of the title's sources. Where
@@ -233,7 +258,7 @@ impl Shared<'_> {
         }
         for source in sources {
             let heard = result.text_of(listener, &source.key).cloned();
-            let is_stored = self.indexes[listener].contains(&source.key);
+            let is_stored = self.known.has(listener, &source.key);
             if heard.is_none() && !is_stored {
                 result.push(encoder_idx, Outcome::Absent);
                 continue;
@@ -255,7 +280,7 @@ impl Shared<'_> {
     }
 
     fn stored_text(&self, listener: usize, key: &Digest) -> Result<TimedText, Failure> {
-        let texts = self.folders[listener].read_texts(&self.indexes[listener], &[*key]);
+        let texts = self.known.texts(listener, &[*key]);
         let failed = |what: String| Failure::new(ReasonCode::EncoderFailed, what);
         let text = texts.map_err(|e| failed(e.to_string()))?.pop().flatten();
         text.ok_or_else(|| failed("the store has no text of it".to_owned()))
@@ -266,11 +291,10 @@ impl Shared<'_> {
         if source.is_cut {
             return Some(Outcome::Stopped);
         }
-        let index = &self.indexes[encoder_idx];
-        if index.contains(&source.key) {
+        if self.known.has(encoder_idx, &source.key) {
             return Some(Outcome::Cached);
         }
-        if let Some(failure) = index.failure(&source.key)
+        if let Some(failure) = self.known.failure(encoder_idx, &source.key)
             && !self.retry.covers(&failure.code)
         {
             return Some(Outcome::KnownFailure(failure.code.clone()));
@@ -283,15 +307,16 @@ impl Shared<'_> {
         Some(Outcome::Failed(failure_row(title, source, failure)))
     }
 
-    fn decode(&self, request: &DecodeRequest, cpu_secs: &mut StageSecs) -> Decoded {
+    fn decode(
+        &self,
+        request: &DecodeRequest,
+        cpu_secs: &mut StageSecs,
+    ) -> Result<Decoded, ExtractError> {
         let _span = tracing::debug_span!("decode", path = %request.path.display()).entered();
-        let decoded = match self.pool {
-            Some(pool) => pool.decode(request),
-            None => Decoded::failed(request, &unasked()),
-        };
+        let decoded = self.workers.get()?.decode(request);
         cpu_secs.decode_picture += decoded.picture_cpu_secs;
         cpu_secs.decode_sound += decoded.audio_cpu_secs;
-        decoded
+        Ok(decoded)
     }
 
     /// Puts the frames in place that encoders want once they have seen the first, decoded in one
@@ -302,7 +327,7 @@ impl Shared<'_> {
         path: &Path,
         answers: &mut Answers,
         cpu_secs: &mut StageSecs,
-    ) -> Option<u64> {
+    ) -> Result<Option<u64>, ExtractError> {
         let mut again: Vec<SecondLook> = Vec::new();
         for (asker, encoder_idx) in encoders.iter().enumerate() {
             let Some(first) = answers.frames(asker) else { continue };
@@ -324,10 +349,10 @@ impl Shared<'_> {
         }
         answers.drop_previews();
         if again.is_empty() {
-            return None;
+            return Ok(None);
         }
         let wants: Vec<Want> = again.iter().map(|look| Want::Frames(look.spec.clone())).collect();
-        let mut decoded = self.decode(&DecodeRequest::new(path, wants), cpu_secs);
+        let mut decoded = self.decode(&DecodeRequest::new(path, wants), cpu_secs)?;
         for (idx, SecondLook { flaw, askers, .. }) in again.into_iter().enumerate() {
             let frames = decoded.take::<Keyframes>(idx);
             let frames = frames.map(|frames| {
@@ -335,7 +360,7 @@ impl Shared<'_> {
             });
             answers.replace_frames(&askers, frames);
         }
-        decoded.peak_bytes
+        Ok(decoded.peak_bytes)
     }
 
     /// Features from an encoder's parts of what was decoded, and why they are incomplete. Where

@@ -10,12 +10,12 @@ mod bounds;
 mod keeper;
 mod life;
 
-use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+use std::{fs::File, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -133,17 +133,22 @@ impl DecodePool {
     /// Decodes one title; waits for a free worker. Takes at most the time limit, counted
     /// from when a worker has the request.
     pub fn decode(&self, request: &DecodeRequest) -> Decoded {
-        let file = match container::open_file(&request.path) {
-            Ok(file) => file,
-            Err(failure) => return Decoded::failed(request, &failure),
-        };
+        match container::open_file(&request.path) {
+            Ok(file) => self.decode_file(&file, request),
+            Err(failure) => Decoded::failed(request, &failure),
+        }
+    }
+
+    /// Decodes a file that is open, and need have no name: the request's path says what it is called
+    /// and is not opened.
+    pub fn decode_file(&self, file: &File, request: &DecodeRequest) -> Decoded {
         let mut is_second_try = false;
         loop {
             let mut worker = match self.acquire() {
                 Ok(worker) => worker,
                 Err(failure) => return Decoded::failed(request, &failure),
             };
-            match worker.ask(&file, request, &self.settings.limits, &self.keeper) {
+            match worker.ask(file, request, &self.settings.limits, &self.keeper) {
                 Ok(decoded) => {
                     let is_worn = worker.is_worn(self.settings.recycle_after);
                     self.release((!is_worn).then_some(worker));

@@ -2,15 +2,14 @@
 
 use base::{Interrupt, Progress, nearest};
 use catalog::Title;
-use encode::EncoderContext;
-use tag::{Bundle, Explanation, explain as explain_title};
+use tag::{Explanation, explain as explain_title};
 
-use super::{Context, Pipeline, PipelineError, RunOptions, StageKind};
+use super::{Context, Pipeline, PipelineError, RunOptions};
 
 /// Explains the title with this id or, where none has it, this name (letter case aside).
 ///
 /// # Errors
-/// No such title, or several of the name; no bundle; features that were never extracted.
+/// No such title, or several of the name; no bundle; it cannot be looked at.
 pub fn explain(
     pipeline: &Pipeline,
     wanted: &str,
@@ -20,32 +19,9 @@ pub fn explain(
     let options = RunOptions::default();
     let context = Context::new(pipeline, &options, progress, interrupt);
     let title = find(&context.catalog()?.titles, wanted)?;
-    let bundle_folder = bundle_folder(&context)?;
-    let device = pipeline.run.device;
-    let bundle = Bundle::load(&bundle_folder, device)?;
-    let modalities = bundle.open_modalities(&EncoderContext {
-        device,
-        weights_dir: pipeline.run.weights.clone(),
-        ..EncoderContext::default()
-    })?;
-    let store = context.store();
-    let digests = store.sources()?;
-    Ok(explain_title(title, &bundle, &modalities, store, &digests)?)
-}
-
-/// Where the pipeline's train stage puts its bundle.
-fn bundle_folder(context: &Context<'_>) -> Result<std::path::PathBuf, PipelineError> {
-    let mut kinds = context.pipeline.stages.iter().map(|stage| &stage.kind);
-    kinds
-        .find_map(|kind| match kind {
-            StageKind::Train(train) => Some(context.folder().join(&train.bundle)),
-            _ => None,
-        })
-        .ok_or_else(|| PipelineError::Missing {
-            stage: "explain".to_owned(),
-            message: "the pipeline trains no bundle".to_owned(),
-            hint: "add a stage of kind \"train\"".to_owned(),
-        })
+    let (bundle, session) = context.bundle("explain")?;
+    let (looked, _) = session.look_all(std::slice::from_ref(title), progress, interrupt)?;
+    Ok(explain_title(title, &bundle, session.modalities(), looked)?)
 }
 
 fn find<'t>(titles: &'t [Title], wanted: &str) -> Result<&'t Title, PipelineError> {

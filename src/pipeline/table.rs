@@ -21,11 +21,9 @@ impl Table {
         let catalog = context.catalog()?;
         let modalities = context.modalities()?.names();
         context.pipeline.learn.check_borrowed(&modalities)?;
-        let store = context.store();
-        let digests = store.sources()?;
-        let mut data =
-            context.modalities()?.table(&catalog.titles, &catalog.vocabulary, store, &digests)?;
-        data.labels = catalog.labels();
+        let looked = context.modalities()?.stored(&catalog.titles, context.store())?;
+        let genres = catalog.vocabulary.names().to_vec();
+        let data = looked.data.with_genres(genres, catalog.labels());
         Ok(Self { data, groups: catalog.group_idxs() })
     }
 }

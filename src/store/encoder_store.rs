@@ -1,6 +1,7 @@
 //! One encoder's part of the store: publishing shards, finding keys (`read` takes features out).
 
 use std::{
+    borrow::Borrow,
     collections::{BTreeMap, HashMap, HashSet},
     fs,
     io::ErrorKind,
@@ -13,7 +14,6 @@ use std::{
 };
 
 use base::{Digest, file, publish::Draft};
-use half::f16;
 
 use super::{
     EncoderIdentity, FailureRow, FeatureRow, Index, StoreError,
@@ -25,9 +25,6 @@ use super::{
 
 /// Damaged files are set aside in this folder.
 const QUARANTINE: &str = "quarantine";
-
-/// The reason code of features that are not finite in the store's f16.
-const NOT_FINITE: &str = "not_finite";
 
 /// One encoder's folder of shards and failure logs. Usable from several threads.
 #[derive(Debug)]
@@ -107,14 +104,14 @@ impl EncoderStore {
     /// # Errors
     /// [`StoreError::Invalid`] for rows of the wrong shape, [`StoreError::Write`] where
     /// the shard cannot be written.
-    pub fn publish(&self, rows: &[FeatureRow]) -> Result<Published, StoreError> {
+    pub fn publish<R: Borrow<FeatureRow>>(&self, rows: &[R]) -> Result<Published, StoreError> {
         let (mut seen, mut kept, mut refused) = (HashSet::new(), Vec::new(), Vec::new());
-        for row in rows {
-            self.check_row(row, &rows[0])?;
+        for row in rows.iter().map(Borrow::borrow) {
+            self.check_row(row, rows[0].borrow())?;
             if !seen.insert(row.key) {
                 continue;
             }
-            match unstorable(row, self.identity.dim) {
+            match row.unstorable(self.identity.dim) {
                 Some(failure) => refused.push(failure),
                 None => kept.push(row),
             }
@@ -316,17 +313,4 @@ impl EncoderStore {
         names.sort();
         Ok(names)
     }
-}
-
-/// Why f16 cannot hold a row's features, if so.
-fn unstorable(row: &FeatureRow, dim: usize) -> Option<FailureRow> {
-    let at = row.data.iter().position(|&value| !f16::from_f32(value).is_finite())?;
-    let value = row.data[at];
-    Some(FailureRow {
-        key: row.key,
-        title: row.title.clone(),
-        source: String::new(),
-        code: NOT_FINITE.to_owned(),
-        detail: format!("feature {} of row {} is {value}", at % dim, at / dim),
-    })
 }

@@ -1,7 +1,11 @@
 //! What goes into the store and what comes out.
 
 use base::{Digest, Fingerprint, TitleId};
+use half::f16;
 use serde::{Deserialize, Serialize};
+
+/// The reason code of features that are not finite in the store's f16.
+const NOT_FINITE: &str = "not_finite";
 
 /// Who made the features: written in words into `encoder.json` beside the shards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +37,36 @@ pub struct FeatureRow {
     pub partial: Option<String>,
     /// What each row says, where rows are segments of a text; then they have times, too.
     pub text: Option<TimedText>,
+}
+
+impl FeatureRow {
+    /// The row as it will be read back: numbers of f16's precision.
+    ///
+    /// # Errors
+    /// f16 cannot hold a number of it (beyond ±65504, or not finite): the failure that is published
+    /// in its place. Clamped it would look like data.
+    pub fn rounded(mut self, dim: usize) -> Result<Self, FailureRow> {
+        if let Some(failure) = self.unstorable(dim) {
+            return Err(failure);
+        }
+        for value in &mut self.data {
+            *value = f16::from_f32(*value).to_f32();
+        }
+        Ok(self)
+    }
+
+    /// Why f16 cannot hold its features, if so.
+    pub(super) fn unstorable(&self, dim: usize) -> Option<FailureRow> {
+        let at = self.data.iter().position(|&value| !f16::from_f32(value).is_finite())?;
+        let value = self.data[at];
+        Some(FailureRow {
+            key: self.key,
+            title: self.title.clone(),
+            source: String::new(),
+            code: NOT_FINITE.to_owned(),
+            detail: format!("feature {} of row {} is {value}", at % dim, at / dim),
+        })
+    }
 }
 
 /// A text in segments, such as what is said in a trailer.

@@ -78,7 +78,7 @@ fn an_empty_store_reads_as_missing_features() {
     assert!(store.index().unwrap().is_empty());
     assert_eq!(store.read(&[key("a")]).unwrap().offsets, [0, 0]);
     assert!(store.verify().unwrap().is_sound());
-    assert_eq!(store.publish(&[]).unwrap(), Published::default());
+    assert_eq!(store.publish::<FeatureRow>(&[]).unwrap(), Published::default());
 }
 
 #[test]

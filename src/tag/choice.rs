@@ -55,10 +55,24 @@ impl Choice {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use eval::thresholds::NEVER;
 
     use super::*;
-    use crate::testing::tags_of;
+
+    /// Scores of these genres, all given, from 0.7 downwards.
+    fn scores_of(genres: &[&str]) -> Vec<GenreScore> {
+        let score = |(idx, genre): (usize, &&str)| GenreScore {
+            genre: (*genre).to_owned(),
+            probability: 0.7 - 0.1 * idx as f32,
+            threshold: 0.38,
+            decision: true,
+            base: 0.0,
+            contributions: BTreeMap::new(),
+        };
+        genres.iter().enumerate().map(score).collect()
+    }
 
     #[test]
     fn a_precision_takes_the_lowest_thresholds_that_promise_it() {
@@ -87,7 +101,7 @@ mod tests {
     #[test]
     fn wishes_take_tags_away_and_add_none() {
         let chosen = |choice: Choice| {
-            let mut scores = tags_of(&["Drama", "War", "Crime"]).scores;
+            let mut scores = scores_of(&["Drama", "War", "Crime"]);
             choice.apply(&mut scores);
             let tags = scores.iter().filter(|score| score.decision);
             tags.map(|score| score.genre.clone()).collect::<Vec<_>>()

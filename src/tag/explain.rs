@@ -1,6 +1,6 @@
 //! Why a title gets its genres: what each modality brought, which moments, which words.
 //!
-//! in: a bundle, its encoders, a title whose features are in the store
+//! in: a bundle, its encoders, a title and what they see of it
 //! out: its tags with contributions that sum to the log-odds, and for each word of a text how
 //! much the log-odds fall when it is left out
 //! source: Zeiler & Fergus 2014, "Visualizing and understanding convolutional networks"
@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 
 use catalog::Title;
-use dataset::{Content, Dataset, ModalityTable};
+use dataset::{Content, Dataset, Looked, ModalityTable};
 use encode::{Features, Input, SourceKind};
 use extract::OpenModalities;
 use serde::Serialize;
-use store::{FeatureStore, Ragged, SourceDigests};
+use store::Ragged;
 
 use super::{Bundle, TagError, Tagger, TitleTags};
 
@@ -44,27 +44,24 @@ pub struct WordEffect {
     pub log_odds: f32,
 }
 
-/// Explains one title.
+/// Explains one title; `modalities` are the bundle's, and `looked` is what they see of it.
 ///
 /// # Errors
-/// Features that were never extracted; a damaged store; a device error.
+/// Weights that are not there; a device error.
 pub fn explain(
     title: &Title,
     bundle: &Bundle,
     modalities: &OpenModalities,
-    store: &FeatureStore,
-    digests: &SourceDigests,
+    looked: Looked,
 ) -> Result<Explanation, TagError> {
-    let tagger = Tagger::new(bundle, modalities);
-    let mut tags = tagger.tag(std::slice::from_ref(title), store, digests)?;
+    let data = looked.data.clone().unlabelled(bundle.config.genres.names().to_vec());
+    let (data, _) = bundle.shown(data);
+    let mut tags = Tagger::new(bundle).tag(std::slice::from_ref(title), looked)?;
     let tags = tags.pop().ok_or_else(|| TagError::Bundle {
         path: bundle.folder.clone(),
         message: "gave no tags for a title".to_owned(),
         hint: None,
     })?;
-    let vocabulary = &bundle.config.genres;
-    let data = modalities.table(std::slice::from_ref(title), vocabulary, store, digests)?;
-    let (data, _) = bundle.shown(data);
     let mut words: BTreeMap<String, Vec<WordEffect>> = BTreeMap::new();
     for (m, open) in modalities.readers() {
         let source = open.sources(title).into_iter().next();

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use base::TitleId;
 use catalog::Title;
-use dataset::{Content, Dataset, ModalityTable};
-use extract::OpenModalities;
+use dataset::{Content, Dataset, Looked, ModalityTable};
 use jiff::Timestamp;
 use learn::ModelPrediction;
 use media::ReasonCode;
 use serde::Serialize;
-use store::{FeatureStore, SourceDigests, TimedText};
+use store::TimedText;
 
 use super::{Bundle, Choice, Said, TagError, said};
 
@@ -99,21 +98,20 @@ pub struct Moment {
     pub weight: f32,
 }
 
-/// A bundle with its encoders: scores titles whose features are in the store.
+/// A bundle that scores titles, given what its modalities see of them.
 pub struct Tagger<'a> {
     bundle: &'a Bundle,
-    modalities: &'a OpenModalities,
     model: String,
     choice: Choice,
     tagged_at: Option<Timestamp>,
 }
 
 impl<'a> Tagger<'a> {
-    /// A tagger; `modalities` are the bundle's ([`Bundle::open_modalities`]).
+    /// A tagger that chooses as the bundle does.
     #[must_use]
-    pub fn new(bundle: &'a Bundle, modalities: &'a OpenModalities) -> Self {
+    pub fn new(bundle: &'a Bundle) -> Self {
         let (model, choice) = (bundle.model_name(), Choice::default());
-        Self { bundle, modalities, model, choice, tagged_at: None }
+        Self { bundle, model, choice, tagged_at: None }
     }
 
     /// With another choice of tags than the bundle's, and the moment that is written with them.
@@ -124,22 +122,17 @@ impl<'a> Tagger<'a> {
         self
     }
 
-    /// Tags titles, in their order.
+    /// Tags titles, in their order; `looked` is what the bundle's modalities see of them.
     ///
     /// # Errors
-    /// Features that were never extracted; a damaged store; a device error.
-    pub fn tag(
-        &self,
-        titles: &[Title],
-        store: &FeatureStore,
-        digests: &SourceDigests,
-    ) -> Result<Vec<TitleTags>, TagError> {
-        let data = self.modalities.table(titles, &self.bundle.config.genres, store, digests)?;
+    /// A device error.
+    pub fn tag(&self, titles: &[Title], looked: Looked) -> Result<Vec<TitleTags>, TagError> {
+        let Looked { data, transcripts, failures } = looked;
+        let data = data.unlabelled(self.bundle.config.genres.names().to_vec());
         let (data, thin) = self.bundle.shown(data);
         let rows: Vec<usize> = (0..titles.len()).collect();
         let prediction = self.bundle.model.predict(&data, &rows)?;
-        let missing = self.missing(titles, &data, &thin, &prediction, store, digests)?;
-        let transcripts = self.modalities.transcripts(titles, store, digests)?;
+        let missing = self.missing(&data, &thin, &prediction, failures);
         titles
             .iter()
             .zip(missing)
@@ -246,23 +239,15 @@ impl<'a> Tagger<'a> {
     /// `[titles]`: by modality, why it does not take part.
     fn missing(
         &self,
-        titles: &[Title],
         data: &Dataset,
         thin: &[Vec<String>],
         prediction: &ModelPrediction,
-        store: &FeatureStore,
-        digests: &SourceDigests,
-    ) -> Result<Vec<BTreeMap<String, String>>, TagError> {
-        let mut missing = vec![BTreeMap::new(); titles.len()];
-        for (modality_idx, table) in data.modalities.iter().enumerate() {
-            let unseen = |idx: &usize| !prediction.seen_of(*idx)[modality_idx];
-            let absent: Vec<usize> = (0..titles.len()).filter(unseen).collect();
-            if absent.is_empty() {
-                continue;
-            }
-            let those: Vec<Title> = absent.iter().map(|&idx| titles[idx].clone()).collect();
-            let failures = self.modalities.failures(modality_idx, &those, store, digests)?;
-            for (idx, failure) in absent.into_iter().zip(failures) {
+        failures: Vec<Vec<Option<String>>>,
+    ) -> Vec<BTreeMap<String, String>> {
+        let mut missing = vec![BTreeMap::new(); data.num_titles()];
+        for (m, (table, failures)) in data.modalities.iter().zip(failures).enumerate() {
+            let failures = failures.into_iter().enumerate();
+            for (idx, failure) in failures.filter(|(idx, _)| !prediction.seen_of(*idx)[m]) {
                 let why = || match (table.present(idx), thin[idx].contains(&table.name)) {
                     (true, _) => self.unheard(table, idx),
                     (false, true) => "too little is stated".to_owned(),
@@ -272,7 +257,7 @@ impl<'a> Tagger<'a> {
                 missing[idx].insert(table.name.clone(), reason);
             }
         }
-        Ok(missing)
+        missing
     }
 }
 

@@ -130,8 +130,9 @@ fn lay_out(dir: &Dir<'_>, to: &Path) -> Result<(), TagError> {
 
 #[cfg(test)]
 mod tests {
+    use base::TitleId;
+
     use super::*;
-    use crate::testing::title_of;
 
     fn files_below(folder: &Path, prefix: &str, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -228,14 +229,14 @@ mod tests {
             poster: poster.then(|| "poster.jpg".into()),
             plot: plot.then(|| "A door opens.".to_owned()),
             trailers: vec!["trailer.mp4".into()],
-            ..title_of("t")
+            ..Title::new(TitleId::new("t"))
         };
         let name = |titles: &[Title]| ShippedBundle::for_titles(titles).unwrap().unwrap().name;
         assert_eq!(name(&[title(true, true)]), "films-research");
         assert_eq!(name(&[title(false, true), title(true, false)]), "films-research");
         assert_eq!(name(&[title(true, false)]), "films-research", "it can look at something");
         assert_eq!(name(&[title(false, true)]), "plots-open");
-        let silent = Title { trailers: vec!["t.mp4".into()], ..Title::new(title_of("t").id) };
+        let silent = Title { trailers: vec!["t.mp4".into()], ..Title::new(TitleId::new("t")) };
         assert_eq!(name(&[silent]), "films-research", "trailers alone");
         assert_eq!(name(&[]), "films-research", "there is always one to say what it lacks");
     }

@@ -3,11 +3,11 @@
 
 use base::{Digest, DigestBuilder, Interrupt, Progress, digest::canonical_json};
 use catalog::Title;
-use extract::{EncoderReport, ExtractReport, ExtractSettings, Extractor, OpenModalities, Retry};
+use extract::{EncoderReport, ExtractReport, Session};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use serde_json::json;
-use store::{FeatureStore, SourceDigests};
+use store::SourceDigests;
 use tag::{Bundle, Choice, Tagger};
 
 use super::{TagSink, WriteError, format::Tagged};
@@ -22,12 +22,8 @@ pub struct TagJob<'a> {
     pub titles: &'a [Title],
     /// The bundle.
     pub bundle: &'a Bundle,
-    /// Its encoders ([`Bundle::open_modalities`]).
-    pub modalities: &'a OpenModalities,
-    /// Where features are kept.
-    pub store: &'a FeatureStore,
-    /// How features are made.
-    pub extract: &'a ExtractSettings,
+    /// Who looks at titles for it: with the bundle's modalities ([`Bundle::open_modalities`]).
+    pub session: &'a Session,
     /// Which scores become tags.
     pub choice: &'a Choice,
     /// The moment that is written with the tags.
@@ -66,9 +62,8 @@ pub fn tag_titles(
     interrupt: &Interrupt,
 ) -> Result<TagSummary, WriteError> {
     let tagging = Tagging {
-        tagger: Tagger::new(job.bundle, job.modalities).with(job.choice, job.tagged_at),
-        extractor: Extractor::new(job.modalities.encoders(), job.store, job.extract),
-        store: job.store,
+        tagger: Tagger::new(job.bundle).with(job.choice, job.tagged_at),
+        session: job.session,
     };
     let mut summary = TagSummary::default();
     for (chunk_idx, titles) in job.titles.chunks(CHUNK).enumerate() {
@@ -86,6 +81,7 @@ pub fn tag_titles(
         }
         tagging.tag(&wanted, sinks, &mut summary, progress, interrupt)?;
     }
+    job.session.publish()?;
     Ok(summary)
 }
 
@@ -101,8 +97,7 @@ struct Wanted<'a> {
 /// What all chunks share.
 struct Tagging<'a> {
     tagger: Tagger<'a>,
-    extractor: Extractor<'a>,
-    store: &'a FeatureStore,
+    session: &'a Session,
 }
 
 impl Tagging<'_> {
@@ -119,12 +114,11 @@ impl Tagging<'_> {
             return Ok(());
         }
         let titles: Vec<Title> = chunk.iter().map(|wanted| wanted.title.clone()).collect();
-        let report = self.extractor.extract(&titles, &Retry::No, progress, interrupt)?;
+        let (looked, report) = self.session.look_all(&titles, progress, interrupt)?;
         summary.num_skipped +=
             report.encoders.iter().map(EncoderReport::num_skipped).sum::<usize>();
         summary.extraction.push(report);
-        let digests = self.store.sources()?;
-        let tagged = self.tagger.tag(&titles, self.store, &digests)?;
+        let tagged = self.tagger.tag(&titles, looked)?;
         for (wanted, tags) in chunk.iter().zip(tagged) {
             interrupt.check()?;
             summary.num_titles += 1;
@@ -144,7 +138,7 @@ impl Tagging<'_> {
 /// `[titles]`: the digest of all that a title's tags are made from. A file whose digest the
 /// store remembers is not read.
 fn inputs_of(job: &TagJob<'_>, titles: &[Title]) -> Result<Vec<Digest>, WriteError> {
-    let sources = job.store.sources()?;
+    let sources = job.session.store().sources()?;
     let made_by = DigestBuilder::new()
         .part(job.bundle.digest.as_bytes())
         .part(canonical_json(&json!(job.choice)))
@@ -158,7 +152,7 @@ fn inputs(job: &TagJob<'_>, title: &Title, made_by: &Digest, sources: &SourceDig
         .part(title.id.as_str())
         .part(&title.name)
         .part(title.year.map_or_else(String::new, |year| year.to_string()));
-    for seen in job.modalities.seen(title, sources) {
+    for seen in job.session.modalities().inputs(title, sources) {
         digest = digest.part(seen);
     }
     digest.finish()

@@ -118,23 +118,25 @@ struct Source {
 fn needs(room: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room).join("Cargo.toml");
     let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    fn collect(table: &toml::Table, found: &mut Vec<String>) {
-        for (name, value) in table {
-            let Some(value) = value.as_table() else { continue };
-            match name.as_str() {
-                "dependencies" | "dev-dependencies" | "build-dependencies" => {
-                    found.extend(value.keys().cloned());
-                }
-                "target" => {
-                    value.values().filter_map(|v| v.as_table()).for_each(|t| collect(t, found))
-                }
-                _ => {}
+    let mut found = Vec::new();
+    collect_needs(&text.parse().unwrap(), &mut found);
+    found
+}
+
+fn collect_needs(manifest: &toml::Table, found: &mut Vec<String>) {
+    for (name, value) in manifest {
+        let Some(value) = value.as_table() else { continue };
+        match name.as_str() {
+            "dependencies" | "dev-dependencies" | "build-dependencies" => {
+                found.extend(value.keys().cloned());
             }
+            "target" => {
+                let systems = value.values().filter_map(toml::Value::as_table);
+                systems.for_each(|system| collect_needs(system, found));
+            }
+            _ => {}
         }
     }
-    let mut found = Vec::new();
-    collect(&text.parse().unwrap(), &mut found);
-    found
 }
 
 fn sources() -> Vec<Source> {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use base::{DeviceChoice, nearest, output::make_folder};
 use encode::{EncoderContext, speech::Hear};
-use extract::{ExtractReport, ExtractSettings};
+use extract::{ExtractReport, ExtractSettings, Session};
 use outputs::Table;
 use sidecars::{Sidecars, say_sidecars};
 use store::FeatureStore;
@@ -106,6 +106,10 @@ pub(super) struct Args {
     /// End with an error where the system cannot hold decoders in a whole sandbox
     #[arg(long)]
     require_sandbox: bool,
+    /// Seconds that titles in hand are given once Ctrl-C or SIGTERM came; what is finished is kept
+    /// at once [default: 20]
+    #[arg(long, value_name = "SECS")]
+    grace: Option<u64>,
     /// Where networks run: auto, cpu, cuda[:N] or metal[:N]
     #[arg(long, default_value_t)]
     device: DeviceChoice,
@@ -221,19 +225,21 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         }
         None => FeatureStore::open(&default_store()?),
     };
+    let usual = ExtractSettings::default();
+    let settings = ExtractSettings {
+        jobs: args.jobs,
+        require_sandbox: args.require_sandbox,
+        grace_secs: args.grace.unwrap_or(usual.grace_secs),
+        // Whoever tags a mixed bag of files wants the tags of those that can be read.
+        max_failed_frac: 1.0,
+        ..usual
+    };
+    let session = Session::new(modalities.into(), &store, &settings);
     let now = now();
     let job = TagJob {
         titles: &found.library.titles,
         bundle: &bundle,
-        modalities: &modalities,
-        store: &store,
-        extract: &ExtractSettings {
-            jobs: args.jobs,
-            require_sandbox: args.require_sandbox,
-            // Whoever tags a mixed bag of files wants the tags of those that can be read.
-            max_failed_frac: 1.0,
-            ..ExtractSettings::default()
-        },
+        session: &session,
         choice: &choice,
         tagged_at: Some(now),
     };

@@ -10,7 +10,7 @@ use base::{Digest, OutputError, Progress as _};
 use catalog::Title;
 use encode::SourceKind;
 use media::{
-    DecodePool, DecodeRequest, Fit, Keyframe, Part, PictureSpec, PoolSettings, Want,
+    DecodeRequest, Fit, Keyframe, Part, PictureSpec, Want,
     save::{SaveError, write_picture},
 };
 use report::{
@@ -30,13 +30,12 @@ const POSTER_PX: u32 = 320;
 pub(super) struct Review<'a> {
     folder: PathBuf,
     job: TagJob<'a>,
-    pool: Option<DecodePool>,
     seen: Vec<(Title, TitleTags)>,
 }
 
 impl<'a> Review<'a> {
     pub(super) fn new(folder: &Path, job: TagJob<'a>) -> Self {
-        Self { folder: folder.to_owned(), job, pool: None, seen: Vec::new() }
+        Self { folder: folder.to_owned(), job, seen: Vec::new() }
     }
 
     /// Writes the pages with their pictures into the folder, which is there.
@@ -51,7 +50,6 @@ impl<'a> Review<'a> {
             ..ContactSheet::default()
         };
         let seen = std::mem::take(&mut self.seen);
-        let digests = self.job.store.sources().map_err(WriteError::from)?;
         console.begin("contact sheet", Some(seen.len() as u64));
         for (title, tags) in &seen {
             console.interrupt.check()?;
@@ -61,8 +59,8 @@ impl<'a> Review<'a> {
             let words = if tags.genres.is_empty() {
                 BTreeMap::new()
             } else {
-                let TagJob { bundle, modalities, store, .. } = self.job;
-                tag::explain(title, bundle, modalities, store, &digests)?.words
+                let TagJob { bundle, session, .. } = self.job;
+                tag::explain(title, bundle, session.modalities(), session.look(title)?)?.words
             };
             let plot = marked(title.plot.as_deref().unwrap_or_default(), &tags.genres, &words);
             sheet
@@ -76,9 +74,9 @@ impl<'a> Review<'a> {
     }
 
     /// Poster and moments as files; what cannot be decoded is left out.
-    fn pictures(&mut self, title: &Title, tags: &TitleTags) -> Result<Pictures, super::Failure> {
+    fn pictures(&self, title: &Title, tags: &TitleTags) -> Result<Pictures, super::Failure> {
         let mut pictures = Pictures::default();
-        for open in self.job.modalities.encoders() {
+        for open in self.job.session.modalities().encoders() {
             let Some(SourceKind::File(path)) = open.sources(title).into_iter().next() else {
                 continue;
             };
@@ -96,18 +94,8 @@ impl<'a> Review<'a> {
                 continue;
             }
             let request = DecodeRequest::new(path, wants);
-            if self.pool.is_none() {
-                let pool = DecodePool::new(PoolSettings {
-                    jobs: 1,
-                    require_sandbox: self.job.extract.require_sandbox,
-                    ..PoolSettings::default()
-                });
-                self.pool =
-                    Some(pool.map_err(extract::ExtractError::from).map_err(WriteError::from)?);
-            }
-            let Some(pool) = &self.pool else { continue };
             let stem = Digest::of_bytes(request.path.as_os_str().as_encoded_bytes()).short();
-            for part in pool.decode(&request).parts.into_iter().flatten() {
+            for part in self.job.session.decode(&request)?.parts.into_iter().flatten() {
                 match part {
                     Part::Picture(picture) => {
                         let file = format!("{PICTURES}/{stem}.jpg");

@@ -76,7 +76,7 @@ impl Stage for Settings {
         let store = context.store();
         let report = extract::extract(
             &catalog.titles,
-            modalities.encoders(),
+            modalities,
             store,
             &context.pipeline.extract,
             &context.options.retry,

@@ -12,9 +12,11 @@ use std::{
     cell::{Cell, OnceCell},
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use ::extract::OpenModalities;
+use ::extract::{OpenModalities, Session};
+use ::tag::Bundle;
 use base::{Interrupt, Outputs, Progress};
 use catalog::{Catalog, CatalogError, CatalogSpec, Problem, Severity};
 use encode::EncoderContext;
@@ -84,7 +86,7 @@ pub struct Context<'a> {
     /// Looked at between items.
     pub interrupt: &'a Interrupt,
     catalog: OnceCell<Catalog>,
-    modalities: OnceCell<OpenModalities>,
+    modalities: OnceCell<Arc<OpenModalities>>,
     rows_left_out: Cell<Option<usize>>,
     /// What the fits of all stages have in common.
     parts: FittedParts,
@@ -172,17 +174,38 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// Weights or device are not there.
-    pub fn modalities(&self) -> Result<&OpenModalities, PipelineError> {
+    pub fn modalities(&self) -> Result<&Arc<OpenModalities>, PipelineError> {
         if let Some(modalities) = self.modalities.get() {
             return Ok(modalities);
         }
-        let context = EncoderContext {
+        let opened = OpenModalities::open(&self.pipeline.modality, &self.encoder_context())?;
+        Ok(self.modalities.get_or_init(|| opened.into()))
+    }
+
+    fn encoder_context(&self) -> EncoderContext {
+        EncoderContext {
             device: self.pipeline.run.device,
             weights_dir: self.pipeline.run.weights.clone(),
             ..EncoderContext::default()
-        };
-        let opened = OpenModalities::open(&self.pipeline.modality, &context)?;
-        Ok(self.modalities.get_or_init(|| opened))
+        }
+    }
+
+    /// The bundle of the pipeline's train stage, with who looks at titles for it; `asks` is who asks.
+    pub(crate) fn bundle(&self, asks: &str) -> Result<(Bundle, Session), PipelineError> {
+        let mut kinds = self.pipeline.stages.iter().map(|stage| &stage.kind);
+        let folder = kinds.find_map(|kind| match kind {
+            StageKind::Train(train) => Some(self.folder().join(&train.bundle)),
+            _ => None,
+        });
+        let folder = folder.ok_or_else(|| PipelineError::Missing {
+            stage: asks.to_owned(),
+            message: "the pipeline trains no bundle".to_owned(),
+            hint: "add a stage of kind \"train\" before it, or use `cinetag tag`".to_owned(),
+        })?;
+        let bundle = Bundle::load(&folder, self.pipeline.run.device)?;
+        let modalities = bundle.open_modalities(&self.encoder_context())?;
+        let session = Session::new(modalities.into(), self.store(), &self.pipeline.extract);
+        Ok((bundle, session))
     }
 
     /// The feature store.

@@ -7,14 +7,13 @@ use std::{
 
 use base::Claim;
 use catalog::CatalogSpec;
-use encode::EncoderContext;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tag::{Bundle, Choice};
+use tag::Choice;
 use write::{TableSink, TagJob, TagSink, format::registry, tag_titles};
 
 use super::{Context, Outcome, Stage};
-use crate::{Lock, PipelineError, StageKind, folder};
+use crate::{Lock, PipelineError, folder};
 
 /// Which titles, and where the tags go.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,26 +50,7 @@ impl Stage for Settings {
     }
 
     fn run(&self, context: &Context<'_>, lock: &Lock) -> Result<Outcome, PipelineError> {
-        let bundle_folder = context
-            .pipeline
-            .stages
-            .iter()
-            .find_map(|stage| match &stage.kind {
-                StageKind::Train(train) => Some(context.folder().join(&train.bundle)),
-                _ => None,
-            })
-            .ok_or_else(|| PipelineError::Missing {
-                stage: "tag".to_owned(),
-                message: "the pipeline trains no bundle".to_owned(),
-                hint: "add a stage of kind \"train\" before it, or use `cinetag tag`".to_owned(),
-            })?;
-        let device = context.pipeline.run.device;
-        let bundle = Bundle::load(&bundle_folder, device)?;
-        let modalities = bundle.open_modalities(&EncoderContext {
-            device,
-            weights_dir: context.pipeline.run.weights.clone(),
-            ..EncoderContext::default()
-        })?;
+        let (bundle, session) = context.bundle("tag")?;
         let titles = if let Some(path) = &self.path {
             let spec = CatalogSpec { path: path.clone(), ..context.pipeline.catalog.clone() };
             context.load(&spec)?.titles
@@ -82,9 +62,7 @@ impl Stage for Settings {
         let job = TagJob {
             titles: &titles,
             bundle: &bundle,
-            modalities: &modalities,
-            store: context.store(),
-            extract: &context.pipeline.extract,
+            session: &session,
             choice: &Choice::default(),
             // Equal runs give equal files; when they were made is in the lock.
             tagged_at: None,
