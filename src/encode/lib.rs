@@ -10,6 +10,7 @@ mod network;
 mod pretrained;
 pub mod registry;
 mod settings;
+mod shared;
 mod zero_shot;
 
 pub mod audio;
@@ -23,5 +24,5 @@ pub use modality::{
     EncodeError, Encoder, EncoderContext, Features, Input, Modality, Opened, RecordReader,
     SourceKind,
 };
-pub use network::SharedImageNetworks;
 pub use registry::Instance;
+pub use shared::SharedNetworks;

@@ -12,7 +12,7 @@ use nn::{OnDemand, SentenceBert, WeightCache, WeightsError, weights::ModelStatus
 use serde_json::Value;
 use store::{EncoderIdentity, TimedText};
 
-use super::{network::SharedImageNetworks, settings, speech::Hear};
+use super::{settings, shared::SharedNetworks, speech::Hear};
 
 /// Where a modality's content comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,8 +129,9 @@ pub struct EncoderContext {
     pub weights_dir: Option<PathBuf>,
     /// When trailers are listened to, whatever the settings say.
     pub hear: Option<Hear>,
-    /// Image networks that were opened with it.
-    pub images: SharedImageNetworks,
+    /// Networks of encoders that were opened with it and are in use: who opens them again, as when a
+    /// bundle is replaced, does not load them again.
+    pub networks: SharedNetworks,
 }
 
 /// An encoder cannot be had.

@@ -2,12 +2,9 @@
 //!
 //! in: `[rows, side, side, 3]` bytes; out: `[rows, dim]`.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
-use base::{DeviceChoice, Digest};
+use base::Digest;
 use media::{Failure, Picture, ReasonCode};
 use nn::{ImageEncoder, ModelSource, OnDemand, Precision, image_encoder::Traits};
 use serde::Serialize;
@@ -22,7 +19,7 @@ use super::{
 /// An image network, loaded with the first picture, and what its fingerprint needs.
 pub(super) struct ImageNetwork {
     modality: &'static str,
-    network: SharedImageNetwork,
+    network: Arc<OnDemand<ImageEncoder>>,
     traits: Traits,
     weights: Digest,
     /// What the fingerprint calls the model: its id; of one named by a path the digest of its
@@ -33,31 +30,10 @@ pub(super) struct ImageNetwork {
     zero_shot: Option<ZeroShot>,
 }
 
-/// Image networks of the manifest by model, precision and device, so that modalities that look
-/// through the same one load it once. Clones share.
-#[derive(Clone, Default)]
-pub struct SharedImageNetworks(Arc<Mutex<Vec<(Key, SharedImageNetwork)>>>);
-
-type Key = (String, Precision, DeviceChoice);
-type SharedImageNetwork = Arc<OnDemand<ImageEncoder>>;
-
-impl SharedImageNetworks {
-    /// The one of this key; where there is none, what `new` gives.
-    fn get(&self, key: Key, new: impl FnOnce() -> OnDemand<ImageEncoder>) -> SharedImageNetwork {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, network)) = known.iter().find(|(known, _)| *known == key) {
-            return Arc::clone(network);
-        }
-        let network = Arc::new(new());
-        known.push((key, Arc::clone(&network)));
-        network
-    }
-}
-
-impl fmt::Debug for SharedImageNetworks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedImageNetworks").finish_non_exhaustive()
-    }
+/// Which network an image encoder shares.
+fn key(model: &Pretrained, weights: &Digest, precision: Precision) -> String {
+    let (source, device) = (model.source(), model.device());
+    format!("pictures {source} {weights} {precision:?} {:?}", device.location())
 }
 
 /// What a pipeline says of an image network.
@@ -101,21 +77,24 @@ impl ImageNetwork {
         let known = model.model().and_then(|model| Traits::of_network(&model.network, precision));
         let (weights, traits, network, zero_shot) = match known {
             Some(traits) if zero_shot.is_empty() => {
-                let key = (model.source().to_string(), precision, context.device);
-                let network = context.images.get(key, || {
-                    model.on_demand(move |files, device| {
+                let weights = model.digest()?;
+                let network = context.networks.get(key(&model, &weights, precision), || {
+                    Ok::<_, EncodeError>(model.on_demand(move |files, device| {
                         ImageEncoder::load_in(files, device, precision)
-                    })
-                });
-                (model.digest()?, traits, network, None)
+                    }))
+                })?;
+                (weights, traits, network, None)
             }
             _ => {
                 let files = model.files()?;
-                let network = ImageEncoder::load_in(&files, model.device(), precision)
-                    .map_err(|e| load(modality, e))?;
+                let network =
+                    context.networks.get(key(&model, &files.digest, precision), || {
+                        let network = ImageEncoder::load_in(&files, model.device(), precision)
+                            .map_err(|e| load(modality, e))?;
+                        Ok::<_, EncodeError>(OnDemand::from(Arc::new(network)))
+                    })?;
                 let zero_shot = ZeroShot::open(modality, zero_shot, prompts, &files)?;
-                let traits = network.traits().clone();
-                let network = Arc::new(OnDemand::from(Arc::new(network)));
+                let traits = loaded(modality, &network)?.traits().clone();
                 (files.digest, traits, network, zero_shot)
             }
         };

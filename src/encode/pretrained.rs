@@ -115,9 +115,44 @@ mod tests {
     ) -> Result<Box<dyn Encoder>, EncodeError> {
         let weights_dir = Some("/nowhere/weights".into());
         let context = EncoderContext { device, weights_dir, ..EncoderContext::default() };
-        match registry::find(modality).unwrap().open(settings, &context)? {
+        open_in(&context, modality, settings)
+    }
+
+    fn open_in(
+        context: &EncoderContext,
+        modality: &str,
+        settings: &Value,
+    ) -> Result<Box<dyn Encoder>, EncodeError> {
+        match registry::find(modality).unwrap().open(settings, context)? {
             Opened::Encoder(encoder) | Opened::Text { listener: encoder, .. } => Ok(encoder),
             Opened::Records(_) => panic!("{modality} has no encoder"),
+        }
+    }
+
+    #[test]
+    fn who_opens_again_does_not_load_again() {
+        let here = EncoderContext { device: DeviceChoice::Cpu, ..EncoderContext::default() };
+        let nowhere =
+            EncoderContext { weights_dir: Some("/nowhere/weights".into()), ..here.clone() };
+        let file = SourceKind::File("film.mp4".into());
+        let shots = json!({"sampling": "shots", "detector": "transnetv2"});
+        for (modality, settings) in [
+            ("poster", json!({})),
+            ("frames", shots),
+            ("audio", json!({"extra": ["musicnn-mtt", "audio-events"]})),
+            ("plot", json!({})),
+            ("speech", json!({})),
+        ] {
+            let first = open_in(&here, modality, &settings).unwrap();
+            if let Err(error) = first.prepare(&file) {
+                assert!(std::env::var_os("CI").is_none(), "{modality}: {error}");
+                continue; // no weights here
+            }
+            let again = open_in(&nowhere, modality, &settings).unwrap();
+            assert!(again.prepare(&file).is_ok(), "{modality} is in use");
+            drop((first, again));
+            let later = open_in(&nowhere, modality, &settings).unwrap();
+            assert!(later.prepare(&file).is_err(), "{modality}: nobody has it any more");
         }
     }
 

@@ -3,7 +3,7 @@
 //! in: mono samples at the modality's rate; out: for each window the numbers of each network that
 //! is asked for.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use base::Digest;
 use kernels::{Isa, Resampler};
@@ -26,7 +26,7 @@ use crate::{
 
 /// The networks of a pipeline, loaded with the first sound.
 pub(super) struct Networks {
-    listeners: OnDemand<Vec<Listener>>,
+    listeners: Arc<OnDemand<Vec<Listener>>>,
     /// By the names of the models.
     weights: BTreeMap<&'static str, Digest>,
 }
@@ -92,7 +92,11 @@ impl Networks {
                 Listener::Events(Box::new(Events::new(AudioEvents::load(&weights)?)))
             })
         };
-        let listeners = OnDemand::new(move || wanted.iter().map(&listener).collect());
+        let names: Vec<String> =
+            weights.iter().map(|(model, digest)| format!("{model} {digest}")).collect();
+        let listeners = context.networks.get(format!("sounds {}", names.join(" ")), || {
+            Ok::<_, EncodeError>(OnDemand::new(move || wanted.iter().map(&listener).collect()))
+        })?;
         Ok(Self { listeners, weights })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base::Digest;
 use media::{Failure, PREVIEW_HEIGHT_PX, PREVIEW_WIDTH_PX, Preview, ReasonCode};
 use nn::{
-    OnDemand, TransNetV2,
+    Device, ModelFiles, OnDemand, TransNetV2,
     transnet_v2::{self, shot_begins},
 };
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ const _: () = assert!(PREVIEW_HEIGHT_PX == transnet_v2::HEIGHT_PX);
 /// The network, loaded with the first film, and what its fingerprint needs.
 pub(super) struct ShotNetwork {
     modality: &'static str,
-    network: OnDemand<TransNetV2>,
+    network: Arc<OnDemand<TransNetV2>>,
     weights: Digest,
 }
 
@@ -37,8 +37,14 @@ impl ShotNetwork {
         context: &EncoderContext,
     ) -> Result<Self, EncodeError> {
         let model = Pretrained::named(modality, transnet_v2::MODEL, context)?;
-        let network = model.on_demand(|files, device| TransNetV2::load(&files.weights, device));
-        Ok(Self { modality, network, weights: model.digest()? })
+        let weights = model.digest()?;
+        let key = format!("shots {weights} {}", context.device);
+        let network = context.networks.get(key, || {
+            let network =
+                |files: &ModelFiles, device: &Device| TransNetV2::load(&files.weights, device);
+            Ok::<_, EncodeError>(model.on_demand(network))
+        })?;
+        Ok(Self { modality, network, weights })
     }
 
     /// The network, loaded.

@@ -130,7 +130,8 @@ impl Modality for Plot {
             let identity = identity(numbers, files.digest, network.dim());
             (identity, OnDemand::from(Arc::new(network)))
         };
-        let network = Arc::new(network);
+        let key = format!("texts {} {}", identity.fingerprint, context.device);
+        let network = context.networks.get(key, || Ok::<_, EncodeError>(network))?;
         Ok(Opened::Encoder(Box::new(PlotEncoder { identity, settings, network, is_on_device })))
     }
 }

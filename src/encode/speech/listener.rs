@@ -1,5 +1,7 @@
 //! The encoder of speech: reads what is written down, listens to the rest.
 
+use std::sync::Arc;
+
 use base::{DeviceChoice, Fingerprint};
 use media::{AudioSpec, Cue, Failure, ReasonCode, Samples, Subtitles, Want};
 use nn::{
@@ -36,7 +38,7 @@ pub(super) struct Listener {
     settings: Settings,
     is_on_device: bool,
     /// Titles whose speech is written down need none.
-    networks: OnDemand<Networks>,
+    networks: Arc<OnDemand<Networks>>,
 }
 
 struct Networks {
@@ -88,12 +90,14 @@ impl Listener {
             description,
         };
         let choice = context.device;
+        let key = format!("speech {} {choice}", identity.fingerprint);
         let networks = OnDemand::new(move || {
             let (device, _) = device::resolve(choice)?;
             let whisper = Whisper::load(&cache.resolve(&source)?, &device, precision)?;
             let files = cache.require(audio_events::MODEL)?;
             Ok(Networks { detector: SpeechDetector::load(&files.weights)?, whisper })
         });
+        let networks = context.networks.get(key, || Ok::<_, EncodeError>(networks))?;
         Ok(Self { identity, settings, is_on_device, networks })
     }
 
