@@ -10,6 +10,7 @@ pub mod guard;
 pub mod hinted;
 pub mod id;
 pub mod interrupt;
+pub mod json;
 pub mod memory;
 pub mod nearest;
 pub mod output;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use base::Seed;
+use base::{Seed, json};
 use report::compare::{self, Comparison};
 
 use super::{Console, Failure};
@@ -26,7 +26,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let found = compare::compare(&args.runs, args.resamples, Seed(args.seed))?;
     if args.json {
-        console.data(serde_json::to_string_pretty(&found).unwrap_or_default());
+        console.data(json::pretty(&found).trim_end());
     } else {
         console.data(text(&found));
     }

@@ -1,5 +1,6 @@
 //! `cinetag explain`: why a title gets its genres.
 
+use base::json;
 use std::fmt::Write as _;
 
 use tag::{Explanation, GenreScore};
@@ -25,7 +26,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let pipeline = args.common.read()?;
     let found = pipeline::explain(&pipeline, &args.title, console, &console.interrupt)?;
     if args.json {
-        console.data(serde_json::to_string_pretty(&found).unwrap_or_default());
+        console.data(json::pretty(&found).trim_end());
     } else {
         console.data(text(&found));
     }

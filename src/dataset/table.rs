@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::{Digest, DigestBuilder, TitleId};
+use base::{Digest, DigestBuilder, TitleId, json};
 use catalog::{Record, RecordSchema};
 use ndarray::Array2;
 use store::Ragged;
@@ -153,7 +153,7 @@ impl ModalityTable {
     }
 
     fn add_to(&self, mut digest: DigestBuilder) -> DigestBuilder {
-        let texts = serde_json::to_string(&self.texts).unwrap_or_default();
+        let texts = json::line(&self.texts);
         digest = digest.part(&self.name).part(texts);
         if let Some(sentences) = &self.sentences {
             digest = digest.part(sentences.made_by().as_str());

@@ -21,6 +21,23 @@ use super::{
     sandbox, wire,
 };
 
+/// The command that a worker is started with.
+pub(super) const COMMAND: &str = "decode-worker";
+
+/// Serves, and ends the process, where this program was started as a decode worker: a
+/// [`DecodePool`](super::DecodePool) starts the program that it is part of. Whoever has one calls this
+/// first in `main`.
+pub fn serve_if_asked() {
+    let mut args = std::env::args().skip(1);
+    if args.next().as_deref() != Some(COMMAND) {
+        return;
+    }
+    let given = args.next();
+    let hwaccel = given.as_deref().and_then(|arg| arg.strip_prefix("--hwaccel=")?.parse().ok());
+    // The parent learns from the broken pipe; there is nobody else to tell.
+    std::process::exit(i32::from(serve(hwaccel.unwrap_or_default()).is_err()));
+}
+
 /// Answers requests until the parent closes the pipe. Pictures are decoded by this hardware
 /// where it is there.
 ///

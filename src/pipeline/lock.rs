@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base::{Digest, file, publish_bytes};
+use base::{Digest, file, json, publish_bytes};
 use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
@@ -114,8 +114,6 @@ impl Lock {
     /// It cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), PipelineError> {
         let path = folder.join(FILE);
-        let mut text = serde_json::to_vec_pretty(self).unwrap_or_default();
-        text.push(b'\n');
-        publish_bytes(&path, &text).map_err(PipelineError::file(path))
+        publish_bytes(&path, json::pretty(self).as_bytes()).map_err(PipelineError::file(path))
     }
 }

@@ -179,8 +179,12 @@ impl Pipeline {
     }
 
     /// The pipeline with all overrides, as TOML.
+    ///
+    /// # Panics
+    /// It is none that TOML knows: a bug.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        toml::to_string_pretty(self).unwrap_or_default()
+        toml::to_string_pretty(self)
+            .unwrap_or_else(|error| panic!("a pipeline is no TOML: {error}"))
     }
 }

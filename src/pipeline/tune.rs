@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, path::PathBuf};
 
-use base::{Hinted, Interrupt, Progress, nearest, publish_bytes};
+use base::{Hinted, Interrupt, Progress, json, nearest, publish_bytes};
 use catalog::split::Folds;
 use dataset::Dataset;
 use eval::Headline;
@@ -130,10 +130,8 @@ pub fn tune(
         before: outer(&pipeline.learn)?,
         after: outer(&tuned)?,
     };
-    let mut json = serde_json::to_string_pretty(&tuning).unwrap_or_default();
-    json.push('\n');
     let path = context.file(TRIALS);
-    publish_bytes(&path, json.as_bytes()).map_err(PipelineError::file(&path))?;
+    publish_bytes(&path, json::pretty(&tuning).as_bytes()).map_err(PipelineError::file(&path))?;
     let path = context.file(TUNED);
     let text = Pipeline { learn: tuned, ..pipeline.clone() }.to_toml();
     publish_bytes(&path, text.as_bytes()).map_err(PipelineError::file(&path))?;

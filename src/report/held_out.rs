@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use base::file;
+use base::{file, json};
 use eval::Groups;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ pub struct HeldOutTable {
 /// Titles as lines.
 #[must_use]
 pub fn lines(titles: &[HeldOutTitle]) -> String {
-    let lines = titles.iter().map(|title| serde_json::to_string(title).unwrap_or_default() + "\n");
+    let lines = titles.iter().map(|title| json::line(title) + "\n");
     lines.collect()
 }
 

@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
 };
 
-use base::{Draft, publish_bytes};
+use base::{Draft, json, publish_bytes};
 pub use decisions::{Decisions, Doubtful, Input, Joined};
 pub(super) use join::name_key;
 use join::{Index, Keys};
@@ -96,9 +96,9 @@ pub fn import(first: &Origin, others: &[Origin], out: &Path) -> Result<Decisions
     outputs.parquet.finish(&path, &parquet)?;
     let (catalog, problems) = outputs.loader.finish()?;
     decisions.check(&path, CatalogSummary::new(&path, &catalog, problems));
-    let text = serde_json::to_vec_pretty(&decisions).unwrap_or_default();
     let decisions_path = out.join(DECISIONS_FILE);
-    publish_bytes(&decisions_path, &text).map_err(written(&decisions_path))?;
+    publish_bytes(&decisions_path, json::pretty(&decisions).as_bytes())
+        .map_err(written(&decisions_path))?;
     Ok(decisions)
 }
 

@@ -1,5 +1,6 @@
 //! `cinetag catalog check`: a catalog looked at before anything is computed.
 
+use base::json;
 use std::path::PathBuf;
 
 use catalog::Severity;
@@ -27,7 +28,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let spec = spec_of(&args.path, &args.set)?;
     let summary = catalog::check(&spec)?;
     if args.json {
-        console.data(serde_json::to_string(&summary).unwrap_or_default());
+        console.data(json::line(&summary));
     } else {
         if args.all {
             for problem in &summary.problems {

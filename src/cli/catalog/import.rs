@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use base::{Outputs, nearest};
+use base::{Outputs, json, nearest};
 use catalog::{
     import::{self, CATALOG_FILE, DECISIONS_FILE, MEDIA_FOLDER, Origin, PARQUET_FILE},
     source,
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let _claim = outputs.claim_folder(&args.out, files, &[MEDIA_FOLDER])?;
     let decisions = import::import(&first, &others, &args.out)?;
     if args.json {
-        console.data(serde_json::to_string(&decisions).unwrap_or_default());
+        console.data(json::line(&decisions));
     } else {
         console.data(decisions.to_string());
         console.say(format!(

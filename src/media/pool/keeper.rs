@@ -19,7 +19,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use super::life::Life;
-use crate::hardware::Hwaccel;
+use crate::{hardware::Hwaccel, worker};
 
 enum Task {
     /// Start a worker.
@@ -138,7 +138,7 @@ fn start_process(program: &PathBuf, hwaccel: Hwaccel) -> io::Result<Started> {
     command
         .env_clear()
         .envs(passed)
-        .arg("decode-worker")
+        .arg(worker::COMMAND)
         .arg(format!("--hwaccel={hwaccel}"))
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::piped())

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::UNIX_EPOCH};
 
-use base::{DigestBuilder, file, publish_bytes};
+use base::{DigestBuilder, file, json, publish_bytes};
 use encode::SourceKind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -136,7 +136,5 @@ fn state_of(path: &Path) -> String {
 
 /// Writes a value as JSON, whole or not at all.
 pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), PipelineError> {
-    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
-    text.push(b'\n');
-    publish_bytes(path, &text).map_err(PipelineError::file(path))
+    publish_bytes(path, json::pretty(value).as_bytes()).map_err(PipelineError::file(path))
 }

@@ -1,7 +1,11 @@
 //! The bundle: a folder with all that tagging needs but the encoders' weights.
 //!
-//! `bundle.json` (this file's structs), `model/` (the fitted heads with calibration and
+//! `bundle.json` ([`BundleConfig`]), `model/` (the fitted heads with calibration and
 //! thresholds), `README.md` (the model card). Written to a temporary folder and renamed.
+
+mod config;
+mod files;
+mod models;
 
 use std::{
     collections::BTreeMap,
@@ -9,17 +13,18 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use base::{DeviceChoice, Digest, OutputError, file, output::Why};
-use catalog::{CatalogSpec, Vocabulary};
+use base::{DeviceChoice, Digest, OutputError, file, json, output::Why};
 use dataset::{Content, Dataset};
 use encode::EncoderContext;
 use extract::OpenModalities;
 use learn::{TrainedModel, borrowed::BorrowedModality, heads::stacking};
-use nn::ModelSource;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use config::{About, BundleConfig, BundleModality, TrainedOn};
+
 use super::TagError;
+use files::{check_confined, digests, files_below, replace, sync};
+use models::{check_model, named_paths, weights_at};
 
 /// Version of the bundle's layout.
 const FORMAT: u32 = 3;
@@ -31,92 +36,6 @@ const CARD: &str = "README.md";
 /// The mend of what no bundle of `cinetag train` does.
 const STRANGER: &str = "use bundles of people whom you trust; one's own is trained again with \
                         `cinetag train PIPELINE`";
-
-/// `bundle.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BundleConfig {
-    /// Version of the layout.
-    pub format: u32,
-    /// Version of the program that wrote it.
-    pub cinetag: String,
-    /// The pipeline's name.
-    pub name: String,
-    /// The genres, in the order of the scores.
-    pub genres: Vocabulary,
-    /// The modalities, in the order of the model.
-    pub modalities: Vec<BundleModality>,
-    /// How the training catalog's columns are called; the default for catalogs to tag.
-    pub catalog: CatalogSpec,
-    /// What it was trained on.
-    pub trained_on: TrainedOn,
-    /// What whoever uses it must know.
-    pub notes: Vec<String>,
-    /// Terms and limits.
-    #[serde(default)]
-    pub about: About,
-    /// Digests of the model's files, by name.
-    pub files: BTreeMap<String, Digest>,
-    /// Digests of weights outside the bundle that its modalities name by a path, by that path.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub models: BTreeMap<String, Digest>,
-}
-
-/// Under which terms a bundle may be used and what it is good for. Empty where its maker said
-/// nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct About {
-    /// Under which terms it may be used, in a sentence or two.
-    pub terms: String,
-    /// Whose data it was trained on, as their terms want it said.
-    pub attribution: String,
-    /// What the data are, in a sentence or two.
-    pub data: String,
-    /// What it is meant for.
-    pub intended_use: String,
-    /// What it does not know or cannot do, a sentence each.
-    pub limits: Vec<String>,
-}
-
-/// A modality of a bundle.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BundleModality {
-    /// Its name.
-    pub name: String,
-    /// Its settings, as in the pipeline.
-    pub settings: Value,
-    /// An encoder's fingerprint, or a record's columns: what must be the same when tagging.
-    pub made_by: Value,
-    /// The modality in whose place it is put: the head was not fitted on this one
-    /// (`learn.borrowed`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub borrowed_from: Option<String>,
-    /// Of a record's columns so many are stated by 99 in 100 of the titles trained on. A title
-    /// that states fewer is tagged without the record: what was learned of whole rows says little
-    /// about a year alone.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub min_stated: usize,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
-fn is_zero(number: &usize) -> bool {
-    *number == 0
-}
-
-/// What a bundle was trained on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrainedOn {
-    /// File name of the catalog.
-    pub catalog: String,
-    /// Its content.
-    pub catalog_sha256: Digest,
-    /// Labelled titles.
-    pub num_titles: usize,
-    /// The run's seed.
-    pub seed: u64,
-    /// Its modalities' settings and the head's, for the card.
-    pub learn: Value,
-}
 
 /// A bundle, loaded.
 pub struct Bundle {
@@ -207,8 +126,7 @@ impl Bundle {
             }
         }
         let names: Vec<String> = config.files.keys().cloned().collect();
-        let mut text = serde_json::to_string_pretty(&config).unwrap_or_default();
-        text.push('\n');
+        let text = json::pretty(&config);
         let write = |name: &str, text: &str| {
             let path = draft.path().join(name);
             fs::write(&path, text).map_err(TagError::file(path))
@@ -374,148 +292,4 @@ impl Bundle {
         }
         Ok(opened)
     }
-}
-
-/// Settings that name a model by a path: `[(setting, path)]`.
-fn named_paths(settings: &Value) -> impl Iterator<Item = (&str, &Path)> {
-    let all = settings.as_object().into_iter().flatten();
-    all.filter_map(|(name, value)| {
-        let names_a_model = name == "model" || name.ends_with("_model");
-        let text = value.as_str().filter(|_| names_a_model)?;
-        matches!(text.parse(), Ok(ModelSource::Path(_))).then(|| (name.as_str(), Path::new(text)))
-    })
-}
-
-/// A file of weights, or that in a folder of a model.
-fn weights_at(path: &Path) -> PathBuf {
-    if !path.is_dir() {
-        return path.to_owned();
-    }
-    let names = ["model.safetensors", "model.bin"].map(|name| path.join(name));
-    let [named, other] = names;
-    if !named.exists() && other.exists() { other } else { named }
-}
-
-/// Whether weights may be opened that a bundle names by a path: who made it must not be able to
-/// have any file of this machine read. They lie inside the bundle (links resolved), or they are
-/// the file whose digest the bundle names.
-fn check_model(
-    folder: &Path,
-    known: &BTreeMap<String, Digest>,
-    setting: &str,
-    path: &Path,
-) -> Result<(), TagError> {
-    let refuse = |message: String| TagError::Bundle {
-        path: folder.to_owned(),
-        message: format!("its setting `{setting}` names {}, {message}", path.display()),
-        hint: Some(STRANGER.to_owned()),
-    };
-    let weights = weights_at(path);
-    let is_file = fs::metadata(&weights).is_ok_and(|metadata| metadata.is_file());
-    if !is_file {
-        return Err(refuse("which is no file of weights".to_owned()));
-    }
-    let real = |path: &Path| fs::canonicalize(path).map_err(TagError::file(path));
-    if real(&weights)?.starts_with(real(folder)?) {
-        return Ok(());
-    }
-    let expected = path.to_str().and_then(|path| known.get(path)).ok_or_else(|| {
-        refuse("which lies outside the bundle and of which it names no digest".to_owned())
-    })?;
-    match Digest::of_file(&weights).map_err(TagError::file(&weights))? {
-        found if found == *expected => Ok(()),
-        found => Err(refuse(format!("which has the digest {found} and not {expected}"))),
-    }
-}
-
-/// Whether nothing of a bundle's model is a link that leads out of the bundle: who made it must not
-/// be able to have any file of this machine read.
-fn check_confined(folder: &Path, model_folder: &Path) -> Result<(), TagError> {
-    let real = fs::canonicalize(folder).map_err(TagError::file(folder))?;
-    let mut rest = vec![model_folder.to_owned()];
-    while let Some(path) = rest.pop() {
-        // What is not there is missed by whoever reads it.
-        let Ok(found) = fs::symlink_metadata(&path) else { continue };
-        if found.is_symlink() {
-            let target = fs::canonicalize(&path).map_err(TagError::file(&path))?;
-            if !target.starts_with(&real) {
-                let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-                return Err(TagError::Bundle {
-                    path: folder.to_owned(),
-                    message: format!("its {name} is a link out of it"),
-                    hint: Some(STRANGER.to_owned()),
-                });
-            }
-        } else if found.is_dir() {
-            for entry in fs::read_dir(&path).map_err(TagError::file(&path))? {
-                rest.push(entry.map_err(TagError::file(&path))?.path());
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Digests of all files below a folder, by their path in it.
-fn digests(folder: &Path) -> Result<BTreeMap<String, Digest>, TagError> {
-    let mut files = BTreeMap::new();
-    for path in files_below(folder).map_err(TagError::file(folder))? {
-        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
-        files.insert(name, Digest::of_file(&path).map_err(TagError::file(path))?);
-    }
-    Ok(files)
-}
-
-fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files.extend(files_below(&path)?);
-        } else {
-            files.push(path);
-        }
-    }
-    Ok(files)
-}
-
-/// Flushes every file of a folder to the disk.
-fn sync(folder: &Path) -> Result<(), TagError> {
-    for path in files_below(folder).map_err(TagError::file(folder))? {
-        file::open(&path).and_then(|file| file.sync_all()).map_err(TagError::file(path))?;
-    }
-    Ok(())
-}
-
-/// Puts the draft in the place of `folder`. What stood there is renamed away first and
-/// removed last, so that at every moment one whole bundle is on the disk.
-fn replace(draft: tempfile::TempDir, folder: &Path, parent: &Path) -> Result<(), TagError> {
-    let old = tempfile::Builder::new()
-        .prefix(".tmp-old-")
-        .tempdir_in(parent)
-        .map_err(TagError::file(parent))?;
-    let moved = old.path().join("bundle");
-    if folder.exists() {
-        fs::rename(folder, &moved).map_err(TagError::file(folder))?;
-    }
-    let draft = draft.keep();
-    make_readable(&draft)?;
-    if let Err(error) = fs::rename(&draft, folder) {
-        if moved.exists() {
-            fs::rename(&moved, folder).map_err(TagError::file(folder))?;
-        }
-        return Err(TagError::file(folder)(error));
-    }
-    Ok(())
-}
-
-/// Temporary folders are private; a published one is as readable as any other.
-fn make_readable(folder: &Path) -> Result<(), TagError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
-            .map_err(TagError::file(folder))?;
-    }
-    let _ = folder;
-    Ok(())
 }
