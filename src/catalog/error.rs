@@ -53,6 +53,14 @@ pub enum CatalogError {
         /// The mend.
         hint: String,
     },
+    /// The paths that are given are no catalog, no library and no media, or not the one asked for.
+    #[error("{message}")]
+    Paths {
+        /// What they are.
+        message: String,
+        /// The mend.
+        hint: String,
+    },
     /// A setting of `[catalog]` is out of range.
     #[error("`catalog.{setting}` {message}")]
     Setting {
@@ -92,6 +100,7 @@ impl Hinted for CatalogError {
             Self::Format { hint, .. }
             | Self::NoColumn { hint, .. }
             | Self::NoTitles { hint, .. }
+            | Self::Paths { hint, .. }
             | Self::Setting { hint, .. }
             | Self::Folds { hint, .. } => Some(hint.clone()),
         }

@@ -18,6 +18,20 @@ use std::{
 
 use base::file;
 
+use super::{Problem, ProblemKind};
+
+/// What to do about a folder, or a link, that cannot be read.
+const READ_HINT: &str =
+    "give yourself the right to read it; of a link, see that what it leads to is there";
+
+/// What could not be read, as problems.
+pub(super) fn problems(unreadable: Vec<(PathBuf, io::Error)>) -> impl Iterator<Item = Problem> {
+    unreadable.into_iter().map(|(path, error)| {
+        let message = format!("it cannot be read ({error}); it is passed over");
+        Problem::warning(ProblemKind::UnreadableFolder, (&path, 0), message, READ_HINT)
+    })
+}
+
 /// What a folder holds, by name.
 #[derive(Debug)]
 pub(super) struct Listing {

@@ -1,5 +1,45 @@
 //! Ids of titles on the sites that people know them by; checked before they are believed.
 
+use super::Title;
+
+/// What media centres look a film up by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilmIds {
+    /// The id on IMDb (`tt…`).
+    pub imdb: Option<String>,
+    /// The number on TMDB.
+    pub tmdb: Option<String>,
+}
+
+impl FilmIds {
+    /// Those that a catalog states, or that the title's own id is.
+    #[must_use]
+    pub fn of_title(title: &Title) -> Self {
+        let is_imdb = |id: &&str| {
+            let digits = id.strip_prefix("tt").unwrap_or_default();
+            (7..=10).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+        };
+        let is_number = |id: &&str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+        let field = |name: &str| title.fields.get(name).map(|id| id.trim());
+        Self {
+            imdb: [field("imdb_id"), Some(title.id.as_str())]
+                .into_iter()
+                .flatten()
+                .find(is_imdb)
+                .map(str::to_owned),
+            tmdb: field("tmdb_id").filter(is_number).map(str::to_owned),
+        }
+    }
+
+    /// The page that scrapers know the film by.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        let imdb = || self.imdb.as_ref().map(|id| format!("https://www.imdb.com/title/{id}/"));
+        let tmdb = self.tmdb.as_ref().map(|id| format!("https://www.themoviedb.org/movie/{id}"));
+        tmdb.or_else(imdb)
+    }
+}
+
 /// An IMDb id in a text (`tt` and at least seven digits: an address, a file name); `None` where
 /// there is none.
 pub(super) fn imdb_id_in(text: &str) -> Option<String> {

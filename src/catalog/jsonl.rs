@@ -58,7 +58,7 @@ impl<R: BufRead> JsonlReader<R> {
                 cells.push((key, Cell { content, undecodable }));
             }
         }
-        Ok(Row { file: None, line: line.number, cells })
+        Ok(Row { line: line.number, cells, ..Row::default() })
     }
 }
 

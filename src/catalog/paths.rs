@@ -20,17 +20,51 @@ use std::{
 use base::{TitleId, file};
 
 use super::{
-    Catalog, CatalogError, Problem, ProblemKind, Severity, Title, Vocabulary, folders,
+    Catalog, CatalogError, Format, Problem, ProblemKind, Severity, Title, Vocabulary, folders,
+    ids::imdb_id_in,
     library::name_and_year,
     media_kind::{IMAGE, VIDEO, has_extension},
-    spec::Format,
     trailer_names,
 };
 
 const TEXT: [&str; 1] = ["txt"];
-/// What to do about a folder, or a link, that cannot be read.
-pub(super) const READ_HINT: &str =
-    "give yourself the right to read it; of a link, see that what it leads to is there";
+
+/// What belongs together among loose files: a film by its trailers, a picture or a text.
+pub(super) struct LooseFilm {
+    /// What it is called by: its files' name, or their path where another one has that name.
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) year: Option<i32>,
+    pub(super) plot: Option<String>,
+    pub(super) poster: Option<PathBuf>,
+    pub(super) trailers: Vec<PathBuf>,
+}
+
+impl LooseFilm {
+    fn new(stem: &str) -> Self {
+        let (name, year) = name_and_year(stem);
+        let (plot, poster, trailers) = (None, None, Vec::new());
+        Self { id: stem.to_owned(), name, year, plot, poster, trailers }
+    }
+
+    /// The id on IMDb in its name.
+    pub(super) fn imdb_id(&self) -> Option<String> {
+        imdb_id_in(&self.id)
+    }
+
+    fn into_title(self) -> Title {
+        let imdb_id = self.imdb_id().map(|id| ("imdb_id".to_owned(), id));
+        Title {
+            name: self.name,
+            year: self.year,
+            plot: self.plot,
+            poster: self.poster,
+            trailers: self.trailers,
+            fields: imdb_id.into_iter().collect(),
+            ..Title::new(TitleId::new(&self.id))
+        }
+    }
+}
 
 /// A title per media file.
 ///
@@ -40,6 +74,16 @@ pub(super) const READ_HINT: &str =
 /// # Errors
 /// A path that is not there, a catalog file among them, or no media file at all.
 pub fn from_paths(paths: &[PathBuf]) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+    let (films, problems) = find(paths)?;
+    let titles = films.into_iter().map(LooseFilm::into_title).collect();
+    Ok((Catalog { titles, vocabulary: Vocabulary::default() }, problems))
+}
+
+/// The films, with what stands beside their trailers.
+///
+/// # Errors
+/// As [`from_paths`].
+pub(super) fn find(paths: &[PathBuf]) -> Result<(Vec<LooseFilm>, Vec<Problem>), CatalogError> {
     let mut finder = Finder::default();
     for path in paths {
         let unreadable =
@@ -66,7 +110,7 @@ pub fn from_paths(paths: &[PathBuf]) -> Result<(Catalog, Vec<Problem>), CatalogE
             hint: format!("trailers end in .{}", VIDEO.join(", .")),
         });
     }
-    Ok(finder.catalog())
+    Ok(finder.films())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,12 +165,11 @@ impl Finder {
             }
         }
         self.found[first..].sort_by(|a, b| a.0.cmp(&b.0));
-        self.problems
-            .extend(unreadable.into_iter().map(|(path, error)| unreadable_folder(path, &error)));
+        self.problems.extend(folders::problems(unreadable));
         Ok(())
     }
 
-    fn catalog(mut self) -> (Catalog, Vec<Problem>) {
+    fn films(mut self) -> (Vec<LooseFilm>, Vec<Problem>) {
         let mut titles = Vec::new();
         let mut taken = HashSet::new();
         for Film { path, stem, trailers } in films(&self.found, &mut self.problems) {
@@ -134,7 +177,7 @@ impl Finder {
             let text = trailers.iter().find_map(|path| companion(path, &stem, &TEXT, "plots"));
             taken.extend(poster.iter().chain(&text).map(|path| real(path)));
             let plot = text.and_then(|path| read_plot(&path, &mut self.problems));
-            titles.push((path, Title { plot, poster, trailers, ..title(&stem) }));
+            titles.push((path, LooseFilm { plot, poster, trailers, ..LooseFilm::new(&stem) }));
         }
         for (path, kind) in &self.found {
             if taken.contains(&real(path)) {
@@ -143,11 +186,11 @@ impl Finder {
             match kind {
                 Kind::Image => {
                     let poster = Some(path.clone());
-                    titles.push((path, Title { poster, ..title(&stem_of(path)) }));
+                    titles.push((path, LooseFilm { poster, ..LooseFilm::new(&stem_of(path)) }));
                 }
                 Kind::Text => {
                     let plot = read_plot(path, &mut self.problems);
-                    titles.push((path, Title { plot, ..title(&stem_of(path)) }));
+                    titles.push((path, LooseFilm { plot, ..LooseFilm::new(&stem_of(path)) }));
                 }
                 Kind::Video | Kind::TextInFolder => {}
             }
@@ -155,8 +198,7 @@ impl Finder {
         let place: HashMap<&PathBuf, usize> =
             self.found.iter().enumerate().map(|(place, (path, _))| (path, place)).collect();
         titles.sort_by_key(|(path, _)| place[path]);
-        let titles = with_own_ids(titles);
-        (Catalog { titles, vocabulary: Vocabulary::default() }, self.problems)
+        (with_own_ids(titles), self.problems)
     }
 }
 
@@ -164,31 +206,17 @@ fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn unreadable_folder(path: PathBuf, error: &io::Error) -> Problem {
-    Problem {
-        severity: Severity::Warning,
-        kind: ProblemKind::UnreadableFolder,
-        file: path,
-        line: None,
-        column: None,
-        field: None,
-        value: None,
-        message: format!("it cannot be read ({error}); it is passed over"),
-        hint: READ_HINT.to_owned(),
-    }
-}
-
 /// Two files of one name in different folders are told apart by their paths.
-fn with_own_ids(titles: Vec<(&PathBuf, Title)>) -> Vec<Title> {
-    let mut num_of: HashMap<TitleId, usize> = HashMap::new();
-    for (_, title) in &titles {
-        *num_of.entry(title.id.clone()).or_default() += 1;
+fn with_own_ids(films: Vec<(&PathBuf, LooseFilm)>) -> Vec<LooseFilm> {
+    let mut num_of: HashMap<String, usize> = HashMap::new();
+    for (_, film) in &films {
+        *num_of.entry(film.id.clone()).or_default() += 1;
     }
-    titles
+    films
         .into_iter()
-        .map(|(path, title)| match num_of[&title.id] {
-            1 => title,
-            _ => Title { id: TitleId::new(&path.to_string_lossy()), ..title },
+        .map(|(path, film)| match num_of[&film.id] {
+            1 => film,
+            _ => LooseFilm { id: path.to_string_lossy().into_owned(), ..film },
         })
         .collect()
 }
@@ -256,11 +284,6 @@ fn stem_of(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn title(stem: &str) -> Title {
-    let (name, year) = name_and_year(stem);
-    Title { name, year, ..Title::new(TitleId::new(stem)) }
-}
-
 /// The file of the trailer's stem, else of the film's, with one of the endings, beside the
 /// trailer or in `folder_name` there or next door.
 fn companion(
@@ -290,17 +313,7 @@ fn companion(
 
 fn read_plot(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
     let mut report = |kind, message: String, hint: &str| {
-        problems.push(Problem {
-            severity: Severity::Warning,
-            kind,
-            file: path.to_owned(),
-            line: None,
-            column: None,
-            field: None,
-            value: None,
-            message,
-            hint: hint.to_owned(),
-        });
+        problems.push(Problem::warning(kind, (path, 0), message, hint));
     };
     let bytes = match file::read(path) {
         Ok(bytes) => bytes,

@@ -1,6 +1,9 @@
 //! What is wrong with single rows of a catalog, with the place and the mend.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +108,29 @@ pub struct Problem {
     pub message: String,
     /// How to mend it.
     pub hint: String,
+}
+
+impl Problem {
+    /// Something is wrong with a file or a line of it (0 where it is no matter of lines); what it
+    /// says is not used.
+    pub(super) fn warning(
+        kind: ProblemKind,
+        (file, line): (&Path, u64),
+        message: impl Into<String>,
+        hint: &str,
+    ) -> Self {
+        Self {
+            severity: Severity::Warning,
+            kind,
+            file: file.to_owned(),
+            line: (line > 0).then_some(line),
+            column: None,
+            field: None,
+            value: None,
+            message: message.into(),
+            hint: hint.to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Problem {

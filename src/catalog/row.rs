@@ -1,10 +1,14 @@
 //! A row of a catalog file, whatever its format.
 
-use std::{cell::RefCell, path::Path, sync::Arc};
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use base::words::fused;
 
-use super::{lines::Place, spec::Column};
+use super::lines::Place;
 
 /// What stands in a cell; never blank.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,13 +63,15 @@ pub struct Row {
     /// Where it begins, 1-based; 0 where it is no matter of lines.
     pub(super) line: u64,
     pub(super) cells: Vec<(Arc<str>, Cell)>,
+    /// Files that were found, by column: they are taken as they are, whatever they are called.
+    pub(super) found: Vec<(Arc<str>, Vec<PathBuf>)>,
 }
 
 impl Row {
     /// A row without cells, which a line of a file states (0: the file as a whole).
     #[must_use]
     pub fn at(file: Arc<Path>, line: u64) -> Self {
-        Self { file: Some(file), line, cells: Vec::new() }
+        Self { file: Some(file), line, ..Self::default() }
     }
 
     /// With a text; blank text is no cell.
@@ -101,6 +107,27 @@ impl Row {
         }
     }
 
+    /// With files that were found, named as others are to find them.
+    #[must_use]
+    pub(super) fn files(
+        self,
+        column: &str,
+        name: impl Fn(&PathBuf) -> String,
+        files: &[PathBuf],
+    ) -> Self {
+        let mut row = self.one_or_list(column, files.iter().map(name).collect());
+        if !files.is_empty() {
+            row.found.push((name_of(column), files.to_vec()));
+        }
+        row
+    }
+
+    /// The files that were found for a column.
+    pub(super) fn found_in(&self, column: &str) -> Option<&[PathBuf]> {
+        let found = self.found.iter().find(|(name, _)| &**name == column);
+        found.map(|(_, files)| files.as_slice())
+    }
+
     /// With what stands in a cell, where there is anything.
     #[must_use]
     pub(super) fn with(mut self, column: &str, content: Option<Content>) -> Self {
@@ -112,12 +139,6 @@ impl Row {
     /// The cell of a column.
     pub(super) fn get(&self, column: &str) -> Option<&Cell> {
         self.cells.iter().find(|(name, _)| &**name == column).map(|(_, cell)| cell)
-    }
-
-    /// The cell of the column with a role, and the column's name.
-    pub(super) fn in_role<'c>(&self, column: Option<&'c Column>) -> Option<(Cell, &'c str)> {
-        let name = column?.name.as_str();
-        Some((self.get(name)?.clone(), name))
     }
 }
 

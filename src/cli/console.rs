@@ -140,13 +140,6 @@ impl Console {
         }
     }
 
-    /// A result is not what might be expected; not for who asked for quiet.
-    pub(super) fn warn(&self, text: impl AsRef<str>) {
-        if !self.quiet {
-            self.lines.write(Level::Warning, text.as_ref());
-        }
-    }
-
     /// Something was not done: always told.
     pub(super) fn lost(&self, text: impl AsRef<str>) {
         self.has_told.store(true, Ordering::Relaxed);

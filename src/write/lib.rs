@@ -7,7 +7,7 @@
 mod batch;
 mod error;
 pub mod format;
-mod library;
+mod places;
 pub mod sidecar;
 mod sinks;
 #[cfg(test)]
@@ -17,6 +17,6 @@ mod xml_text;
 
 pub use batch::{TagJob, TagSummary, tag_titles};
 pub use error::WriteError;
-pub use library::Library;
+pub use places::places;
 pub use sinks::{TableSink, TagSink};
 pub use transcripts::TranscriptSink;

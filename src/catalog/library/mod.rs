@@ -16,18 +16,21 @@
 //! `-part2`) and its `versions` are one item, samples and extras are none. Hidden folders are
 //! passed over. docs/libraries.md says all of it to users.
 
+mod describe;
 mod disc;
 mod folder;
 mod trailers;
 mod versions;
 
 use std::{
+    collections::{HashMap, HashSet},
     io,
     path::{Path, PathBuf},
 };
 
+pub(super) use self::describe::{TEXTS, describe, is_column};
 use self::{disc::is_disc, folder::Folder};
-use super::{folders, trailer_names};
+use super::{CatalogError, Problem, folders, trailer_names};
 
 /// A film or show of a library.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,20 +69,71 @@ pub struct LibraryItem {
     pub tmdb_id: Option<String>,
 }
 
-/// What was found, and the folders and links that could not be read.
+/// The items of libraries.
 #[derive(Debug, Default)]
 pub struct Library {
     /// In the order of their folders' names.
-    pub items: Vec<LibraryItem>,
+    items: Vec<LibraryItem>,
     /// Folders and links that were passed over, with the reason.
-    pub unreadable: Vec<(PathBuf, io::Error)>,
+    unreadable: Vec<(PathBuf, io::Error)>,
 }
 
-/// Finds the items of a library.
-///
-/// # Errors
-/// The folder itself cannot be read, or Ctrl-C came.
-pub fn find(root: &Path) -> io::Result<Library> {
+impl Library {
+    /// Finds the items in folders, library by library; what lies in two of them comes once.
+    ///
+    /// # Errors
+    /// A folder itself cannot be read, or Ctrl-C came.
+    pub fn of(folders: &[PathBuf]) -> Result<Self, CatalogError> {
+        let mut all = Self::default();
+        let mut known = HashSet::new();
+        for folder in folders {
+            let found = find(folder).map_err(|source| CatalogError::File {
+                path: folder.clone(),
+                action: "read",
+                source,
+            })?;
+            let place = |item: &LibraryItem| (item.folder.clone(), item.stem.clone());
+            let is_new = |item: &LibraryItem| !known.contains(&place(item));
+            let items: Vec<_> = found.items.into_iter().filter(is_new).collect();
+            known.extend(items.iter().map(place));
+            all.items.extend(items);
+            all.unreadable.extend(found.unreadable);
+        }
+        Ok(all)
+    }
+
+    /// The items, and whether each is alone in its folder.
+    pub fn items(&self) -> impl Iterator<Item = (&LibraryItem, bool)> {
+        let mut num_in: HashMap<&Path, usize> = HashMap::new();
+        for item in &self.items {
+            *num_in.entry(&item.folder).or_default() += 1;
+        }
+        self.items.iter().map(move |item| (item, num_in[item.folder.as_path()] == 1))
+    }
+
+    /// What could not be read; told once.
+    pub fn problems(&mut self) -> Vec<Problem> {
+        folders::problems(std::mem::take(&mut self.unreadable)).collect()
+    }
+
+    /// Whether films are kept here together with what belongs to them. Videos of one folder of
+    /// which some are called trailers and others are not may all be trailers.
+    #[must_use]
+    pub fn is_library(&self) -> bool {
+        let is_video = |item: &LibraryItem| item.film.is_some() && item.trailers.is_empty();
+        let videos: HashSet<&Path> =
+            self.items.iter().filter(|item| is_video(item)).map(|item| &*item.folder).collect();
+        let has_trailer = |item: &LibraryItem| {
+            let is_beside_videos = || videos.contains(item.folder.as_path());
+            !item.trailers.is_empty() && (item.film.is_some() || !is_beside_videos())
+        };
+        let is_disc = |item: &LibraryItem| item.film.as_ref().is_some_and(|film| film.is_dir());
+        self.items.iter().any(|item| !item.nfos.is_empty() || has_trailer(item) || is_disc(item))
+    }
+}
+
+/// Finds the items of one library.
+fn find(root: &Path) -> io::Result<Library> {
     let mut items = Vec::new();
     let unreadable = folders::walk(root, |listing| {
         let is_root = listing.folder == root;

@@ -14,9 +14,10 @@
 //! each is excluded or has too few titles, it stays labelled, with none: that it has none of
 //! the genres that count is known. If one of them is not in a given vocabulary (misspelt,
 //! perhaps) and none is left, what it has is not known, and it is not labelled.
-//!
-//! One file, though long: which problem costs what is one table, and a reader wants it at one glance.
 
+mod columns;
+mod head;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod titles;
@@ -28,19 +29,18 @@ use std::{
     sync::Arc,
 };
 
-use base::{TitleId, file, nearest::nearest};
-use serde_json::Value;
+use base::{TitleId, file};
 
 use super::{
-    Catalog, CatalogError, CatalogSpec, Problem, ProblemKind, Severity, Title,
+    Catalog, CatalogError, CatalogSpec, Format, Problem, ProblemKind, Severity, Title,
     delimited::DelimitedReader,
     genres::{self, Fate, GenreCounter},
-    jsonl::{self, JsonlReader},
+    jsonl::JsonlReader,
     leaks::GenreWords,
     problem::shown,
     row::{Malformed, Row},
     source::{self, Intake, Source},
-    spec::{Column, Format, ResolvedColumns},
+    spec::{Column, ResolvedColumns},
     vocabularies::Crosswalk,
 };
 
@@ -63,19 +63,25 @@ pub fn load(spec: &CatalogSpec) -> Result<(Catalog, Vec<Problem>), CatalogError>
 /// # Errors
 /// As [`load`], but for the id column.
 pub fn load_numbered(spec: &CatalogSpec) -> Result<(Catalog, Vec<Problem>), CatalogError> {
-    let (path, column) = match load(spec) {
-        Err(CatalogError::NoColumn { path, setting, column, .. })
-            if setting == "columns.id" && spec.columns.id.is_none() =>
-        {
-            (path, column)
-        }
-        other => return other,
+    let loader = Loader::new(spec)?;
+    let column = loader.id_column.name.clone();
+    let is_there = match head::names(spec) {
+        Ok(Some(names)) => names.iter().any(|name| **name == column),
+        // What has no header, or none that can be read, says so itself.
+        Ok(None) | Err(_) => true,
     };
+    if is_there || spec.columns.id.is_some() {
+        match read(loader) {
+            Err(CatalogError::NoColumn { setting, .. })
+                if setting == "columns.id" && spec.columns.id.is_none() => {}
+            other => return other,
+        }
+    }
     let (catalog, mut problems) = read(Loader { numbers_rows: true, ..Loader::new(spec)? })?;
     problems.push(Problem {
         severity: Severity::Note,
         kind: ProblemKind::EmptyId,
-        file: path,
+        file: spec.path.clone(),
         line: None,
         column: None,
         field: Some(column.clone()),
@@ -84,46 +90,6 @@ pub fn load_numbered(spec: &CatalogSpec) -> Result<(Catalog, Vec<Problem>), Cata
         hint: "--id-column NAME takes another column for it".to_owned(),
     });
     Ok((catalog, problems))
-}
-
-/// A catalog from the rows that are being written into its file, as [`load`] will read them, but
-/// without the columns that have no role, which take most of the memory.
-pub(super) struct RowLoader<'a> {
-    loader: Loader<'a>,
-    num_rows: u64,
-}
-
-impl<'a> RowLoader<'a> {
-    /// For the JSON Lines at the declaration's path.
-    ///
-    /// # Errors
-    /// As [`load`]: a setting is out of range.
-    pub(super) fn new(spec: &'a CatalogSpec) -> Result<Self, CatalogError> {
-        Ok(Self { loader: Loader { keeps_fields: false, ..Loader::new(spec)? }, num_rows: 0 })
-    }
-
-    /// Whether a column of this name is looked at.
-    pub(super) fn uses(&self, name: &str) -> bool {
-        self.loader.uses(name)
-    }
-
-    /// Takes the next line's values in columns that are [used](Self::uses).
-    pub(super) fn push<'v>(&mut self, values: impl IntoIterator<Item = (&'v str, Value)>) {
-        self.num_rows += 1;
-        let mut row = Row { file: None, line: self.num_rows, cells: Vec::new() };
-        for (name, value) in values {
-            row = row.with(name, jsonl::content(value));
-        }
-        self.loader.row(row);
-    }
-
-    /// The titles, and the problems of their rows.
-    ///
-    /// # Errors
-    /// As [`load`]: there is no title.
-    pub(super) fn finish(self) -> Result<(Catalog, Vec<Problem>), CatalogError> {
-        self.loader.finish()
-    }
 }
 
 fn read(mut loader: Loader) -> Result<(Catalog, Vec<Problem>), CatalogError> {
@@ -178,6 +144,9 @@ fn delimiter_of(spec: &CatalogSpec, format: Format) -> Result<u8, CatalogError> 
 /// is one, the file is no text.
 const MAX_NUL: usize = 10;
 
+pub(super) use head::Heads;
+pub(super) use rows::RowLoader;
+
 struct Loader<'a> {
     spec: &'a CatalogSpec,
     columns: Arc<ResolvedColumns>,
@@ -186,6 +155,8 @@ struct Loader<'a> {
     kept: Vec<&'a str>,
     /// Whether columns without a role are kept at all.
     keeps_fields: bool,
+    /// Columns that are not kept where no declaration names them.
+    dropped: &'static [&'static str],
     /// Whether titles without an id are numbered by their rows.
     numbers_rows: bool,
     /// Rows that were looked at.
@@ -221,6 +192,7 @@ impl<'a> Loader<'a> {
             id_column,
             kept: spec.metadata.iter().collect(),
             keeps_fields: true,
+            dropped: &[],
             numbers_rows: false,
             num_rows: 0,
             file: None,
@@ -281,7 +253,7 @@ impl<'a> Loader<'a> {
                         .filter_map(|(cell, (name, _))| Some((name.clone(), cell?)))
                         .map(|(name, cell)| (name, if is_ours { cell.fused() } else { cell }))
                         .collect();
-                    self.row(Row { file: None, line: record.line, cells });
+                    self.row(Row { line: record.line, cells, ..Row::default() });
                 }
                 Ok(record) => {
                     self.num_rows += 1;
@@ -352,65 +324,6 @@ impl<'a> Loader<'a> {
             });
         }
         if keys.is_empty() { Ok(()) } else { self.check_columns(&keys, None) }
-    }
-
-    /// Whether a column of this name is kept in any way.
-    fn uses(&self, name: &str) -> bool {
-        !name.is_empty()
-            && ((self.keeps_fields && (self.kept.is_empty() || self.kept.contains(&name)))
-                || self.columns.iter().any(|(_, column)| column.name == name))
-    }
-
-    /// Every column that the declaration names must be there, and the id in any case.
-    fn check_columns(&self, found: &[Arc<str>], delimiter: Option<u8>) -> Result<(), CatalogError> {
-        let is_there = |name: &str| found.iter().any(|f| &**f == name);
-        let named = self
-            .columns
-            .iter()
-            .filter(|(_, column)| {
-                column.declared || (**column == self.id_column && !self.numbers_rows)
-            })
-            .map(|(role, column)| (format!("columns.{role}"), column.name.as_str()));
-        let metadata = self.spec.metadata.lists().into_iter().flat_map(|(list, names)| {
-            names.iter().map(move |name| (list.to_owned(), name.as_str()))
-        });
-        let Some((setting, name)) = named.chain(metadata).find(|(_, name)| !is_there(name)) else {
-            return Ok(());
-        };
-        let alone = match (found, delimiter) {
-            ([only], Some(delimiter)) => [';', '\t', ',', '|']
-                .into_iter()
-                .find(|&c| c as u8 != delimiter && only.contains(c)),
-            _ => None,
-        };
-        let hint = match (alone, nearest(name, found.iter().map(|f| &**f))) {
-            (Some(c), _) => {
-                format!("the cells seem to be separated by {c:?}: set `catalog.delimiter`")
-            }
-            (None, Some(near)) => format!("set `catalog.{setting}` to \"{near}\" if that is meant"),
-            (None, None) => format!("set `catalog.{setting}` to a column that is there"),
-        };
-        Err(CatalogError::NoColumn {
-            path: self.spec.path.clone(),
-            setting,
-            column: name.to_owned(),
-            found: found.iter().map(|f| shown(f)).collect(),
-            hint,
-        })
-    }
-
-    fn duplicate_column(&self, line: u64, name: &str) -> Problem {
-        Problem {
-            severity: Severity::Warning,
-            kind: ProblemKind::DuplicateColumn,
-            file: self.spec.path.clone(),
-            line: Some(line),
-            column: None,
-            field: Some(name.to_owned()),
-            value: None,
-            message: format!("column `{name}` stands twice in the header; only the first is used"),
-            hint: "rename one of them".to_owned(),
-        }
     }
 
     fn malformed(&mut self, malformed: Malformed) {

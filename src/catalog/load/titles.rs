@@ -13,7 +13,7 @@ use crate::{
     genres::{genres_of, names_of},
     problem::shown,
     row::{Cell, Content, Row},
-    spec::Separator,
+    spec::{Column, Separator},
     trailer_names::videos_in,
     vocabularies,
 };
@@ -117,16 +117,17 @@ impl Loader<'_> {
         let columns = self.columns.clone();
         let line = row.line;
         let fields = self.fields(row);
-        let name = row.in_role(columns.title.as_ref()).map(|(cell, _)| cell.into_text());
+        let in_role = |column| in_role(row, column);
+        let name = in_role(columns.title.as_ref()).map(|(cell, _)| cell.into_text());
         let text = |cell: Option<(Cell, &str)>| cell.map(|(cell, _)| cell.into_text());
-        let plot = text(row.in_role(columns.plot.as_ref()));
-        let transcript = text(row.in_role(columns.transcript.as_ref()));
-        let group = text(row.in_role(columns.group.as_ref()));
-        let year = row.in_role(columns.year.as_ref());
-        let fold = row.in_role(columns.fold.as_ref());
-        let poster = row.in_role(columns.poster.as_ref());
-        let trailer = row.in_role(columns.trailer.as_ref());
-        let genres = row.in_role(columns.genres.as_ref());
+        let plot = text(in_role(columns.plot.as_ref()));
+        let transcript = text(in_role(columns.transcript.as_ref()));
+        let group = text(in_role(columns.group.as_ref()));
+        let year = in_role(columns.year.as_ref());
+        let fold = in_role(columns.fold.as_ref());
+        let poster = in_role(columns.poster.as_ref());
+        let trailer = in_role(columns.trailer.as_ref());
+        let genres = in_role(columns.genres.as_ref());
         let spec = self.spec;
         let stated = genres.map(|(cell, field)| self.stated_genres(cell, field, line));
         self.stated.push(stated.unwrap_or_default());
@@ -135,14 +136,20 @@ impl Loader<'_> {
         Title {
             year: year.and_then(|(cell, field)| self.year(cell, field, line)),
             plot,
-            poster: poster.and_then(|(cell, field)| {
-                let folder = spec.poster_dir.as_deref();
-                let place = self.place(&cell.into_text(), field, (folder, "posters"), line)?;
-                self.look(&place, field, line);
-                Some(place.path)
+            poster: poster.and_then(|(cell, field)| match row.found_in(field) {
+                Some(found) => found.first().cloned(),
+                None => {
+                    let folder = spec.poster_dir.as_deref();
+                    let place = self.place(&cell.into_text(), field, (folder, "posters"), line)?;
+                    self.look(&place, field, line);
+                    Some(place.path)
+                }
             }),
             trailers: trailer
-                .map(|(cell, field)| self.trailers(cell, field, line))
+                .map(|(cell, field)| match row.found_in(field) {
+                    Some(found) => found.to_vec(),
+                    None => self.trailers(cell, field, line),
+                })
                 .unwrap_or_default(),
             transcript,
             group,
@@ -311,6 +318,12 @@ impl Loader<'_> {
             self.problem(problem, line, (field, text), message, hint);
         }
     }
+}
+
+/// The cell of the column with a role, and the column's name.
+fn in_role<'c>(row: &Row, column: Option<&'c Column>) -> Option<(Cell, &'c str)> {
+    let name = column?.name.as_str();
+    Some((row.get(name)?.clone(), name))
 }
 
 /// A file that is named, whether it is there or not.

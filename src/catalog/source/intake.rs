@@ -9,7 +9,7 @@ use std::{
 use base::publish_file;
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, ProblemKind, Row, Severity};
+use crate::{Problem, ProblemKind, Row};
 
 /// Takes a source's titles, problems, and word of what it left out.
 pub struct Intake<'a> {
@@ -104,21 +104,11 @@ impl<'a> Intake<'a> {
     pub fn warn(
         &mut self,
         kind: ProblemKind,
-        (file, line): (&Path, u64),
+        place: (&Path, u64),
         message: impl Into<String>,
         hint: &str,
     ) {
-        self.problem(Problem {
-            severity: Severity::Warning,
-            kind,
-            file: file.to_owned(),
-            line: (line > 0).then_some(line),
-            column: None,
-            field: None,
-            value: None,
-            message: message.into(),
-            hint: hint.to_owned(),
-        });
+        self.problem(Problem::warning(kind, place, message, hint));
     }
 
     /// A problem that is told already.

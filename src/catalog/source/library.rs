@@ -3,29 +3,13 @@
 //! A title's id is the path of its folder in the library, with the film's stem where one folder
 //! holds many: copies of one film in two folders are two titles, versions in one folder are one.
 
-use std::{
-    fs,
-    io::{self, Read},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::Path;
 
-use base::file;
-
-use super::{Intake, Row, Source};
+use super::{Intake, Source};
 use crate::{
-    CatalogError, ProblemKind,
-    library::{self, LibraryItem},
-    nfo::{self, Nfo},
-    paths::READ_HINT,
-    subtitles::{dialogue, screenplay},
+    CatalogError,
+    library::{Library, describe},
 };
-
-/// A sidecar larger than this is none.
-const MAX_NFO_BYTES: u64 = 4 << 20;
-
-/// Subtitles and screenplays larger than this are none.
-const MAX_TEXT_BYTES: u64 = 8 << 20;
 
 /// A media library.
 pub(super) struct MediaLibrary;
@@ -44,108 +28,21 @@ impl Source for MediaLibrary {
     }
 
     fn read(&self, path: &Path, intake: &mut Intake<'_>) -> Result<(), CatalogError> {
-        let found = library::find(path).map_err(|source| CatalogError::File {
-            path: path.to_owned(),
-            action: "read",
-            source,
-        })?;
-        for (folder, error) in found.unreadable {
-            intake.warn(
-                ProblemKind::UnreadableFolder,
-                (&folder, 0),
-                format!("it cannot be read ({error}); it is passed over"),
-                READ_HINT,
-            );
+        let mut library = Library::of(&[path.to_owned()])?;
+        let mut problems = library.problems();
+        for (item, is_alone) in library.items() {
+            intake.title(describe(item, (path, is_alone), &|_| true, &mut problems).row);
         }
-        for (idx, item) in found.items.iter().enumerate() {
-            let alone = |other: Option<&LibraryItem>| other.is_none_or(|o| o.folder != item.folder);
-            let before = idx.checked_sub(1).and_then(|idx| found.items.get(idx));
-            let is_alone = alone(before) && alone(found.items.get(idx + 1));
-            let nfo = item.nfos.iter().find_map(|nfo| read_nfo(nfo, intake));
-            intake.title(row(path, item, is_alone, nfo.unwrap_or_default()));
-        }
+        problems.into_iter().for_each(|problem| intake.problem(problem));
         Ok(())
     }
 }
 
-fn read_nfo(path: &Path, intake: &mut Intake<'_>) -> Option<Nfo> {
-    let warn = |intake: &mut Intake<'_>, message, hint: &str| {
-        intake.warn(ProblemKind::BadSidecar, (path, 0), message, hint);
-        None
-    };
-    let mut bytes = Vec::new();
-    let read: io::Result<usize> =
-        file::open(path).and_then(|file| file.take(MAX_NFO_BYTES + 1).read_to_end(&mut bytes));
-    if let Err(error) = read {
-        let message = format!("the NFO file cannot be read ({error})");
-        return warn(intake, message, "give yourself the right to read it");
-    }
-    if bytes.len() as u64 > MAX_NFO_BYTES {
-        let message = format!("the file is larger than {MAX_NFO_BYTES} bytes: this is no NFO");
-        return warn(intake, message, "see what it is");
-    }
-    match nfo::read(&bytes) {
-        Ok(nfo) => Some(nfo),
-        Err(error) => {
-            let (line, message) = (error.line, format!("this is no NFO: {}", error.message));
-            let hint = base::Hinted::hint(&error).unwrap_or_default();
-            intake.warn(ProblemKind::BadSidecar, (path, line), message, &hint);
-            None
-        }
-    }
-}
-
-fn row(root: &Path, item: &LibraryItem, is_alone: bool, nfo: Nfo) -> Row {
-    let relative =
-        |path: &PathBuf| path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
-    let folder = relative(&item.folder);
-    let id = match folder.as_str() {
-        "" => item.stem.clone(),
-        folder if is_alone => folder.to_owned(),
-        folder => format!("{folder}/{}", item.stem),
-    };
-    let file: Arc<Path> = item.nfos.first().unwrap_or(&item.folder).as_path().into();
-    let number = |number: Option<f64>| number.map(|number| number.to_string());
-    let mut ids = nfo.ids;
-    Row::at(file, 0)
-        .text("id", id)
-        .maybe("title", nfo.title.or_else(|| Some(item.name.clone())))
-        .maybe("original_title", nfo.original_title)
-        .maybe("year", nfo.year.or(item.year).map(|year| year.to_string()))
-        .maybe("plot", nfo.plot)
-        .maybe("tagline", nfo.tagline)
-        .maybe("poster", item.poster.as_ref().map(relative))
-        .one_or_list("trailer", item.trailers.iter().map(relative).collect())
-        .list("genres", nfo.genres)
-        .maybe("group", nfo.set)
-        .maybe("imdb_id", ids.remove("imdb").or_else(|| item.imdb_id.clone()))
-        .maybe("tmdb_id", ids.remove("tmdb").or_else(|| item.tmdb_id.clone()))
-        .maybe("runtime_min", number(nfo.runtime_min))
-        .maybe("mpaa", nfo.certificate)
-        .list("country", nfo.countries)
-        .list("language", nfo.languages)
-        .list("studio", nfo.studios)
-        .list("director", nfo.directors)
-        .list("writer", nfo.writers)
-        .list("actors", nfo.actors)
-        .list("tags", nfo.tags)
-        .maybe("film", item.film.as_ref().map(relative))
-        .maybe("nfo", item.nfos.first().map(relative))
-        .list("subtitles", item.subtitles.iter().map(relative).collect())
-        .maybe("dialogue", item.subtitles.iter().find_map(|file| text(file, dialogue)))
-        .maybe("screenplay", item.screenplay.as_ref().and_then(|file| text(file, screenplay)))
-}
-
-/// What a text file says, if it can be read and is not larger than a text.
-fn text(path: &Path, read: fn(&[u8]) -> Option<String>) -> Option<String> {
-    let is_text = fs::metadata(path).is_ok_and(|metadata| metadata.len() <= MAX_TEXT_BYTES);
-    file::read(path).ok().filter(|_| is_text).and_then(|bytes| read(&bytes))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{CatalogSpec, Severity, load, spec::Format};
+    use std::fs;
+
+    use crate::{CatalogSpec, Format, Severity, load};
 
     #[test]
     fn a_library_is_read_like_a_catalog() {

@@ -132,3 +132,13 @@ fn files_below(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Catalog
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_name_among_the_formats() {
+        assert_eq!(SOURCES.map(|source| source.name()), crate::format::SOURCES);
+    }
+}

@@ -1,9 +1,9 @@
 //! A bare folder of trailers: what [`from_paths`](crate::from_paths) finds.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Intake, Row, Source, relative};
-use crate::{CatalogError, from_paths, ids::imdb_id_in};
+use crate::{CatalogError, paths};
 
 /// A folder of trailers.
 pub(super) struct Trailers;
@@ -22,22 +22,22 @@ impl Source for Trailers {
     }
 
     fn read(&self, path: &Path, intake: &mut Intake<'_>) -> Result<(), CatalogError> {
-        let (catalog, problems) = from_paths(&[path.to_owned()])?;
+        let (films, problems) = paths::find(&[path.to_owned()])?;
         for problem in problems {
             intake.problem(problem);
         }
-        for title in catalog.titles {
-            let file = title.trailers.first().or(title.poster.as_ref());
+        for film in films {
+            let file = film.trailers.first().or(film.poster.as_ref());
             let file = file.map_or(path, |file| file.as_path());
-            let name = |file: &Path| relative(path, file);
+            let name = |file: &PathBuf| relative(path, file);
             let row = Row::at(file.into(), 0)
-                .text("id", name(Path::new(title.id.as_str())))
-                .maybe("imdb_id", imdb_id_in(title.id.as_str()))
-                .text("title", &title.name)
-                .maybe("year", title.year.map(|year| year.to_string()))
-                .maybe("plot", title.plot.as_ref())
-                .one_or_list("trailer", title.trailers.iter().map(|file| name(file)).collect())
-                .maybe("poster", title.poster.as_deref().map(name));
+                .text("id", relative(path, Path::new(&film.id)))
+                .maybe("imdb_id", film.imdb_id())
+                .text("title", &film.name)
+                .maybe("year", film.year.map(|year| year.to_string()))
+                .maybe("plot", film.plot)
+                .files("trailer", name, &film.trailers)
+                .files("poster", name, film.poster.as_slice());
             intake.title(row);
         }
         Ok(())

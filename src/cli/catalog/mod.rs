@@ -36,7 +36,8 @@ pub(super) fn run(command: &Command, console: &Console) -> Result<u8, Failure> {
     }
 }
 
-/// The catalog that a path stands for: a pipeline's, or a file with the default column names.
+/// The catalog that a path stands for: a pipeline's, a file with the default column names, or what
+/// a folder holds.
 fn spec_of(
     path: &std::path::Path,
     set: &[pipeline::Override],
@@ -44,5 +45,5 @@ fn spec_of(
     if path.extension().is_some_and(|extension| extension == "toml") {
         return Ok(pipeline::Pipeline::read(path, set)?.catalog);
     }
-    Ok(catalog::CatalogSpec::new(path))
+    Ok(catalog::open::declare(path)?)
 }

@@ -84,7 +84,7 @@ fn fitting(args: &Args, console: &Console) -> Result<(Bundle, Found), Failure> {
         console.say(format!("bundle: {}, which this library was tagged with", before.model));
         return Ok((bundle, found));
     }
-    let fitting = ShippedBundle::for_titles(&found.library.titles)?.ok_or_else(|| {
+    let fitting = ShippedBundle::for_titles(&found.opened.catalog.titles)?.ok_or_else(|| {
         Failure::usage("the program was built without bundles", "give one with --bundle")
     })?;
     let bundle = fitting.load(args.device)?;

@@ -4,7 +4,6 @@ mod bundle;
 mod outputs;
 mod review;
 mod sidecars;
-mod table;
 mod titles;
 mod undo;
 
@@ -237,7 +236,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let session = Session::new(modalities.into(), &store, &settings);
     let now = now();
     let job = TagJob {
-        titles: &found.library.titles,
+        titles: &found.opened.catalog.titles,
         bundle: &bundle,
         session: &session,
         choice: &choice,
@@ -287,7 +286,11 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         let num = summary.num_skipped;
         console.lost(format!("{num} times something of a title could not be read; it was skipped"));
     }
-    Ok(if summary.num_skipped + num_failed + found.rows_left_out > 0 { SKIPPED } else { 0 })
+    Ok(if summary.num_skipped + num_failed + found.opened.rows_left_out() > 0 {
+        SKIPPED
+    } else {
+        0
+    })
 }
 
 /// The moment that is written with the tags; `SOURCE_DATE_EPOCH` sets it, for files that are

@@ -26,11 +26,12 @@ pub(super) struct Claimed {
 impl Claimed {
     pub(super) fn new(args: &Args, found: &Found, bundle: &Bundle) -> Result<Self, Failure> {
         let mut outputs = Outputs::new(args.overwrite);
-        let titles = &found.library.titles;
+        let opened = &found.opened;
+        let titles = &opened.catalog.titles;
         let media = titles.iter().flat_map(|title| title.poster.iter().chain(&title.trailers));
         let named = args.paths.iter().filter(|path| !path.is_dir());
-        let read =
-            named.chain(media).chain(found.library.nfos.iter().flatten()).chain(&found.catalog);
+        let nfos = opened.places.iter().flat_map(|place| &place.nfos);
+        let read = named.chain(media).chain(nfos).chain(&opened.file);
         read.for_each(|path| outputs.reads(path));
         bundle.paths().iter().for_each(|path| outputs.reads(path));
 

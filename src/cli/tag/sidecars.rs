@@ -50,12 +50,13 @@ impl<'a> Sidecars<'a> {
         let several = found.trees.len() > 1;
         let mut places = vec![Vec::new(); found.trees.len()];
         let mut of_title = Vec::new();
-        for (idx, nfos) in found.library.nfos.iter().enumerate() {
-            let holds = |tree: &PathBuf| !several || nfos.iter().any(|nfo| nfo.starts_with(tree));
+        for title in &found.opened.places {
+            let holds =
+                |tree: &PathBuf| !several || title.nfos.iter().any(|nfo| nfo.starts_with(tree));
             let tree_idx = found.trees.iter().position(holds).unwrap_or(0);
             let tree = &found.trees[tree_idx];
-            let root = if several { tree } else { &found.root };
-            let own = found.library.places(idx, root, tree, format.extension());
+            let root = if several { tree } else { &found.opened.root };
+            let own = write::places(title, root, tree, format.extension());
             let first = places[tree_idx].len();
             of_title.push((first..first + own.len()).map(|number| (tree_idx, number)).collect());
             places[tree_idx].extend(own);

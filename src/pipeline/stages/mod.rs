@@ -18,7 +18,7 @@ use std::{
 use ::extract::{OpenModalities, Session};
 use ::tag::Bundle;
 use base::{Interrupt, Outputs, Progress};
-use catalog::{Catalog, CatalogError, CatalogSpec, Problem, Severity};
+use catalog::{Catalog, CatalogError, Hints, Problem, Severity};
 use encode::EncoderContext;
 use learn::heads::{FitContext, FittedParts};
 use serde_json::{Value, json};
@@ -144,14 +144,24 @@ impl<'a> Context<'a> {
         if let Some(catalog) = self.catalog.get() {
             return Ok(catalog);
         }
-        let catalog = self.load(&self.pipeline.catalog)?;
+        let (catalog, problems) = catalog::load(&self.pipeline.catalog)?;
+        self.tell(&problems);
         Ok(self.catalog.get_or_init(|| catalog))
     }
 
-    /// Reads a catalog. The first of its problems are logged: what costs a row as an error, though
-    /// it ends no run.
-    fn load(&self, spec: &CatalogSpec) -> Result<Catalog, PipelineError> {
-        let (catalog, problems) = catalog::load(spec)?;
+    /// Opens what a path holds: a catalog that is laid out like the pipeline's, or whatever else
+    /// titles are tagged of. The first of its problems are logged, once.
+    fn open(&self, path: &Path) -> Result<Catalog, PipelineError> {
+        let declared = &self.pipeline.catalog;
+        let trained = std::slice::from_ref(declared);
+        let hints = Hints { trained, declared: Some(declared), ..Hints::default() };
+        let opened = catalog::open(&[path.to_owned()], &hints)?;
+        self.tell(&opened.problems);
+        Ok(opened.catalog)
+    }
+
+    /// Logs the first problems of a catalog: what costs a row as an error, though it ends no run.
+    fn tell(&self, problems: &[Problem]) {
         let costs_row = |problem: &&Problem| problem.severity == Severity::Error;
         let num_rows = problems.iter().filter(costs_row).count();
         self.rows_left_out.set(Some(self.rows_left_out.get().unwrap_or(0) + num_rows));
@@ -167,7 +177,6 @@ impl<'a> Context<'a> {
                 problems.len() - SHOWN_PROBLEMS
             );
         }
-        Ok(catalog)
     }
 
     /// The modalities of the pipeline, opened.

@@ -6,7 +6,6 @@ use std::{
 };
 
 use base::Claim;
-use catalog::CatalogSpec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tag::Choice;
@@ -19,8 +18,9 @@ use crate::{Lock, PipelineError, folder};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Catalog or folder to tag; without it the titles of the pipeline's catalog that have
-    /// no genres yet, or all of them where all have some.
+    /// Catalog (laid out like the pipeline's), media library or folder of trailers to tag; without
+    /// it the titles of the pipeline's catalog that have no genres yet, or all of them where all
+    /// have some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Files of the tags, in the run folder; their endings say the formats.
@@ -52,8 +52,7 @@ impl Stage for Settings {
     fn run(&self, context: &Context<'_>, lock: &Lock) -> Result<Outcome, PipelineError> {
         let (bundle, session) = context.bundle("tag")?;
         let titles = if let Some(path) = &self.path {
-            let spec = CatalogSpec { path: path.clone(), ..context.pipeline.catalog.clone() };
-            context.load(&spec)?.titles
+            context.open(path)?.titles
         } else {
             let all = &context.catalog()?.titles;
             let open: Vec<_> = all.iter().filter(|title| !title.labelled).cloned().collect();

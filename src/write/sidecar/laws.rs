@@ -241,13 +241,20 @@ impl Library {
     /// Tags what is found in it.
     fn tag(&self, genres: &[&str], inputs: &str) -> SidecarReport {
         let root = self.root();
-        let (found, problems) = crate::Library::read(std::slice::from_ref(&root), &root).unwrap();
-        assert!(problems.is_empty(), "{problems:?}");
-        assert_eq!(found.titles.len(), self.films.len(), "each is one film");
-        let idxs = 0..found.titles.len();
-        let places: Vec<Place> =
-            idxs.flat_map(|idx| found.places(idx, &root, &root, "nfo")).collect();
-        tag_places(&root, places, genres, inputs, &BTreeMap::new())
+        tag_places(&root, self.places(&root), genres, inputs, &BTreeMap::new())
+    }
+
+    /// The places of what is found in it.
+    fn places(&self, root: &Path) -> Vec<Place> {
+        if self.films.is_empty() {
+            return Vec::new();
+        }
+        let hints = catalog::Hints { only_library: true, ..catalog::Hints::default() };
+        let found = catalog::open(&[root.to_owned()], &hints).unwrap();
+        assert!(found.told().next().is_none(), "{:?}", found.problems);
+        assert_eq!(found.places.len(), self.films.len(), "each is one film");
+        let titles = found.places.iter();
+        titles.flat_map(|title| crate::places(title, root, root, "nfo")).collect()
     }
 }
 
