@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
+mod knots;
 mod licences;
 
 use std::{
@@ -108,7 +109,6 @@ const MAY_OPEN_BLINDLY: &[(&str, &str)] = &[
 
 struct Source {
     path: PathBuf,
-    room: String,
     /// Without comments and without what is compiled for tests alone.
     code: String,
 }
@@ -159,8 +159,7 @@ fn sources() -> Vec<Source> {
         .map(|path| {
             let relative = path.strip_prefix(&src).unwrap().to_owned();
             let text = fs::read_to_string(&path).unwrap();
-            let room = relative.iter().next().unwrap().to_string_lossy().into_owned();
-            Source { path: relative, room, code: code_of(&text) }
+            Source { path: relative, code: code_of(&text) }
         })
         .collect()
 }

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
+mod library;
+
 use std::{collections::BTreeSet, path::PathBuf, thread};
 
 use cinetag::{

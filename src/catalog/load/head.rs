@@ -60,7 +60,10 @@ impl Heads {
         let ResolvedColumns { poster, trailer, .. } = spec.columns.resolve();
         let roles = [poster, trailer];
         let is_media = |name: &Arc<str>| roles.iter().flatten().any(|role| *role.name == **name);
-        self.first(spec).is_ok_and(|names| names.is_some_and(|names| names.iter().any(is_media)))
+        // A row may be longer than what is read of the file.
+        let is_told = self.first(spec).is_ok_and(|names| names.is_some_and(|n| !n.is_empty()));
+        let names = if is_told { self.first(spec) } else { self.all(spec) };
+        names.is_ok_and(|names| names.is_some_and(|names| names.iter().any(is_media)))
     }
 
     /// The columns that its first rows have.
@@ -120,4 +123,41 @@ fn read(
     let names = Some(reader.keys);
     let is_whole = limited.limit() > 0 || limited.get_mut().fill_buf().map_err(fault)?.is_empty();
     Ok(Head { names, is_whole })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_a_table_is_is_guessed_by_its_beginning_and_known_by_all_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            CatalogSpec::new(path)
+        };
+        let plain = "{\"id\": \"a\"}\n".repeat(HEAD_BYTES as usize / 10);
+        let mut late =
+            spec("late.jsonl", &format!("{plain}{{\"poster\": \"x\", \"key\": \"b\"}}\n"));
+        let mut heads = Heads::default();
+        assert!(!heads.has_media(&late), "that many rows say nothing of media");
+        assert!(!heads.lacks_column(&late));
+        late.columns.id = Some("key".to_owned());
+        assert!(!heads.lacks_column(&late), "one of the rows has it");
+        late.columns.id = Some("none".to_owned());
+        assert!(heads.lacks_column(&late));
+        assert_eq!(heads.known.len(), 1, "read under one declaration, known under all");
+        let long = format!("{{\"id\": \"{}\", \"trailer\": \"x\"}}\n", "a".repeat(1 << 17));
+        assert!(heads.has_media(&spec("long.jsonl", &long)), "a row may be long");
+
+        let table = spec("films.csv", "id;poster\n\"never closed\n");
+        assert!(!heads.has_media(&table) && heads.lacks_column(&table), "by another delimiter");
+        let table = CatalogSpec { delimiter: Some(';'), ..table };
+        assert!(heads.has_media(&table) && !heads.lacks_column(&table));
+        let none = spec("empty.csv", "");
+        assert!(!heads.has_media(&none) && !heads.lacks_column(&none), "loading it says why");
+    }
 }

@@ -136,14 +136,14 @@ impl Loader<'_> {
         Title {
             year: year.and_then(|(cell, field)| self.year(cell, field, line)),
             plot,
-            poster: poster.and_then(|(cell, field)| match row.found_in(field) {
-                Some(found) => found.first().cloned(),
-                None => {
-                    let folder = spec.poster_dir.as_deref();
-                    let place = self.place(&cell.into_text(), field, (folder, "posters"), line)?;
-                    self.look(&place, field, line);
-                    Some(place.path)
+            poster: poster.and_then(|(cell, field)| {
+                if let Some(found) = row.found_in(field) {
+                    return found.first().cloned();
                 }
+                let folder = spec.poster_dir.as_deref();
+                let place = self.place(&cell.into_text(), field, (folder, "posters"), line)?;
+                self.look(&place, field, line);
+                Some(place.path)
             }),
             trailers: trailer
                 .map(|(cell, field)| match row.found_in(field) {

@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Hints, table};
-use crate::{Catalog, CatalogError, Format, Problem, Title};
+use super::{Hints, Loaded, table};
+use crate::{CatalogError, Format, Title};
 
 /// The one table in a folder whose titles have posters or trailers that are there, and its titles.
 /// Any other table (such as tags that were written there) is none: most are told by their header,
@@ -17,7 +17,7 @@ use crate::{Catalog, CatalogError, Format, Problem, Title};
 pub(super) fn catalog_inside(
     folder: &Path,
     hints: &Hints<'_>,
-) -> Result<Option<(PathBuf, (Catalog, Vec<Problem>))>, CatalogError> {
+) -> Result<Option<(PathBuf, Loaded)>, CatalogError> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(None) };
     let mut fitting = None;
     for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {

@@ -29,6 +29,9 @@ use super::{
     Catalog, CatalogError, CatalogSpec, Format, Problem, ProblemKind, Severity, from_paths, load,
 };
 
+/// What a catalog holds, and what is wrong with its rows.
+type Loaded = (Catalog, Vec<Problem>);
+
 /// What is known of paths before they are looked at.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints<'a> {
@@ -184,12 +187,7 @@ fn real(path: &Path) -> Result<PathBuf, CatalogError> {
     })
 }
 
-fn of_table(
-    path: &Path,
-    (catalog, problems): (Catalog, Vec<Problem>),
-    seen: Seen,
-    hints: &Hints<'_>,
-) -> Opened {
+fn of_table(path: &Path, (catalog, problems): Loaded, seen: Seen, hints: &Hints<'_>) -> Opened {
     let root = place::root_of(place::folder_of(path).to_owned(), hints);
     let places = catalog.titles.iter().map(|title| TitlePlace::of_title(title, &root)).collect();
     let (roots, file) = (vec![root.clone()], Some(path.to_owned()));

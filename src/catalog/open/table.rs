@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::Hints;
+use super::{Hints, Loaded};
 use crate::{
-    Catalog, CatalogError, CatalogSpec, Columns, GenreSpec, Problem,
+    CatalogError, CatalogSpec, Columns, GenreSpec,
     load::{self, Heads},
 };
 
@@ -15,10 +15,7 @@ use crate::{
 ///
 /// # Errors
 /// Those of [`load`](crate::load); no column of the name that was asked for.
-pub(super) fn load(
-    path: &Path,
-    hints: &Hints<'_>,
-) -> Result<(Catalog, Vec<Problem>), CatalogError> {
+pub(super) fn load(path: &Path, hints: &Hints<'_>) -> Result<Loaded, CatalogError> {
     let mut heads = Heads::default();
     let fitting = as_trained(path, hints).filter(|spec| !heads.lacks_column(spec));
     for spec in fitting {

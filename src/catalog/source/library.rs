@@ -33,7 +33,9 @@ impl Source for MediaLibrary {
         for (item, is_alone) in library.items() {
             intake.title(describe(item, (path, is_alone), &|_| true, &mut problems).row);
         }
-        problems.into_iter().for_each(|problem| intake.problem(problem));
+        for problem in problems {
+            intake.problem(problem);
+        }
         Ok(())
     }
 }

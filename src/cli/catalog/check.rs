@@ -11,7 +11,8 @@ use crate::{Console, Failure};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A pipeline file (its [catalog] is checked), or a catalog with the default column names
+    /// A pipeline file (its [catalog] is checked), or a catalog with the default column names, or a
+    /// folder: its catalog, a media library or trailers
     path: PathBuf,
     /// With a pipeline: set a value of it, such as catalog.path=films.csv; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
