@@ -139,6 +139,6 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_name_among_the_formats() {
-        assert_eq!(SOURCES.map(|source| source.name()), crate::format::SOURCES);
+        assert_eq!(SOURCES.map(super::Source::name), crate::format::SOURCES);
     }
 }
