@@ -93,6 +93,19 @@ pub struct GenreMetrics {
 impl Metrics {
     /// Measures. Without titles every ratio is 0.
     ///
+    /// ```
+    /// # use cinetag_eval as eval;
+    /// use eval::metrics::Metrics;
+    /// use ndarray::array;
+    ///
+    /// // Three titles, two genres.
+    /// let scores = array![[0.9, 0.2], [0.8, 0.6], [0.3, 0.7]];
+    /// let labels = array![[true, false], [false, true], [false, true]];
+    /// let decisions = scores.mapv(|score| score >= 0.5);
+    /// let metrics = Metrics::compute(scores.view(), decisions.view(), labels.view());
+    /// assert_eq!(metrics.headline().micro_f1, 6.0 / 7.0);
+    /// ```
+    ///
     /// # Panics
     /// The shapes differ.
     #[must_use]

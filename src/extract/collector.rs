@@ -14,8 +14,8 @@ use super::{
     EncoderReport, ExtractError, ExtractReport, ExtractSettings, OpenEncoder,
     held::{Fresh, FreshByKey, Held},
     looking::TitleKeys,
+    outcome::{Outcome, TitleResult},
     report::is_ordinary,
-    title::{Outcome, TitleResult},
 };
 
 /// How often the collector looks around while no title comes.

@@ -13,6 +13,7 @@ mod keys;
 mod known;
 mod looking;
 mod modalities;
+mod outcome;
 mod report;
 mod session;
 mod settings;

@@ -7,6 +7,8 @@
 //! worker another encodes, so the cores stay busy with few titles in memory. Rows are seen from memory
 //! at once, with the precision that the store keeps, and published every few hundred titles, every
 //! minute, and when somebody interrupts.
+//!
+//! The store is written behind: a crash costs what is held, a minute at most.
 
 use std::{
     sync::{
@@ -28,12 +30,33 @@ use super::{
     collector::{Collector, Kept},
     held::Held,
     known::Known,
+    outcome::TitleResult,
     report::HwaccelReport,
-    title::{Shared, TitleResult},
+    title::Shared,
     workers::Workers,
 };
 
-/// See the module's head. Shared by threads; lives for as long as titles come.
+/// Looks at titles for as long as they come; shared by threads.
+///
+/// ```no_run
+/// use encode::EncoderContext;
+/// use extract::{ExtractSettings, OpenModalities, Session};
+/// use store::FeatureStore;
+/// # use cinetag_extract as extract;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let titles: Vec<catalog::Title> = Vec::new();
+/// let settings = [("plot".to_owned(), serde_json::json!({}))].into();
+/// let modalities = OpenModalities::open(&settings, &EncoderContext::default())?;
+/// let store = FeatureStore::open("feature_store".as_ref());
+/// let session = Session::new(modalities.into(), &store, &ExtractSettings::default());
+/// for title in &titles {
+///     let looked = session.look(title)?; // from memory, or from the store
+///     println!("{}: {} rows", title.name, looked.data.modalities.len());
+/// }
+/// session.publish()?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Session {
     modalities: Arc<OpenModalities>,
     store: FeatureStore,

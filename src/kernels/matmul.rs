@@ -5,6 +5,8 @@
 //!
 //! The packed matrix lies in panels of two vectors' width; a tile of rows times one panel is
 //! held in registers over the whole depth. The left side is read where it lies.
+//!
+//! One file, though long: packing and the loops of each width share the panels' layout.
 #![allow(unsafe_code)] // raw pointers into slices whose lengths are checked at the entry
 
 use std::ops::Range;

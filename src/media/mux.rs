@@ -3,6 +3,8 @@
 //! in: [`Picture`]s `[height, width, 3]` and samples in −1..1; out: a file that is whole or
 //! not there. The container follows from the name's ending. Encoders run on one thread each,
 //! so equal input gives equal bytes; write many films at once to use many cores.
+//!
+//! One file, though long: pictures, sound and their clocks go into one container in turns.
 
 use std::path::Path;
 

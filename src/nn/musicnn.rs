@@ -9,6 +9,8 @@
 //!
 //! On the processor only. It is a tagger of music: speech it calls by the music that resembles it,
 //! so it is read together with [`audio_events`](super::audio_events).
+//!
+//! One file, though long: the layers of one network and the names of its weights.
 
 use std::path::Path;
 

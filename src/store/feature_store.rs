@@ -31,7 +31,18 @@ struct IdentityFile {
     identity: EncoderIdentity,
 }
 
-/// A feature store on disk. Opening one creates nothing. What was opened of it stays open, for its
+/// A feature store on disk.
+///
+/// ```no_run
+/// # use cinetag_store as store;
+/// let store = store::FeatureStore::open("feature_store".as_ref());
+/// for encoder in store.encoders()? {
+///     println!("{}: {} sources", encoder.identity().name, encoder.summary()?.num_titles);
+/// }
+/// # Ok::<(), store::StoreError>(())
+/// ```
+///
+/// Opening one creates nothing. What was opened of it stays open, for its
 /// clones too: whoever asks again for an encoder's part gets the same one, with what it knows.
 #[derive(Clone, Debug)]
 pub struct FeatureStore {

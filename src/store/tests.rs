@@ -1,4 +1,6 @@
 //! Unit and property tests of the store as its callers see it.
+//!
+//! One file, though long: all of them stand on the same few rows.
 
 use std::{fs, path::PathBuf, sync::Arc};
 

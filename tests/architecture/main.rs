@@ -360,3 +360,26 @@ fn the_map_has_the_floors_that_are_held() {
     held.sort();
     assert_eq!(drawn, held);
 }
+
+/// Lines after which a file says in its head why it is one.
+const MANY_LINES: usize = 450;
+
+#[test]
+fn a_long_file_says_why_it_is_one() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut wrong, mut num_long) = (Vec::new(), 0);
+    for source in sources() {
+        let text = fs::read_to_string(src.join(&source.path)).unwrap();
+        let num_lines = text.lines().count();
+        if num_lines <= MANY_LINES {
+            continue;
+        }
+        num_long += 1;
+        let mut head = text.lines().take_while(|line| line.starts_with("//!"));
+        if !head.any(|line| line.contains("One file, though long: ")) {
+            wrong.push(format!("{} ({num_lines} lines)", source.path.display()));
+        }
+    }
+    assert!(num_long > 5, "only {num_long} long files seen: the test looks past them");
+    assert!(wrong.is_empty(), "part them, or say why not in the head:\n{}", wrong.join("\n"));
+}

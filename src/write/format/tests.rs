@@ -1,4 +1,6 @@
 //! What each format writes, held against the rules of its schema.
+//!
+//! One file, though long: every format writes the same title.
 
 use std::{cell::RefCell, collections::HashSet, io::Write, rc::Rc};
 

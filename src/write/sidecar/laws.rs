@@ -1,5 +1,7 @@
 //! The laws of tagging in place and undoing: nothing of anybody's is lost, whatever the tree is
 //! like and whatever happens in between; and nothing that a journal says leads out of it.
+//!
+//! One file, though long: the laws share the library that is tagged, edited and undone.
 
 use std::{
     collections::BTreeMap,

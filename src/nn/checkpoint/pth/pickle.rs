@@ -11,6 +11,8 @@
 //! by how deep values hold others. Values that stand at several places are one node, so that a
 //! small file cannot name an enormous tree; since nodes lie in one table, dropping them needs no
 //! recursion.
+//!
+//! One file, though long: the instructions of one machine, which share its stack.
 
 use std::collections::HashMap;
 
