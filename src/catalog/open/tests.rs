@@ -140,9 +140,10 @@ fn a_library_is_read_like_the_one_that_a_model_was_trained_on() {
     assert!(!title.fields.contains_key("dialogue"), "nobody was taught by it");
     let mut library = CatalogSpec { format: Format::Source("library"), ..table.clone() };
     library.columns.plot = Some("tagline".to_owned());
+    library.columns.group = Some(String::new());
     library.needs = vec![crate::Need::Genres];
     let title = read(&[table.clone(), library]);
-    assert_eq!(title.plot.as_deref(), Some("T."));
+    assert_eq!((title.plot.as_deref(), title.group), (Some("T."), None), "all of it as declared");
     assert_eq!(title.fields["dialogue"], "Who is there?");
     let mut imported = table;
     imported.columns.id = Some("imdb_id".to_owned());
