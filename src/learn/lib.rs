@@ -1,99 +1,39 @@
-//! From features to a model: tables, transforms fitted per fold, heads, training, studies.
+//! From features to a model: transforms fitted per fold, heads, training, studies.
 //!
-//! Reads the feature store and never decodes or encodes anything.
+//! In: a [`dataset::Dataset`] that somebody has read; out: a [`TrainedModel`] or what a study
+//! found. Nothing is decoded or encoded here, and no store is opened.
+//!
+//! Its floors, each of which imports from those above it in this list alone
+//! (`tests/architecture/learn_floors.rs`):
+//!
+//! 1. `error`, `bounds`, `math`, `finite`: what all share
+//! 2. `transform` (what is fitted on titles before any head) and `loss`, with their settings
+//! 3. `config`: the `[learn]` table
+//! 4. `heads`: what is trained on top of features
+//! 5. `spec`: what a model is, but for its heads
+//! 6. `train`: heads over inner folds, thresholds from what was held out
+//! 7. `borrowed`: modalities that a head is not fitted on
+//! 8. `model`: what is trained, saved, opened and asked
+//! 9. `study`: many fits on one data set
 
 pub mod borrowed;
+mod bounds;
 pub mod config;
+mod error;
 #[cfg(test)]
 mod fine_tuning;
 mod finite;
 pub mod heads;
 #[cfg(test)]
 mod laws;
+pub mod loss;
+mod math;
 pub mod model;
 mod spec;
 pub mod study;
 pub mod train;
 pub mod transform;
 
-use base::{ErrorKind, Hinted};
-use nn::NnError;
-
 pub use config::LearnConfig;
+pub use error::LearnError;
 pub use model::{ModelPrediction, TrainedModel};
-
-/// Learning cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum LearnError {
-    /// The data does not allow it.
-    #[error("{message}")]
-    Data {
-        /// What, which value, what was expected.
-        message: String,
-        /// The mend.
-        hint: Option<String>,
-    },
-    /// A file of a model cannot be written or read.
-    #[error("{path}: cannot be {action}")]
-    File {
-        /// Which.
-        path: std::path::PathBuf,
-        /// `written` or `read`.
-        action: &'static str,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A file of a model is missing or is none.
-    #[error("{path}: cannot be read as part of a model")]
-    Broken {
-        /// Which.
-        path: std::path::PathBuf,
-        /// What is wrong with it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The tensor library or its device failed.
-    #[error("the computing device failed")]
-    Tensor(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A network cannot be used or trained further.
-    #[error(transparent)]
-    Network(Box<NnError>),
-    /// Ctrl-C.
-    #[error(transparent)]
-    Interrupted(#[from] base::Interrupted),
-}
-
-impl From<NnError> for LearnError {
-    fn from(error: NnError) -> Self {
-        Self::Network(Box::new(error))
-    }
-}
-
-impl Hinted for LearnError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Data { hint, .. } => hint.clone(),
-            Self::Tensor(_) => {
-                Some("run with `--device cpu` to see whether it is the device".to_owned())
-            }
-            Self::Network(error) => error.hint(),
-            Self::Broken { .. } => Some(
-                "the file is damaged, or whoever made the bundle made it wrong: fetch or train the \
-                 bundle again"
-                    .to_owned(),
-            ),
-            Self::File { .. } | Self::Interrupted(_) => None,
-        }
-    }
-
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Data { .. } => ErrorKind::Input,
-            Self::Broken { .. } => ErrorKind::Damaged,
-            Self::File { .. } | Self::Tensor(_) => ErrorKind::System,
-            Self::Network(error) => error.kind(),
-            Self::Interrupted(_) => ErrorKind::Interrupted,
-        }
-    }
-}

@@ -7,10 +7,7 @@ use dataset::Dataset;
 use eval::{AtPrecision, Isotonic, Platt};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    LearnConfig,
-    borrowed::{BorrowedModality, Worth},
-};
+use crate::LearnConfig;
 
 /// How one kind of score becomes decisions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,12 +43,12 @@ impl Decisions {
     }
 
     /// Log-odds of the calibrated probability of genre `genre`, from a head's own.
-    pub(super) fn calibrated_logit(&self, genre: usize, logit: f64) -> f64 {
+    pub(crate) fn calibrated_logit(&self, genre: usize, logit: f64) -> f64 {
         self.bent(genre, self.platt[genre].calibrated_logit(logit))
     }
 
     /// Log-odds of the calibrated probability of genre `genre`, from log-odds after Platt scaling.
-    pub(super) fn bent(&self, genre: usize, platt_logit: f64) -> f64 {
+    pub(crate) fn bent(&self, genre: usize, platt_logit: f64) -> f64 {
         match self.isotonic.get(genre) {
             None => platt_logit,
             Some(curve) => {
@@ -100,7 +97,7 @@ impl ModelSpec {
 
     /// Decisions for titles that lack modalities, if they have some of their own. Beside the
     /// head's own modalities borrowed ones change the score and not the thresholds.
-    pub(super) fn partial_for(&self, present: &[bool]) -> Option<&Decisions> {
+    pub(crate) fn partial_for(&self, present: &[bool]) -> Option<&Decisions> {
         let of = |present: &[bool]| {
             let partial = self.partial.iter().find(|partial| partial.present == present);
             partial.map(|partial| &partial.decisions)
@@ -130,7 +127,7 @@ impl ModelSpec {
     }
 
     /// The part of the data that the head knows.
-    pub(super) fn own_part<'a>(&self, data: &'a Dataset) -> Cow<'a, Dataset> {
+    pub(crate) fn own_part<'a>(&self, data: &'a Dataset) -> Cow<'a, Dataset> {
         if self.borrowed.is_empty() {
             return Cow::Borrowed(data);
         }
@@ -140,7 +137,7 @@ impl ModelSpec {
     }
 
     /// Makes a spec of a head's own modalities one of all the data's.
-    pub(super) fn lend(&mut self, whole: &Dataset, worth: Worth) {
+    pub(crate) fn lend(&mut self, whole: &Dataset, worth: Worth) {
         let names: Vec<String> = whole.modalities.iter().map(|table| table.name.clone()).collect();
         let place_of = |name: &String| self.modalities.iter().position(|own| own == name);
         for partial in &mut self.partial {
@@ -159,4 +156,57 @@ impl ModelSpec {
         self.borrowed = worth.modalities;
         self.modalities = names;
     }
+}
+
+/// What a borrowed modality was found to be worth; saved with the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BorrowedModality {
+    /// Its name.
+    pub name: String,
+    /// The modality in whose place it is put.
+    pub from: String,
+    /// Titles that it was judged on.
+    pub num_titles: usize,
+    /// `[genres]`: from raw evidence to log-odds.
+    pub calibration: Vec<Platt>,
+    /// `[genres]`
+    pub votes: Vec<Vote>,
+    /// Share of the evidence that counts beside the modality in whose place it is put.
+    pub beside_from: f64,
+    /// Share of the evidence that counts beside other modalities of the head.
+    pub beside_others: f64,
+}
+
+/// Whether a genre may be voted for, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Titles with the genre, of those judged on.
+    pub positives: usize,
+    /// Of the raw evidence, out of fold; `None` without positives.
+    pub average_precision: Option<f64>,
+    /// How often labels dealt out at random do as well.
+    pub p: f64,
+    /// Whether it has a vote: positives enough, and better than chance.
+    pub has_vote: bool,
+}
+
+impl BorrowedModality {
+    /// Log-odds that speak for a genre; 0 without a vote.
+    #[must_use]
+    pub fn evidence(&self, genre: usize, claim: f64, raw: f64) -> f64 {
+        if claim > 0.0 && self.votes[genre].has_vote {
+            claim * self.calibration[genre].calibrated_logit(raw)
+        } else {
+            0.0
+        }
+    }
+}
+
+/// What borrowed modalities were found to be worth.
+#[derive(Default)]
+pub(crate) struct Worth {
+    pub(crate) modalities: Vec<BorrowedModality>,
+    /// Decisions of titles that have one borrowed modality and nothing else; `present`
+    /// `[data's modalities]`.
+    pub(crate) alone: Vec<PartialDecisions>,
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
 mod knots;
+mod learn_floors;
 mod licences;
 
 use std::{
@@ -107,6 +108,7 @@ const MAY_OPEN_BLINDLY: &[(&str, &str)] = &[
     ("write/sidecar", "holds folders by handles of its own"),
 ];
 
+#[derive(Clone)]
 struct Source {
     path: PathBuf,
     /// Without comments and without what is compiled for tests alone.

@@ -9,7 +9,7 @@ use cinetag::learn::{
         fusion_net::{Batch, BranchBatch, BranchOutput, BranchShape, FusionNet, Joining, NetShape},
         inputs::Gathered,
     },
-    train::loss::Loss,
+    loss::Loss,
 };
 use serde::Deserialize;
 

@@ -6,8 +6,7 @@ use base::TitleId;
 use dataset::{Content, Dataset, ModalityTable};
 use store::Ragged;
 
-use super::Borrowing;
-use crate::{LearnError, heads::FittedHead};
+use crate::{LearnError, config::Borrowing, heads::FittedHead};
 
 /// What a head says of some titles through a borrowed modality.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -11,12 +11,13 @@ use eval::{
 };
 use ndarray::{Array1, Array2};
 
-use super::{Answers, BorrowedModality, Borrowing, Vote, active, ask};
+use super::{Answers, ask};
 use crate::{
     LearnConfig, LearnError,
+    config::Borrowing,
     heads::FittedHead,
-    model::{Decisions, ModelSpec, PartialDecisions},
-    train::bagged::{Least, MemberPlan, fit_cuts},
+    spec::{BorrowedModality, Decisions, ModelSpec, PartialDecisions, Vote, Worth},
+    train::{Least, MemberPlan, fit_cuts},
 };
 
 /// Fewer titles than this say nothing: the modality has no vote at all.
@@ -32,15 +33,6 @@ const MIN_BESIDE: usize = 100;
 /// Where borrowed modalities are alone with each other so much of each counts: their errors are
 /// not independent, and no titles are there to tell by how much.
 pub(crate) const BESIDE_BORROWED: f64 = 0.8;
-
-/// What was found.
-#[derive(Default)]
-pub(crate) struct Worth {
-    pub(crate) modalities: Vec<BorrowedModality>,
-    /// Decisions of titles that have one borrowed modality and nothing else; `present`
-    /// `[data's modalities]`.
-    pub(crate) alone: Vec<PartialDecisions>,
-}
 
 /// An ensemble whose members were fitted on a dataset's own modalities.
 pub(crate) struct Ensemble<'a> {
@@ -63,7 +55,7 @@ pub(crate) fn fit(
     config: &LearnConfig,
 ) -> Result<Worth, LearnError> {
     let mut worth = Worth::default();
-    for (place, _) in active(data, config) {
+    for (place, _) in config.borrowed_in(data) {
         let name = &data.modalities[place].name;
         let settings = &config.borrowed[name];
         let judged = Judged::of(data, place, ensemble, settings)?;
@@ -286,17 +278,5 @@ impl Judged {
         }
         let platt = vec![Platt::IDENTITY; genres];
         Decisions { platt, isotonic: Vec::new(), thresholds, at_precision }
-    }
-}
-
-impl BorrowedModality {
-    /// Log-odds that speak for a genre; 0 without a vote.
-    #[must_use]
-    pub fn evidence(&self, genre: usize, claim: f64, raw: f64) -> f64 {
-        if claim > 0.0 && self.votes[genre].has_vote {
-            claim * self.calibration[genre].calibrated_logit(raw)
-        } else {
-            0.0
-        }
     }
 }

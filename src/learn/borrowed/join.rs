@@ -5,11 +5,11 @@
 
 use dataset::{Content, Dataset};
 
-use super::{Answers, BESIDE_BORROWED, BorrowedModality, ask};
+use super::{Answers, BESIDE_BORROWED, ask};
 use crate::{
     LearnError,
     heads::{FittedHead, Prediction, inputs::check_modalities},
-    spec::ModelSpec,
+    spec::{BorrowedModality, ModelSpec},
 };
 
 /// What a borrowed modality says of some titles.

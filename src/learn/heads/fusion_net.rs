@@ -28,6 +28,7 @@ use super::{
     sentences::Sentences,
     sequence::{self, SequenceShape},
 };
+use crate::math::softplus;
 
 /// Units of a layer, genres or ids of words, at most.
 const MAX_SIZE: usize = 1 << 24;
@@ -579,17 +580,6 @@ impl FusionNet {
         }
         Ok(grads)
     }
-}
-
-/// `ln(1 + exp(x))` without overflow and with the right gradient everywhere.
-///
-/// # Errors
-/// The device's error.
-pub fn softplus(x: &Tensor) -> Result<Tensor> {
-    let shift = x.detach().relu()?;
-    let near = (x - &shift)?.exp()?;
-    let far = shift.neg()?.exp()?;
-    (near + far)?.log()? + shift
 }
 
 /// How branches' logits become one: on the host, so that contributions sum to the logit exactly.

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     LearnError,
     config::LearnConfig,
-    train::loss::{LabelStatistics, Loss},
+    loss::{LabelStatistics, Loss},
 };
 
 /// Share of the steps in which the learning rate rises to its highest.

@@ -36,7 +36,7 @@ use crate::{
     LearnError,
     config::{LearnConfig, Pooling},
     finite,
-    train::loss::{LabelStatistics, Loss},
+    loss::{LabelStatistics, Loss},
     transform::resampling,
 };
 
@@ -143,7 +143,7 @@ impl Head for LateFusion {
         let views = views::fit(data, &train, &self.config, &tfidf, context.seed)?;
         let both: Vec<usize> = train.iter().chain(&valid).copied().collect();
         let prepared = views::prepare(&views, data, &both)?;
-        let labels = LabelStatistics::of(data, &train, &self.config);
+        let labels = LabelStatistics::of(data, &train, self.config.class_weighing());
         let shape = self.shape(&views, &prepared, data.num_genres(), &train);
         let pretrained = views::pretrained(&views, data)?;
         let square_norms: Vec<f64> =
@@ -165,7 +165,12 @@ impl Head for LateFusion {
             .map(|g| train.iter().map(|&title| data.labels_of(title)[g]).collect())
             .collect::<Vec<Vec<bool>>>();
         let mut rng = context.seed.rng("resampling");
-        let train = match resampling::rows(&by_genre, &self.config, &mut rng) {
+        let train = match resampling::rows(
+            &by_genre,
+            self.config.resampling,
+            self.config.resampled_frac,
+            &mut rng,
+        ) {
             Some(rows) => rows.into_iter().map(|row| train[row]).collect(),
             None => train,
         };

@@ -10,6 +10,7 @@ pub mod late_fusion;
 mod saved;
 mod sentences;
 pub mod sequence;
+mod settings;
 pub mod stacking;
 pub mod subsets;
 pub mod views;
@@ -35,6 +36,8 @@ pub struct HeadKind {
     pub name: &'static str,
     /// What it is, in one line.
     pub about: &'static str,
+    /// Whether it is trained by descending a gradient, over epochs.
+    pub is_network: bool,
     /// Makes one with these settings.
     pub build: fn(&LearnConfig) -> Unfitted,
     /// Opens what [`FittedHead::save`] wrote.
@@ -63,24 +66,28 @@ const HEADS: &[HeadKind] = &[
     HeadKind {
         name: late_fusion::NAME,
         about: "a network per view, fused by per-genre weights over what is present",
+        is_network: true,
         build: |config| Unfitted::Members(Box::new(LateFusion::new(config, Joining::Votes))),
         load: late_fusion::load,
     },
     HeadKind {
         name: late_fusion::GATED,
         about: "a network per view, joined by gated multimodal units",
+        is_network: true,
         build: |config| Unfitted::Members(Box::new(LateFusion::new(config, Joining::Gated))),
         load: late_fusion::load,
     },
     HeadKind {
         name: late_fusion::EARLY,
         about: "a network per view, joined by a layer over all of them side by side",
+        is_network: true,
         build: |config| Unfitted::Members(Box::new(LateFusion::new(config, Joining::Concatenated))),
         load: late_fusion::load,
     },
     HeadKind {
         name: stacking::NAME,
         about: "a classical learner per view, fused by regressions on out-of-fold scores",
+        is_network: false,
         build: |config| Unfitted::Once(Box::new(stacking::Stacking::new(config))),
         load: stacking::LOAD,
     },
@@ -122,17 +129,11 @@ const fn classical(
     about: &'static str,
     build: fn(&LearnConfig) -> Unfitted,
 ) -> HeadKind {
-    HeadKind { name: base.name(), about, build, load: classical::LOAD }
+    HeadKind { name: base.name(), about, is_network: false, build, load: classical::LOAD }
 }
 
 fn members(base: Base, config: &LearnConfig) -> Unfitted {
     Unfitted::Members(Box::new(Classical::new(base, config)))
-}
-
-/// Whether a head is trained by descending a gradient, over epochs.
-#[must_use]
-pub fn is_network(name: &str) -> bool {
-    [late_fusion::NAME, late_fusion::GATED, late_fusion::EARLY].contains(&name)
 }
 
 /// The head of this name.
@@ -188,7 +189,7 @@ pub trait Head: Send + Sync {
         train: &[usize],
         valid: &[usize],
         context: &FitContext<'_>,
-    ) -> Result<Box<dyn FittedHead>, super::LearnError>;
+    ) -> Result<Box<dyn FittedHead>, LearnError>;
 }
 
 /// A kind of head that is fitted once on all training titles.
@@ -203,7 +204,7 @@ pub trait CrossFit: Send + Sync {
         data: &Dataset,
         train: &[usize],
         context: &FitContext<'_>,
-    ) -> Result<CrossFitted, super::LearnError>;
+    ) -> Result<CrossFitted, LearnError>;
 }
 
 /// One head fitted on all training titles, and those that calibration and thresholds are fitted
@@ -234,7 +235,7 @@ pub trait FittedHead: Send + Sync {
     ///
     /// # Errors
     /// Another set of modalities or another dim; a device error.
-    fn predict(&self, data: &Dataset, rows: &[usize]) -> Result<Prediction, super::LearnError>;
+    fn predict(&self, data: &Dataset, rows: &[usize]) -> Result<Prediction, LearnError>;
     /// Number of genres that it scores.
     fn num_genres(&self) -> usize;
     /// The modalities that it was fitted on, in their order.
@@ -248,7 +249,7 @@ pub trait FittedHead: Send + Sync {
     ///
     /// # Errors
     /// The files cannot be written.
-    fn save(&self, folder: &Path) -> Result<(), super::LearnError>;
+    fn save(&self, folder: &Path) -> Result<(), LearnError>;
 }
 
 /// Scores of some titles with where they come from.

@@ -12,6 +12,8 @@ use candle_nn::ops::sigmoid;
 use nn::attention_pool::{mask_bias, mean_pool, mean_weights};
 use serde::{Deserialize, Serialize};
 
+pub use crate::config::SequenceKind;
+
 /// Words that a convolution sees at once.
 const KERNELS: [usize; 3] = [3, 4, 5];
 /// Of `cnn-rnn`: words that a convolution sees, and steps of it that become one.
@@ -19,23 +21,6 @@ const REDUCING_KERNEL: usize = 3;
 const REDUCTION: usize = 4;
 /// Heads of the transformer's attention.
 const HEADS: usize = 2;
-
-/// The kinds of networks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SequenceKind {
-    /// Long short-term memory; its last state.
-    Lstm,
-    /// Gated recurrent units; their last state.
-    Gru,
-    /// Convolutions over 3, 4 and 5 words; the highest answer of each filter.
-    #[default]
-    Cnn,
-    /// A convolution, every 4 steps made one by their highest answer, and a GRU over them.
-    CnnRnn,
-    /// One layer of self-attention; the mean over words.
-    Transformer,
-}
 
 /// The shape of one network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use super::folds::HeldOut;
 use crate::{
     LearnConfig, LearnError, TrainedModel,
     heads::{FitContext, TrainingLog},
-    model::{ModelPrediction, ModelSpec},
-    train::{bagged, jobs},
+    model::{ModelPrediction, ModelSpec, assemble},
+    train::{self, jobs},
 };
 
 /// The outcome: held-out predictions and how they came about.
@@ -100,13 +100,13 @@ pub fn cross_validate(
     let mut plans = Vec::new();
     for fold in &held_out.folds {
         let seed = context.seed.derive(&format!("fold {}", fold.name));
-        plans.push(bagged::plan(data, &fold.train, groups, &fold.others, config, seed)?);
+        plans.push(train::plan(data, &fold.train, groups, &fold.others, config, seed)?);
     }
-    let heads = bagged::fit_heads(data, &plans, config, context)?;
+    let heads = train::fit_heads(data, &plans, config, context)?;
     let models: Vec<TrainedModel> = plans
         .iter()
         .zip(heads)
-        .map(|(plans, heads)| bagged::assemble(data, plans, heads, config))
+        .map(|(plans, heads)| assemble(data, plans, heads, config))
         .collect::<Result<_, _>>()?;
     let predictions = jobs::run(models.len(), context.device, |k| {
         context.interrupt.check()?;

@@ -1,10 +1,10 @@
 //! Which titles are trained on and which are held out, fold by fold.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use dataset::Dataset;
 
-use crate::LearnError;
+use crate::{LearnError, train::check_groups};
 
 /// The folds of a study. Every title is held out once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,30 +62,4 @@ impl HeldOut {
                 .collect(),
         })
     }
-}
-
-/// Whether every group is in one fold; `folds` and `groups` `[titles]`.
-///
-/// # Errors
-/// Two titles of one group are in different folds.
-pub(crate) fn check_groups(
-    data: &Dataset,
-    folds: &[Option<u32>],
-    groups: &[usize],
-) -> Result<(), LearnError> {
-    let mut first_of_group = HashMap::new();
-    for (title, (fold, group)) in folds.iter().zip(groups).enumerate() {
-        let Some(fold) = fold else { continue };
-        let &mut (first, first_fold) = first_of_group.entry(group).or_insert((title, *fold));
-        if first_fold != *fold {
-            return Err(LearnError::Data {
-                message: format!(
-                    "titles {} and {} are of one group but in folds {first_fold} and {fold}",
-                    data.titles[first], data.titles[title]
-                ),
-                hint: Some("a group (franchise, cuts of a film) must be whole in one fold".into()),
-            });
-        }
-    }
-    Ok(())
 }

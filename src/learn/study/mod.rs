@@ -9,7 +9,6 @@ pub mod search;
 
 pub use cells::{CellStore, Filling, Variant, View};
 pub use cross_validate::{BareOutcome, CrossValidation, PartialOutcome, cross_validate};
-pub(crate) use folds::check_groups;
 pub use grid::{GridResult, Scored, all_subsets, quick, run_grid};
 
 #[cfg(test)]

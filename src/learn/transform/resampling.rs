@@ -12,11 +12,26 @@ use rand::{
     seq::{IndexedRandom, SliceRandom},
 };
 use rand_chacha::ChaCha8Rng;
-
-use crate::config::{LearnConfig, Resampling};
+use serde::{Deserialize, Serialize};
 
 /// Neighbours that MLSMOTE looks at.
 const NEIGHBOURS: usize = 5;
+
+/// What is done to training titles so that rare genres are seen more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resampling {
+    /// Nothing.
+    #[default]
+    None,
+    /// ML-ROS: titles of rare genres count several times.
+    Oversampling,
+    /// ML-RUS: titles of common genres alone are left out.
+    Undersampling,
+    /// MLSMOTE: titles are made up between neighbours of one rare genre (classical heads and
+    /// stacking alone).
+    Mlsmote,
+}
 
 /// `[genres]`: `IRLbl`, infinite for a genre without titles. `labels` is `[genres][titles]`.
 #[must_use]
@@ -45,12 +60,13 @@ fn titles_with(genre: &[bool]) -> Vec<usize> {
 #[must_use]
 pub fn rows(
     labels: &[Vec<bool>],
-    config: &LearnConfig,
+    resampling: Resampling,
+    frac: f64,
     rng: &mut ChaCha8Rng,
 ) -> Option<Vec<usize>> {
-    match config.resampling {
-        Resampling::Oversampling => Some(oversampled(labels, config.resampled_frac, rng)),
-        Resampling::Undersampling => Some(undersampled(labels, config.resampled_frac, rng)),
+    match resampling {
+        Resampling::Oversampling => Some(oversampled(labels, frac, rng)),
+        Resampling::Undersampling => Some(undersampled(labels, frac, rng)),
         Resampling::None | Resampling::Mlsmote => None,
     }
 }

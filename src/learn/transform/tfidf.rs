@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::SparseRow;
+use crate::{LearnError, bounds};
 
 /// The list of Glasgow's information retrieval group, as scikit-learn has it.
 const ENGLISH_STOP_WORDS: &str = include_str!("../../../assets/stop_words/english.txt");
 
 /// Longest run of words that may be asked for.
-pub(crate) const MAX_NGRAMS: usize = 5;
+const MAX_NGRAMS: usize = 5;
 
 /// What counts as a term and how it weighs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,13 @@ pub struct TfIdfSettings {
 impl Default for TfIdfSettings {
     fn default() -> Self {
         Self { ngrams: 2, min_texts: 2, sublinear: true, stop_words: true, max_terms: 0 }
+    }
+}
+
+impl TfIdfSettings {
+    pub(crate) fn validate(&self) -> Result<(), LearnError> {
+        bounds::count("tfidf.ngrams", self.ngrams, 1, MAX_NGRAMS)?;
+        bounds::count("tfidf.min_texts", self.min_texts, 1, 1 << 30)
     }
 }
 

@@ -8,6 +8,8 @@ use rand::{RngExt, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::{LearnError, bounds};
+
 /// Words whose share of the text is above this are skipped now and then, the more the commoner.
 const SUBSAMPLE: f64 = 1e-3;
 /// Negatives are drawn by their count to this power.
@@ -34,6 +36,17 @@ pub struct Word2vecSettings {
 impl Default for Word2vecSettings {
     fn default() -> Self {
         Self { dim: 64, window: 5, negatives: 5, min_count: 3, epochs: 5, learning_rate: 0.05 }
+    }
+}
+
+impl Word2vecSettings {
+    pub(crate) fn validate(&self) -> Result<(), LearnError> {
+        bounds::count("word2vec.dim", self.dim, 1, 4096)?;
+        bounds::count("word2vec.window", self.window, 1, 100)?;
+        bounds::count("word2vec.negatives", self.negatives, 0, 100)?;
+        bounds::count("word2vec.min_count", self.min_count, 1, 1 << 30)?;
+        bounds::count("word2vec.epochs", self.epochs, 1, 10_000)?;
+        bounds::real("word2vec.learning_rate", self.learning_rate, 1e-8, 1.0)
     }
 }
 

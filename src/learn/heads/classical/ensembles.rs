@@ -13,30 +13,7 @@ use super::{
     Design,
     tree::{Binned, Growth, Slopes, Tree},
 };
-
-/// How many trees and how they grow.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TreeSettings {
-    /// Trees of a forest.
-    pub trees: usize,
-    /// Rows of a forest's leaf, at least.
-    pub min_leaf_titles: usize,
-    /// Rounds of boosting.
-    pub rounds: usize,
-    /// Share of each round's tree that is taken.
-    pub step: f64,
-    /// Splits between root and leaf in boosting, at most.
-    pub depth: usize,
-    /// Share of the titles that each round sees.
-    pub subsample: f64,
-}
-
-impl Default for TreeSettings {
-    fn default() -> Self {
-        Self { trees: 100, min_leaf_titles: 2, rounds: 100, step: 0.1, depth: 4, subsample: 0.7 }
-    }
-}
+use crate::config::TreeSettings;
 
 /// A sum of trees.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

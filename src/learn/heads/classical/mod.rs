@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     design::Design,
-    ensembles::{TreeSettings, Trees, each_row},
+    ensembles::{Trees, each_row},
     kernel::{KernelMachine, Likeness, Neighbours},
     linear::Linear,
     multi_label::{MultiLabel, Targets},
@@ -36,10 +36,11 @@ use super::{
     subsets::{SubsetScorer, explain},
     views::{self, View},
 };
+pub use crate::config::{Base, TreeSettings};
 use crate::{
     LearnError,
     config::{LearnConfig, Resampling},
-    train::loss::LabelStatistics,
+    loss::LabelStatistics,
     transform::{TfIdfSettings, resampling},
 };
 
@@ -49,53 +50,7 @@ const TREE_TERMS: usize = 1000;
 /// would take more than 5 GB.
 const MAX_COMPARED_TITLES: usize = 20_000;
 
-/// A learner of one genre.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Base {
-    /// L2-penalised, by L-BFGS.
-    #[default]
-    LogisticRegression,
-    /// Squared hinge, by dual coordinate descent.
-    LinearSvm,
-    /// Radial basis functions, by sequential minimal optimisation.
-    KernelSvm,
-    /// Radial basis functions and squared errors, by a Cholesky factorisation.
-    KernelRidge,
-    /// Trees on bootstrap samples.
-    RandomForest,
-    /// Trees one after the other.
-    GradientBoosting,
-    /// By cosine.
-    NearestNeighbours,
-}
-
 impl Base {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::LogisticRegression,
-        Self::LinearSvm,
-        Self::KernelSvm,
-        Self::KernelRidge,
-        Self::RandomForest,
-        Self::GradientBoosting,
-        Self::NearestNeighbours,
-    ];
-
-    /// Its name in pipelines.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LogisticRegression => "logistic-regression",
-            Self::LinearSvm => "linear-svm",
-            Self::KernelSvm => "kernel-svm",
-            Self::KernelRidge => "kernel-ridge",
-            Self::RandomForest => "random-forest",
-            Self::GradientBoosting => "gradient-boosting",
-            Self::NearestNeighbours => "nearest-neighbours",
-        }
-    }
-
     /// # Errors
     /// There are more training titles than it can compare with each other.
     pub fn check_titles(self, num_titles: usize) -> Result<(), LearnError> {
@@ -224,7 +179,7 @@ pub fn targets(data: &Dataset, titles: &[usize], config: &LearnConfig) -> Target
     let genre = |g: usize| titles.iter().map(|&title| data.labels_of(title)[g]).collect();
     Targets {
         labels: (0..data.num_genres()).map(genre).collect(),
-        pos_weight: LabelStatistics::of(data, titles, config).pos_weight,
+        pos_weight: LabelStatistics::of(data, titles, config.class_weighing()).pos_weight,
     }
 }
 
@@ -248,7 +203,7 @@ pub fn resampled(
         }
         return (x, targets);
     }
-    match resampling::rows(&targets.labels, config, &mut rng) {
+    match resampling::rows(&targets.labels, config.resampling, config.resampled_frac, &mut rng) {
         None => (x, targets),
         Some(rows) => {
             for genre in &mut targets.labels {
@@ -312,7 +267,7 @@ impl Head for Classical {
         let log = TrainingLog { seconds: started.elapsed().as_secs_f64(), ..Default::default() };
         Ok(Box::new(Fitted {
             modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),
-            prior: LabelStatistics::of(data, &train, &self.config).prior(),
+            prior: LabelStatistics::of(data, &train, self.config.class_weighing()).prior(),
             views,
             model,
             log,

@@ -24,7 +24,6 @@ mod joint_kernel;
 mod nearest_texts;
 mod parts;
 mod remembered;
-mod settings;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -50,10 +49,10 @@ use super::{
     subsets::{self, SubsetScorer},
     views,
 };
-use crate::{LearnError, config::LearnConfig, train::loss::LabelStatistics};
+use crate::{LearnError, config::LearnConfig, loss::LabelStatistics};
 
+pub use crate::config::{ExpertKind, StackSettings};
 pub use parts::FittedParts;
-pub use settings::{ExpertKind, StackSettings};
 
 /// The head's name.
 pub const NAME: &str = "stacking";
@@ -130,7 +129,7 @@ impl CrossFit for Stacking {
         let looks = experts.looks();
         let fitted = |train: &[usize], experts: Experts, fusions: Fusions| Fitted {
             modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),
-            prior: LabelStatistics::of(data, train, &self.config).prior(),
+            prior: LabelStatistics::of(data, train, self.config.class_weighing()).prior(),
             experts,
             fusions,
             log: TrainingLog { seconds: started.elapsed().as_secs_f64(), ..Default::default() },

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LearnError, config};
+use crate::{LearnError, bounds};
 
 /// Who is asked beside the learner of each view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,15 +58,11 @@ impl StackSettings {
         self.experts.contains(&kind)
     }
 
-    /// Checks every value.
-    ///
-    /// # Errors
-    /// The first that is out of range.
-    pub fn validate(&self) -> Result<(), LearnError> {
-        config::real("stack.c", self.c, 1e-9, 1e9)?;
-        config::real("stack.kernel_c", self.kernel_c, 1e-9, 1e9)?;
-        config::real("stack.kernel_gamma", self.kernel_gamma, 1e-9, 1e9)?;
-        config::count("stack.neighbours", self.neighbours, 1, 1 << 20)?;
-        config::real("stack.pseudo_titles", self.pseudo_titles, 1e-3, 1e6)
+    pub(super) fn validate(&self) -> Result<(), LearnError> {
+        bounds::real("stack.c", self.c, 1e-9, 1e9)?;
+        bounds::real("stack.kernel_c", self.kernel_c, 1e-9, 1e9)?;
+        bounds::real("stack.kernel_gamma", self.kernel_gamma, 1e-9, 1e9)?;
+        bounds::count("stack.neighbours", self.neighbours, 1, 1 << 20)?;
+        bounds::real("stack.pseudo_titles", self.pseudo_titles, 1e-3, 1e6)
     }
 }

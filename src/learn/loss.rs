@@ -10,11 +10,9 @@
 
 use candle_core::{Device, Result, Tensor};
 use dataset::Dataset;
+use serde::{Deserialize, Serialize};
 
-use crate::{
-    config::{ClassWeights, LearnConfig, LossKind},
-    heads::fusion_net::softplus,
-};
+use crate::math::softplus;
 
 /// Focusing of negatives and margin of the asymmetric loss: the paper's defaults, positives
 /// unfocused.
@@ -23,6 +21,45 @@ const ASYMMETRIC_MARGIN: f64 = 0.05;
 
 /// Focusing of the focal loss: the paper's.
 const FOCAL_GAMMA: f64 = 2.0;
+
+/// What is minimised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossKind {
+    /// Binary cross-entropy with class weights.
+    #[default]
+    Bce,
+    /// Asymmetric loss: easy negatives weigh less.
+    Asymmetric,
+    /// Focal loss: what is easy weighs less.
+    Focal,
+}
+
+/// What a genre's positives weigh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassWeights {
+    /// A power of negatives / positives.
+    #[default]
+    Power,
+    /// The inverse of the effective number of positives.
+    EffectiveNumber,
+}
+
+/// How genres are weighed, and how far targets are moved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClassWeighing {
+    /// What positives weigh.
+    pub weights: ClassWeights,
+    /// With `power`: the exponent of (negatives / positives).
+    pub power: f64,
+    /// With `power`: no genre's positives weigh more than this.
+    pub cap: f64,
+    /// With `effective-number`: how much a title repeats those before it.
+    pub effective_beta: f64,
+    /// Targets are moved this far from 0 and 1 toward the genre's prevalence.
+    pub label_smoothing: f64,
+}
 
 /// A loss with its class weights.
 #[derive(Clone, Debug)]
@@ -94,28 +131,28 @@ pub fn effective_number_weights(positives: impl Iterator<Item = usize>, beta: f6
 impl LabelStatistics {
     /// Counts the labels of these titles.
     #[must_use]
-    pub fn of(data: &Dataset, train: &[usize], config: &LearnConfig) -> Self {
+    pub fn of(data: &Dataset, train: &[usize], weighing: ClassWeighing) -> Self {
         let prevalence: Vec<f64> = (0..data.num_genres())
             .map(|genre| {
                 let positives = train.iter().filter(|&&t| data.labels_of(t)[genre]).count();
                 (positives as f64 + 0.5) / (train.len() as f64 + 1.0)
             })
             .collect();
-        let pos_weight = match config.class_weights {
+        let pos_weight = match weighing.weights {
             ClassWeights::Power => prevalence
                 .iter()
                 .map(|p| {
-                    let balanced = ((1.0 - p) / p).powf(config.class_weight_power());
-                    balanced.clamp(1.0, config.class_weight_cap) as f32
+                    let balanced = ((1.0 - p) / p).powf(weighing.power);
+                    balanced.clamp(1.0, weighing.cap) as f32
                 })
                 .collect(),
             ClassWeights::EffectiveNumber => {
                 let positives = (0..data.num_genres())
                     .map(|g| train.iter().filter(|&&t| data.labels_of(t)[g]).count());
-                effective_number_weights(positives, config.effective_beta)
+                effective_number_weights(positives, weighing.effective_beta)
             }
         };
-        Self { prevalence, pos_weight, smoothing: config.label_smoothing }
+        Self { prevalence, pos_weight, smoothing: weighing.label_smoothing }
     }
 
     /// `[genres]`: log-odds of the prevalence.

@@ -3,6 +3,8 @@
 //! The mean of its members' logits, calibrated per genre, decided by per-genre thresholds.
 //! Contributions are in units of the calibrated logit: with the bias they sum to it.
 
+mod assemble;
+
 use std::path::{Path, PathBuf};
 
 use base::{DeviceChoice, file, publish_bytes};
@@ -13,14 +15,15 @@ use eval::{
     thresholds::{decide, decide_at_least_one},
 };
 
-use super::{
+use crate::{
     LearnConfig, LearnError, borrowed, finite,
     heads::{self, FitContext, FittedHead, Prediction, TrainingLog},
-    train::bagged,
+    train,
 };
 use ndarray::{Array2, ArrayView2};
 
-pub use super::spec::{Decisions, ModelSpec, PartialDecisions};
+pub use self::assemble::assemble;
+pub use crate::spec::{Decisions, ModelSpec, PartialDecisions};
 
 const MODEL_FILE: &str = "model.json";
 
@@ -145,7 +148,7 @@ impl TrainedModel {
         Self { spec, members }
     }
 
-    /// Trains on the titles `train` (indices into `data.titles`). `groups` `[titles]`: titles of
+    /// Trains on these titles (indices into `data.titles`). `groups` `[titles]`: titles of
     /// one number stay together in the inner folds. A head that is fitted once takes
     /// `context.inner_folds`, where there are three or more.
     ///
@@ -153,16 +156,16 @@ impl TrainedModel {
     /// Settings out of range, data that cannot be fitted, a device error, an interrupt.
     pub fn fit(
         data: &Dataset,
-        train: &[usize],
+        titles: &[usize],
         groups: &[usize],
         config: &LearnConfig,
         context: &FitContext<'_>,
     ) -> Result<Self, LearnError> {
         config.validate()?;
-        let plans = bagged::plan(data, train, groups, context.inner_folds, config, context.seed)?;
-        let mut heads = bagged::fit_heads(data, std::slice::from_ref(&plans), config, context)?;
+        let plans = train::plan(data, titles, groups, context.inner_folds, config, context.seed)?;
+        let mut heads = train::fit_heads(data, std::slice::from_ref(&plans), config, context)?;
         let Some(heads) = heads.pop() else { return Err(no_members()) };
-        bagged::assemble(data, &plans, heads, config)
+        assemble(data, &plans, heads, config)
     }
 
     /// What it is.

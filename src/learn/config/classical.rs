@@ -1,0 +1,101 @@
+//! Which classical learner, and what it makes of several genres.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{LearnError, bounds};
+
+/// A learner of one genre.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Base {
+    /// L2-penalised, by L-BFGS.
+    #[default]
+    LogisticRegression,
+    /// Squared hinge, by dual coordinate descent.
+    LinearSvm,
+    /// Radial basis functions, by sequential minimal optimisation.
+    KernelSvm,
+    /// Radial basis functions and squared errors, by a Cholesky factorisation.
+    KernelRidge,
+    /// Trees on bootstrap samples.
+    RandomForest,
+    /// Trees one after the other.
+    GradientBoosting,
+    /// By cosine.
+    NearestNeighbours,
+}
+
+impl Base {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::LogisticRegression,
+        Self::LinearSvm,
+        Self::KernelSvm,
+        Self::KernelRidge,
+        Self::RandomForest,
+        Self::GradientBoosting,
+        Self::NearestNeighbours,
+    ];
+
+    /// Its name in pipelines.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LogisticRegression => "logistic-regression",
+            Self::LinearSvm => "linear-svm",
+            Self::KernelSvm => "kernel-svm",
+            Self::KernelRidge => "kernel-ridge",
+            Self::RandomForest => "random-forest",
+            Self::GradientBoosting => "gradient-boosting",
+            Self::NearestNeighbours => "nearest-neighbours",
+        }
+    }
+}
+
+/// What a classical head makes of several genres.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabelScheme {
+    /// Each genre by itself.
+    #[default]
+    BinaryRelevance,
+    /// One after the other, each seeing those before it; in the vocabulary's order.
+    ClassifierChain,
+    /// The mean of several chains in random orders.
+    ChainEnsemble,
+}
+
+/// How many trees and how they grow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TreeSettings {
+    /// Trees of a forest.
+    pub trees: usize,
+    /// Rows of a forest's leaf, at least.
+    pub min_leaf_titles: usize,
+    /// Rounds of boosting.
+    pub rounds: usize,
+    /// Share of each round's tree that is taken.
+    pub step: f64,
+    /// Splits between root and leaf in boosting, at most.
+    pub depth: usize,
+    /// Share of the titles that each round sees.
+    pub subsample: f64,
+}
+
+impl Default for TreeSettings {
+    fn default() -> Self {
+        Self { trees: 100, min_leaf_titles: 2, rounds: 100, step: 0.1, depth: 4, subsample: 0.7 }
+    }
+}
+
+impl TreeSettings {
+    pub(super) fn validate(&self) -> Result<(), LearnError> {
+        bounds::count("trees.trees", self.trees, 1, 100_000)?;
+        bounds::count("trees.min_leaf_titles", self.min_leaf_titles, 1, 1 << 20)?;
+        bounds::count("trees.rounds", self.rounds, 1, 100_000)?;
+        bounds::count("trees.depth", self.depth, 1, 64)?;
+        bounds::real("trees.step", self.step, 1e-6, 1.0)?;
+        bounds::real("trees.subsample", self.subsample, 0.01, 1.0)
+    }
+}

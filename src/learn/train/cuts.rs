@@ -1,0 +1,89 @@
+//! From out-of-fold scores to calibration and thresholds.
+
+use eval::{
+    AtPrecision, Isotonic,
+    calibration::{apply_platt, fit_platt},
+    expected_f1::expected_f1_thresholds,
+    thresholds::{
+        NEVER, USUAL_PRECISIONS, fit_thresholds, for_precision, half_the_error_of_the_prior,
+        surely_half_the_error_of_the_prior,
+    },
+};
+use ndarray::ArrayView2;
+
+use crate::{
+    LearnConfig,
+    config::{Calibration, Decide},
+    spec::Decisions,
+};
+
+/// With `abstain` a genre's threshold is at least that at which a tag is wrong half as often as
+/// the genre named blindly would be.
+pub(crate) fn fit_decisions(
+    scores: ArrayView2<'_, f64>,
+    labels: ArrayView2<'_, bool>,
+    config: &LearnConfig,
+    abstain: bool,
+) -> Decisions {
+    let platt = fit_platt(scores, labels);
+    let mut probabilities = apply_platt(scores, &platt);
+    let mut isotonic = Vec::new();
+    if config.calibration == Calibration::Isotonic {
+        for (g, mut probabilities) in probabilities.columns_mut().into_iter().enumerate() {
+            let logits: Vec<f64> =
+                scores.column(g).iter().map(|&s| platt[g].calibrated_logit(s)).collect();
+            let curve = Isotonic::fit(&logits, &labels.column(g).to_vec());
+            probabilities.iter_mut().zip(&logits).for_each(|(p, &z)| *p = curve.apply(z));
+            isotonic.push(curve);
+        }
+    }
+    let probabilities = probabilities.view();
+    let least = abstain.then_some(Least::HalfTheError);
+    let (thresholds, at_precision) = fit_cuts(probabilities, labels, config, least);
+    Decisions { platt, isotonic, thresholds, at_precision }
+}
+
+/// How often a tag must be right at least.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Least {
+    /// Wrong half as often as the genre named blindly would be.
+    HalfTheError,
+    /// So by the lower end of the interval: where titles are few.
+    SurelyHalfTheError,
+    /// This often.
+    Precision(f64),
+}
+
+/// Thresholds for calibrated probabilities, the usual ones and those for precisions.
+pub(crate) fn fit_cuts(
+    probabilities: ArrayView2<'_, f64>,
+    labels: ArrayView2<'_, bool>,
+    config: &LearnConfig,
+    least: Option<Least>,
+) -> (Vec<f64>, Vec<AtPrecision>) {
+    let mut thresholds = match (config.precision, config.decide()) {
+        (None, Decide::Threshold) => {
+            fit_thresholds(probabilities, labels, config.threshold_shrinkage)
+        }
+        (None, Decide::ExpectedF1) => expected_f1_thresholds(probabilities),
+        (Some(precision), _) => AtPrecision::fit(probabilities, labels, precision).or_never(),
+    };
+    let mut at_precision: Vec<AtPrecision> =
+        USUAL_PRECISIONS.iter().map(|&p| AtPrecision::fit(probabilities, labels, p)).collect();
+    if let Some(least) = least {
+        for (g, threshold) in thresholds.iter_mut().enumerate() {
+            let (scores, labels) = (probabilities.column(g).to_vec(), labels.column(g).to_vec());
+            let least = match least {
+                Least::HalfTheError => half_the_error_of_the_prior(&scores, &labels),
+                Least::SurelyHalfTheError => surely_half_the_error_of_the_prior(&scores, &labels),
+                Least::Precision(least) => for_precision(&scores, &labels, least),
+            };
+            *threshold = threshold.max(least.unwrap_or(NEVER));
+            for at in &mut at_precision {
+                let own = at.thresholds[g].zip(least);
+                at.thresholds[g] = own.map(|(own, least)| own.max(least));
+            }
+        }
+    }
+    (thresholds, at_precision)
+}
