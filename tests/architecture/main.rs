@@ -111,6 +111,7 @@ const MAY_OPEN_BLINDLY: &[(&str, &str)] = &[
 #[derive(Clone)]
 struct Source {
     path: PathBuf,
+    room: String,
     /// Without comments and without what is compiled for tests alone.
     code: String,
 }
@@ -160,8 +161,9 @@ fn sources() -> Vec<Source> {
         .into_iter()
         .map(|path| {
             let relative = path.strip_prefix(&src).unwrap().to_owned();
+            let room = relative.iter().next().unwrap().to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).unwrap();
-            Source { path: relative, code: code_of(&text) }
+            Source { path: relative, room, code: code_of(&text) }
         })
         .collect()
 }
