@@ -55,7 +55,7 @@ pub fn explain(
     looked: Looked,
 ) -> Result<Explanation, TagError> {
     let data = looked.data.clone().unlabelled(bundle.config.genres.names().to_vec());
-    let (data, _) = bundle.shown(data);
+    let (data, _) = bundle.visible(data);
     let mut tags = Tagger::new(bundle).tag(std::slice::from_ref(title), looked)?;
     let tags = tags.pop().ok_or_else(|| TagError::Bundle {
         path: bundle.folder.clone(),

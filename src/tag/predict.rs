@@ -129,10 +129,10 @@ impl<'a> Tagger<'a> {
     pub fn tag(&self, titles: &[Title], looked: Looked) -> Result<Vec<TitleTags>, TagError> {
         let Looked { data, transcripts, failures } = looked;
         let data = data.unlabelled(self.bundle.config.genres.names().to_vec());
-        let (data, thin) = self.bundle.shown(data);
+        let (data, sparse) = self.bundle.visible(data);
         let rows: Vec<usize> = (0..titles.len()).collect();
         let prediction = self.bundle.model.predict(&data, &rows)?;
-        let missing = self.missing(&data, &thin, &prediction, failures);
+        let missing = self.missing(&data, &sparse, &prediction, failures);
         titles
             .iter()
             .zip(missing)
@@ -240,7 +240,7 @@ impl<'a> Tagger<'a> {
     fn missing(
         &self,
         data: &Dataset,
-        thin: &[Vec<String>],
+        sparse: &[Vec<String>],
         prediction: &ModelPrediction,
         failures: Vec<Vec<Option<String>>>,
     ) -> Vec<BTreeMap<String, String>> {
@@ -248,7 +248,7 @@ impl<'a> Tagger<'a> {
         for (m, (table, failures)) in data.modalities.iter().zip(failures).enumerate() {
             let failures = failures.into_iter().enumerate();
             for (idx, failure) in failures.filter(|(idx, _)| !prediction.seen_of(*idx)[m]) {
-                let why = || match (table.present(idx), thin[idx].contains(&table.name)) {
+                let why = || match (table.present(idx), sparse[idx].contains(&table.name)) {
                     (true, _) => self.unheard(table, idx),
                     (false, true) => "too little is stated".to_owned(),
                     (false, false) => "not given".to_owned(),

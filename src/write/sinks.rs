@@ -33,7 +33,7 @@ pub trait TagSink {
 /// One file about many titles.
 pub struct TableSink<'a> {
     writer: Box<dyn TagWriter + 'a>,
-    only_open: bool,
+    only_undecided: bool,
     path: Option<PathBuf>,
 }
 
@@ -65,7 +65,7 @@ impl<'a> TableSink<'a> {
         let writer = format
             .table(out, &bundle.model.spec().modalities)
             .ok_or_else(|| WriteError::NoTable { format: format.name() })?;
-        Ok(Self { writer, only_open: false, path: None })
+        Ok(Self { writer, only_undecided: false, path: None })
     }
 
     /// Under this name its errors tell of it: that which the file will have.
@@ -77,8 +77,8 @@ impl<'a> TableSink<'a> {
     /// Only titles that a person should look at: those without any tag, and those with a doubtful
     /// one.
     #[must_use]
-    pub fn only_open(self) -> Self {
-        Self { only_open: true, ..self }
+    pub fn only_undecided(self) -> Self {
+        Self { only_undecided: true, ..self }
     }
 
     /// Ends the file.
@@ -105,7 +105,7 @@ impl TagSink for TableSink<'_> {
         _inputs: Digest,
     ) -> Result<(), WriteError> {
         let is_settled = !tagged.tags.genres.is_empty() && tagged.tags.doubtful.is_empty();
-        if self.only_open && is_settled {
+        if self.only_undecided && is_settled {
             return Ok(());
         }
         self.writer.write(tagged).map_err(failed(self.path.as_deref()))

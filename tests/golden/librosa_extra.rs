@@ -7,7 +7,7 @@ use cinetag::{
     base::DeviceChoice,
     encode::{
         EncoderContext, Input, Modality as _, Opened,
-        audio::{Analysis, Audio, Extra, Settings},
+        audio::{Analysis, Audio, Descriptor, Settings},
     },
     media::Samples,
 };
@@ -63,7 +63,7 @@ fn mels_chroma_and_contrast_equal_librosas() {
     let samples = sound(&golden);
     let settings = Settings {
         window_secs: 60.0,
-        extra: vec![Extra::LogMel, Extra::Chroma, Extra::Contrast],
+        extra: vec![Descriptor::LogMel, Descriptor::Chroma, Descriptor::Contrast],
         ..Settings::default()
     };
     let series = Analysis::new(&settings).series(&samples).next().unwrap();

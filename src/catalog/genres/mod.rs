@@ -30,7 +30,7 @@ struct Seen {
 
 /// What becomes of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Resolved {
     /// In the vocabulary.
     Known(GenreId),
     /// Excluded, or with too few titles: the title does not have any of the genres that count
@@ -97,18 +97,18 @@ impl GenreCounter {
         self.idx_of.get(&name.to_lowercase()).map_or(0, |&idx| self.seen[idx].num_titles)
     }
 
-    /// Closes the vocabulary: the given one in its order, else all names seen, ordered by name;
+    /// Makes the vocabulary: the given one in its order, else all names seen, ordered by name;
     /// in both cases without what is excluded or has too few titles. A given vocabulary stays
     /// whole in a catalog where no title states a genre.
     ///
-    /// Gives the vocabulary and the fate of each index that [`count`](Self::count) gave.
-    pub(super) fn close(
+    /// Gives the vocabulary and what became of each index that [`count`](Self::count) gave.
+    pub(super) fn to_vocabulary(
         &self,
         spec: &GenreSpec,
         file: &Path,
         column: &str,
         problems: &mut Vec<Problem>,
-    ) -> Result<(Vocabulary, Vec<Fate>), CatalogError> {
+    ) -> Result<(Vocabulary, Vec<Resolved>), CatalogError> {
         let folder = file.parent().unwrap_or(Path::new(""));
         let given = spec.vocabulary.as_ref().map(|v| given_names(v, folder)).transpose()?;
         let candidates = given.clone().unwrap_or_else(|| {
@@ -186,15 +186,15 @@ impl GenreCounter {
             }));
         }
         let vocabulary = Vocabulary::new(kept);
-        let mut fates = Vec::with_capacity(self.seen.len());
+        let mut resolved = Vec::with_capacity(self.seen.len());
         for seen in &self.seen {
-            let fate = match vocabulary.find(&seen.name) {
-                Some(genre) => Fate::Known(genre),
-                None if excluded(&seen.name) => Fate::LeftOut,
-                None if candidates.iter().any(|c| same(c, &seen.name)) => Fate::LeftOut,
-                None => Fate::Unknown,
+            let found = match vocabulary.find(&seen.name) {
+                Some(genre) => Resolved::Known(genre),
+                None if excluded(&seen.name) => Resolved::LeftOut,
+                None if candidates.iter().any(|c| same(c, &seen.name)) => Resolved::LeftOut,
+                None => Resolved::Unknown,
             };
-            if fate == Fate::Unknown {
+            if found == Resolved::Unknown {
                 let mend = nearest(&seen.name, candidates.iter().map(String::as_str))
                     .map_or_else(String::new, |name| format!("write `{name}` if that is meant, "));
                 problems.push(problem(
@@ -213,9 +213,9 @@ impl GenreCounter {
                     ),
                 ));
             }
-            fates.push(fate);
+            resolved.push(found);
         }
-        Ok((vocabulary, fates))
+        Ok((vocabulary, resolved))
     }
 }
 
@@ -263,7 +263,7 @@ mod tests {
         }
         let mut problems = Vec::new();
         let path = Path::new("a.csv");
-        counter.close(&GenreSpec::default(), path, "genres", &mut problems).unwrap();
+        counter.to_vocabulary(&GenreSpec::default(), path, "genres", &mut problems).unwrap();
         let told: Vec<_> = problems.iter().map(|p| (p.line, p.kind, &*p.message)).collect();
         let twins =
             "genres `Sci-Fi` (1 title) and `sci fi` (1 title) look like one, spelt in two ways";
@@ -307,10 +307,13 @@ mod tests {
     fn an_open_vocabulary_is_ordered_by_name_and_cut_by_support() {
         let spec = GenreSpec { min_support: 2, ..GenreSpec::default() };
         let mut problems = Vec::new();
-        let (vocabulary, fates) =
-            counter().close(&spec, Path::new("a.csv"), "genres", &mut problems).unwrap();
+        let (vocabulary, resolved) =
+            counter().to_vocabulary(&spec, Path::new("a.csv"), "genres", &mut problems).unwrap();
         assert_eq!(vocabulary.names(), ["comedy", "Drama"]);
-        assert_eq!(fates, [Fate::LeftOut, Fate::Known(GenreId(1)), Fate::Known(GenreId(0))]);
+        assert_eq!(
+            resolved,
+            [Resolved::LeftOut, Resolved::Known(GenreId(1)), Resolved::Known(GenreId(0))]
+        );
         assert_eq!(problems.len(), 1);
         assert_eq!(problems[0].kind, ProblemKind::RareGenre);
     }
@@ -318,10 +321,10 @@ mod tests {
     #[test]
     fn an_excluded_genre_does_not_count_however_common() {
         let spec = GenreSpec { exclude: vec!["drama".to_owned()], ..GenreSpec::default() };
-        let (vocabulary, fates) =
-            counter().close(&spec, Path::new("a.csv"), "genres", &mut Vec::new()).unwrap();
+        let (vocabulary, resolved) =
+            counter().to_vocabulary(&spec, Path::new("a.csv"), "genres", &mut Vec::new()).unwrap();
         assert_eq!(vocabulary.names(), ["comedy", "War"]);
-        assert_eq!(fates[1], Fate::LeftOut);
+        assert_eq!(resolved[1], Resolved::LeftOut);
     }
 
     #[test]
@@ -334,10 +337,10 @@ mod tests {
             ..GenreSpec::default()
         };
         let mut problems = Vec::new();
-        let (vocabulary, fates) =
-            counter().close(&spec, Path::new("a.csv"), "genres", &mut problems).unwrap();
+        let (vocabulary, resolved) =
+            counter().to_vocabulary(&spec, Path::new("a.csv"), "genres", &mut problems).unwrap();
         assert_eq!(vocabulary.names(), ["Drama", "Comdy"]);
-        assert_eq!(fates, [Fate::LeftOut, Fate::Known(GenreId(0)), Fate::Unknown]);
+        assert_eq!(resolved, [Resolved::LeftOut, Resolved::Known(GenreId(0)), Resolved::Unknown]);
         let [problem] = &problems[..] else { panic!("{problems:?}") };
         assert_eq!((problem.line, problem.value.as_deref()), (Some(3), Some("comedy")));
         assert!(problem.hint.contains("write `Comdy`"), "{}", problem.hint);

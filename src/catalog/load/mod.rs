@@ -34,7 +34,7 @@ use base::{TitleId, file};
 use super::{
     Catalog, CatalogError, CatalogSpec, Format, Problem, ProblemKind, Severity, Title,
     delimited::DelimitedReader,
-    genres::{self, Fate, GenreCounter},
+    genres::{self, GenreCounter, Resolved},
     jsonl::JsonlReader,
     leaks::GenreWords,
     problem::shown,
@@ -409,15 +409,15 @@ impl<'a> Loader<'a> {
         self.report_losses();
         let column = self.columns.genres.as_ref().map_or("", |column| &column.name).to_owned();
         let path = &self.spec.path;
-        let (vocabulary, fates) =
-            self.genres.close(&self.spec.genres, path, &column, &mut self.problems)?;
+        let (vocabulary, resolved) =
+            self.genres.to_vocabulary(&self.spec.genres, path, &column, &mut self.problems)?;
         for (title, stated) in self.titles.iter_mut().zip(&self.stated) {
             let mut unknown = false;
             for &idx in stated {
-                match fates[idx] {
-                    Fate::Known(genre) => title.genres.push(genre),
-                    Fate::LeftOut => {}
-                    Fate::Unknown => unknown = true,
+                match resolved[idx] {
+                    Resolved::Known(genre) => title.genres.push(genre),
+                    Resolved::LeftOut => {}
+                    Resolved::Unknown => unknown = true,
                 }
             }
             title.genres.sort_unstable();

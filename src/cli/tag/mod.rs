@@ -251,7 +251,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         table = Some(Table { file: None, sink: TableSink::new(out, format, &bundle)? });
     }
     let untagged = claimed.untagged.take().map(|claim| Table::begin(claim, args, &bundle));
-    let mut untagged = untagged.transpose()?.map(Table::only_open);
+    let mut untagged = untagged.transpose()?.map(Table::only_undecided);
     let tell = |difference: String| console.data(difference);
     let dry_run: Option<&dyn Fn(String)> = if args.dry_run { Some(&tell) } else { None };
     let making = (args.new_nfo(), dry_run);

@@ -69,8 +69,8 @@ impl Table {
         Ok(Self { file: Some(file), sink })
     }
 
-    pub(super) fn only_open(self) -> Self {
-        Self { sink: self.sink.only_open(), ..self }
+    pub(super) fn only_undecided(self) -> Self {
+        Self { sink: self.sink.only_undecided(), ..self }
     }
 
     pub(super) fn finish(self) -> Result<(), Failure> {

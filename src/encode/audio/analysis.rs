@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use super::{
-    Extra, Settings,
+    Descriptor, Settings,
     chroma::Chroma,
     contrast::{Contrast, contrasts_db},
     delta::{Order, delta},
@@ -68,9 +68,10 @@ impl Analysis {
                 settings.fft_length,
             ),
             dct: Dct::new(settings.num_coeffs, settings.num_mels),
-            has_log_mel: has(Extra::LogMel),
-            chroma: has(Extra::Chroma).then(|| Chroma::new(rate_hz, settings.fft_length)),
-            contrast: has(Extra::Contrast).then(|| Contrast::new(rate_hz, settings.fft_length)),
+            has_log_mel: has(Descriptor::LogMel),
+            chroma: has(Descriptor::Chroma).then(|| Chroma::new(rate_hz, settings.fft_length)),
+            contrast: has(Descriptor::Contrast)
+                .then(|| Contrast::new(rate_hz, settings.fft_length)),
             top_db: settings.top_db.unwrap_or(f32::INFINITY),
             bin_hz: (rate_hz / settings.fft_length as f64) as f32,
             frames_per_window: settings.window_secs * rate_hz / settings.hop_length as f64,

@@ -22,7 +22,7 @@ const TEMPO: [&str; 2] = ["tempo_bpm", "pulse"];
 /// row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Extra {
+pub enum Descriptor {
     /// Mean and deviation of each mel, decibels.
     LogMel,
     /// Mean and deviation of the twelve pitch classes.
@@ -84,16 +84,18 @@ pub(super) fn groups(settings: &Settings) -> Vec<Group> {
     ];
     for extra in &settings.extra {
         let (names, series): (_, Choice) = match extra {
-            Extra::LogMel => (numbered("mel", settings.num_mels, "_db"), |s| &s.log_mel),
-            Extra::Chroma => {
+            Descriptor::LogMel => (numbered("mel", settings.num_mels, "_db"), |s| &s.log_mel),
+            Descriptor::Chroma => {
                 (PITCH_CLASSES.map(|class| format!("chroma_{class}")).to_vec(), |s| &s.chroma)
             }
-            Extra::Contrast => (numbered("contrast", contrast::NUM_BANDS, "_db"), |s| &s.contrast),
-            Extra::Tempo
-            | Extra::Loudness
-            | Extra::AudioEvents
-            | Extra::MusicnnMtt
-            | Extra::MusicnnMsd => continue,
+            Descriptor::Contrast => {
+                (numbered("contrast", contrast::NUM_BANDS, "_db"), |s| &s.contrast)
+            }
+            Descriptor::Tempo
+            | Descriptor::Loudness
+            | Descriptor::AudioEvents
+            | Descriptor::MusicnnMtt
+            | Descriptor::MusicnnMsd => continue,
         };
         groups.push(Group { names, statistics: &[Mean, Std], series });
     }
@@ -103,7 +105,8 @@ pub(super) fn groups(settings: &Settings) -> Vec<Group> {
 /// What the numbers of a row are, in order.
 pub(super) fn feature_names(settings: &Settings) -> Vec<String> {
     let mut names: Vec<_> = groups(settings).iter().flat_map(Group::feature_names).collect();
-    for (extra, own) in [(Extra::Tempo, &TEMPO[..]), (Extra::Loudness, &loudness::NAMES)] {
+    for (extra, own) in [(Descriptor::Tempo, &TEMPO[..]), (Descriptor::Loudness, &loudness::NAMES)]
+    {
         if settings.extra.contains(&extra) {
             names.extend(own.iter().map(|name| (*name).to_owned()));
         }

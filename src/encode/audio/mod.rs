@@ -3,7 +3,7 @@
 //! in: mono samples; out: `[windows, dim]` statistics over each window's frames: mean and
 //! spread of the MFCC, spread of their slopes and curvatures (whose means say next to
 //! nothing), four statistics of level, zero crossings, centroid, roll-off, flatness and
-//! flux; behind them the [`Extra`] descriptors that a pipeline names. The row's time is the
+//! flux; behind them the [`Descriptor`]s that a pipeline names. The row's time is the
 //! window's start.
 //!
 //! `top_db` is taken against each window's own maximum, not the film's: a window then
@@ -38,7 +38,7 @@ use store::EncoderIdentity;
 pub(super) use self::events::SpeechDetector;
 pub use self::{
     analysis::{Analysis, Series},
-    groups::Extra,
+    groups::Descriptor,
     mfcc::MelScale,
 };
 use self::{descriptors::FLUX, groups::Group, networks::Networks, tempo::Tempo};
@@ -87,7 +87,7 @@ pub struct Settings {
     pub top_db: Option<f32>,
     /// Descriptors beside these: `log-mel`, `chroma`, `contrast`, `tempo`, `loudness`,
     /// and by pretrained networks `audio-events`, `musicnn-mtt`, `musicnn-msd`.
-    pub extra: Vec<Extra>,
+    pub extra: Vec<Descriptor>,
 }
 
 impl Default for Settings {
@@ -183,7 +183,7 @@ impl Settings {
             self.extra.windows(2).all(|pair| pair[0] != pair[1]),
             "`extra` names a descriptor twice".to_owned(),
         )?;
-        if self.extra.contains(&Extra::Contrast) {
+        if self.extra.contains(&Descriptor::Contrast) {
             let (rate_hz, fft_length) = (self.rate_hz, self.fft_length);
             expect(
                 rate_hz > contrast::MIN_RATE_HZ,
@@ -278,7 +278,7 @@ impl AudioEncoder {
         if !networks.weights().is_empty() {
             description["weights_sha256"] = json!(networks.weights());
         }
-        let has_tempo = settings.extra.contains(&Extra::Tempo);
+        let has_tempo = settings.extra.contains(&Descriptor::Tempo);
         let tempo = has_tempo.then(|| Tempo::new(f64::from(settings.rate_hz), settings.hop_length));
         let groups = groups::groups(&settings);
         let identity = EncoderIdentity {
@@ -317,7 +317,7 @@ impl AudioEncoder {
         samples: &Samples,
         windows: &[Range<usize>],
     ) -> Result<Vec<[f32; 4]>, Failure> {
-        if !self.settings.extra.contains(&Extra::Loudness) {
+        if !self.settings.extra.contains(&Descriptor::Loudness) {
             return Ok(Vec::new());
         }
         let sample_idx = |frame: usize| (frame * self.settings.hop_length).min(samples.mono.len());
@@ -375,7 +375,7 @@ mod tests {
 
     use super::*;
 
-    /// Of the default settings, before there were [`Extra`] descriptors.
+    /// Of the default settings, before there were [`Descriptor`]s.
     const DEFAULT_FINGERPRINT: &str = "963a102bea1bb4e3";
 
     fn open(settings: &Value) -> Result<Box<dyn Encoder>, EncodeError> {

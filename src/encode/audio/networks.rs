@@ -14,7 +14,7 @@ use nn::{
 };
 
 use super::{
-    Extra, NAME, RATE_HZ, Settings,
+    Descriptor, NAME, RATE_HZ, Settings,
     events::{self, Events},
     music_tags::{self, MusicTags},
 };
@@ -37,25 +37,25 @@ enum Listener {
 }
 
 /// Which weights a descriptor needs.
-pub(super) fn model(extra: Extra) -> Option<&'static str> {
+pub(super) fn model(extra: Descriptor) -> Option<&'static str> {
     match extra {
-        Extra::AudioEvents => Some(audio_events::MODEL),
+        Descriptor::AudioEvents => Some(audio_events::MODEL),
         _ => tagger(extra).map(Tagger::model),
     }
 }
 
-fn tagger(extra: Extra) -> Option<Tagger> {
+fn tagger(extra: Descriptor) -> Option<Tagger> {
     match extra {
-        Extra::MusicnnMtt => Some(Tagger::Mtt),
-        Extra::MusicnnMsd => Some(Tagger::Msd),
+        Descriptor::MusicnnMtt => Some(Tagger::Mtt),
+        Descriptor::MusicnnMsd => Some(Tagger::Msd),
         _ => None,
     }
 }
 
 /// The numbers of a descriptor, in order; none where it needs no network.
-pub(super) fn feature_names(extra: Extra) -> Vec<String> {
+pub(super) fn feature_names(extra: Descriptor) -> Vec<String> {
     match (extra, tagger(extra)) {
-        (Extra::AudioEvents, _) => events::feature_names().collect(),
+        (Descriptor::AudioEvents, _) => events::feature_names().collect(),
         (_, Some(tagger)) => music_tags::feature_names(tagger).collect(),
         _ => Vec::new(),
     }
@@ -84,7 +84,7 @@ impl Networks {
             weights.insert(model, cache.digest(&source).map_err(|e| load(NAME, e))?);
             wanted.push((extra, model));
         }
-        let listener = move |(extra, model): &(Extra, &str)| {
+        let listener = move |(extra, model): &(Descriptor, &str)| {
             let weights = cache.require(model)?.weights;
             Ok(if tagger(*extra).is_some() {
                 Listener::MusicTags(Box::new(MusicTags::new(Musicnn::load(&weights)?)))

@@ -230,24 +230,24 @@ impl Bundle {
 
     /// The titles as the model may see them, and `[titles]` the records that state too little to
     /// be seen, by modality.
-    pub(super) fn shown(&self, data: Dataset) -> (Dataset, Vec<Vec<String>>) {
-        let mut thin = vec![Vec::new(); data.num_titles()];
+    pub(super) fn visible(&self, data: Dataset) -> (Dataset, Vec<Vec<String>>) {
+        let mut sparse = vec![Vec::new(); data.num_titles()];
         for table in &data.modalities {
             let own = self.config.modalities.iter().find(|own| own.name == table.name);
             let (Some(own), Content::Records { rows, .. }) = (own, &table.content) else {
                 continue;
             };
-            for (names, row) in thin.iter_mut().zip(rows) {
+            for (names, row) in sparse.iter_mut().zip(rows) {
                 if row.as_ref().is_some_and(|row| row.num_stated() < own.min_stated) {
                     names.push(own.name.clone());
                 }
             }
         }
-        if thin.iter().all(Vec::is_empty) {
-            return (data, thin);
+        if sparse.iter().all(Vec::is_empty) {
+            return (data, sparse);
         }
-        let shown = data.masked(|title, m| !thin[title].contains(&data.modalities[m].name));
-        (shown, thin)
+        let visible = data.masked(|title, m| !sparse[title].contains(&data.modalities[m].name));
+        (visible, sparse)
     }
 
     /// Borrowed modalities, each with the own ones beside which nothing of it is added.
