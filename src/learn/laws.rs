@@ -1,4 +1,6 @@
 //! Laws that every trained model keeps, tried on a small library with a planted signal.
+//!
+//! Long: the library and the laws belong together, since each law is tried on every kind of model.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
@@ -30,8 +32,9 @@ const SIGNALS: [&str; NUM_GENRES] = ["love", "war", "ghost"];
 /// The only title that has no modality.
 const BLANK_TITLE: usize = 7;
 
-/// Every head of the registry, every network over words, the last layers of a sentence network, and what heads share: views of words,
-/// label schemes, losses, weights and resampling. All small, by name.
+/// Every head of the registry, every network over words, the last layers of a sentence network, and
+/// what heads share: views of words, label schemes, losses, weights and resampling. All small, by
+/// name.
 fn configs() -> Vec<(String, LearnConfig)> {
     let mut configs: Vec<(String, LearnConfig)> =
         registry().iter().map(|kind| (kind.name.to_owned(), config(kind.name))).collect();

@@ -40,16 +40,56 @@ impl Base {
     /// Its name in pipelines.
     #[must_use]
     pub const fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// What its parts hang on, learner by learner.
+    pub(crate) const fn facts(self) -> BaseFacts {
+        const PLAIN: BaseFacts =
+            BaseFacts { name: "", compares: Compares::Nothing, is_tree: false, draws: false };
         match self {
-            Self::LogisticRegression => "logistic-regression",
-            Self::LinearSvm => "linear-svm",
-            Self::KernelSvm => "kernel-svm",
-            Self::KernelRidge => "kernel-ridge",
-            Self::RandomForest => "random-forest",
-            Self::GradientBoosting => "gradient-boosting",
-            Self::NearestNeighbours => "nearest-neighbours",
+            Self::LogisticRegression => BaseFacts { name: "logistic-regression", ..PLAIN },
+            Self::LinearSvm => BaseFacts { name: "linear-svm", draws: true, ..PLAIN },
+            Self::KernelSvm => {
+                let compares = Compares::EachWithEach;
+                BaseFacts { name: "kernel-svm", compares, draws: true, ..PLAIN }
+            }
+            Self::KernelRidge => {
+                BaseFacts { name: "kernel-ridge", compares: Compares::EachWithEach, ..PLAIN }
+            }
+            Self::RandomForest => {
+                BaseFacts { name: "random-forest", is_tree: true, draws: true, ..PLAIN }
+            }
+            Self::GradientBoosting => {
+                BaseFacts { name: "gradient-boosting", is_tree: true, draws: true, ..PLAIN }
+            }
+            Self::NearestNeighbours => {
+                let compares = Compares::WithScored;
+                BaseFacts { name: "nearest-neighbours", compares, draws: true, ..PLAIN }
+            }
         }
     }
+}
+
+/// What is known of a learner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BaseFacts {
+    pub(crate) name: &'static str,
+    pub(crate) compares: Compares,
+    /// Splits columns: it wants bins of them, and few.
+    pub(crate) is_tree: bool,
+    /// Another seed may give another fit. False only where that is certain: such fits are shared.
+    pub(crate) draws: bool,
+}
+
+/// Which titles a learner compares with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compares {
+    Nothing,
+    /// Training titles with each other, by radial basis functions: work grows with their square.
+    EachWithEach,
+    /// Those that are scored with training titles, by cosine.
+    WithScored,
 }
 
 /// What a classical head makes of several genres.

@@ -21,6 +21,7 @@ use crate::{
     transform::{TfIdfSettings, Word2vecSettings},
 };
 
+pub(crate) use self::classical::Compares;
 pub use self::{
     borrowed::Borrowing,
     classical::{Base, LabelScheme, TreeSettings},

@@ -9,7 +9,7 @@
 //! the genres' prevalences in training, its contributions are 0, and
 //! [`Prediction::scored`] is false.
 //!
-//! source: architecture.md, "Late fusion"
+//! source: docs/heads.md, "Networks"
 
 use std::{
     collections::BTreeMap,

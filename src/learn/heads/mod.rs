@@ -164,8 +164,9 @@ pub struct FitContext<'a> {
     /// `[train]`: which inner fold each training title is in, groups whole, for heads that fit
     /// one part on out-of-fold scores of another. Empty: whoever plans the fits divides the titles.
     pub inner_folds: &'a [u32],
-    /// Advanced by one per epoch; by those left where training stops early. Whoever runs
-    /// the fits begins and ends the piece of work (there may be several fits in one).
+    /// Advanced by one per epoch, by those left where training stops early; by one where there are no
+    /// epochs. [`crate::train::fit_heads`] begins and ends the piece of work (there may be several
+    /// fits in one).
     pub progress: &'a dyn Progress,
     /// Looked at once per epoch.
     pub interrupt: &'a Interrupt,

@@ -59,6 +59,12 @@ impl LearnConfig {
         }
     }
 
+    /// By how much a fit advances [`super::FitContext::progress`]: epochs, where the head has any.
+    #[must_use]
+    pub fn steps_of_fit(&self) -> u64 {
+        if self.is_of_network() { self.epochs as u64 } else { 1 }
+    }
+
     /// Whether the head is fitted once on all training titles.
     pub(crate) fn is_fitted_once(&self) -> bool {
         self.kind().is_some_and(|kind| matches!((kind.build)(self), Unfitted::Once(_)))

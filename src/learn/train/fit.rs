@@ -45,7 +45,7 @@ pub fn fit_heads(
     let kind = heads::find(&config.head)?;
     let data = &*config.own_part(data);
     let num_plans: usize = models.iter().map(Vec::len).sum();
-    context.progress.begin("training", Some((num_plans * config.epochs) as u64));
+    context.progress.begin("training", Some(num_plans as u64 * config.steps_of_fit()));
     let heads = match (kind.build)(config) {
         Unfitted::Members(head) => fit_members(&*head, data, models, context),
         Unfitted::Once(head) => {

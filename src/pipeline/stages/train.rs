@@ -55,14 +55,9 @@ impl Stage for Settings {
         let table = Table::read(context)?;
         let train: Vec<usize> =
             (0..catalog.titles.len()).filter(|&title| catalog.titles[title].labelled).collect();
-        context
-            .progress
-            .begin("train", Some((pipeline.learn.members * pipeline.learn.epochs) as u64));
         let folds = self.folds(context, catalog, &train)?;
         let fit = FitContext { inner_folds: &folds, ..context.fit_context() };
-        let model = TrainedModel::fit(&table.data, &train, &table.groups, &pipeline.learn, &fit);
-        context.progress.end();
-        let model = model?;
+        let model = TrainedModel::fit(&table.data, &train, &table.groups, &pipeline.learn, &fit)?;
 
         let description = modalities.description();
         let path = &pipeline.catalog.path;

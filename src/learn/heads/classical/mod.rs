@@ -39,7 +39,7 @@ use super::{
 pub use crate::config::{Base, TreeSettings};
 use crate::{
     LearnError,
-    config::{LearnConfig, Resampling},
+    config::{Compares, LearnConfig, Resampling},
     loss::LabelStatistics,
     transform::{TfIdfSettings, resampling},
 };
@@ -54,8 +54,7 @@ impl Base {
     /// # Errors
     /// There are more training titles than it can compare with each other.
     pub fn check_titles(self, num_titles: usize) -> Result<(), LearnError> {
-        let compares = matches!(self, Self::KernelSvm | Self::KernelRidge);
-        if !compares || num_titles <= MAX_COMPARED_TITLES {
+        if self.facts().compares != Compares::EachWithEach || num_titles <= MAX_COMPARED_TITLES {
             return Ok(());
         }
         Err(LearnError::Data {
@@ -73,14 +72,14 @@ impl Base {
     }
 
     fn likeness(self, x: &Design, config: &LearnConfig) -> Option<Likeness> {
-        match self {
-            Self::KernelSvm | Self::KernelRidge => {
+        match self.facts().compares {
+            Compares::EachWithEach => {
                 let square: f32 = (0..x.num_rows()).map(|row| x.square_norm(row)).sum();
                 let mean = (square / x.num_rows().max(1) as f32).max(f32::MIN_POSITIVE);
                 Some(Likeness::Rbf { gamma: config.gamma as f32 / mean })
             }
-            Self::NearestNeighbours => Some(Likeness::Cosine),
-            _ => None,
+            Compares::WithScored => Some(Likeness::Cosine),
+            Compares::Nothing => None,
         }
     }
 
@@ -88,8 +87,7 @@ impl Base {
     #[must_use]
     pub fn tfidf(self, config: &LearnConfig) -> TfIdfSettings {
         let mut settings = config.tfidf.clone();
-        let is_tree = matches!(self, Self::RandomForest | Self::GradientBoosting);
-        if is_tree && settings.max_terms == 0 {
+        if self.facts().is_tree && settings.max_terms == 0 {
             settings.max_terms = TREE_TERMS;
         }
         settings
@@ -263,7 +261,7 @@ impl Head for Classical {
         let (x, targets) = resampled(x, targets, &self.config, context.seed);
         let (seed, interrupt) = (context.seed, context.interrupt);
         let model = MultiLabel::fit(self.base, &x, &targets, &self.config, seed, interrupt)?;
-        context.progress.advance(self.config.epochs as u64);
+        context.progress.advance(1);
         let log = TrainingLog { seconds: started.elapsed().as_secs_f64(), ..Default::default() };
         Ok(Box::new(Fitted {
             modalities: data.modalities.iter().map(|table| table.name.clone()).collect(),

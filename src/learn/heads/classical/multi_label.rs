@@ -16,7 +16,7 @@ use super::{
     linear::Linear,
     tree::Binned,
 };
-use crate::config::{LabelScheme, LearnConfig};
+use crate::config::{Compares, LabelScheme, LearnConfig};
 
 /// A fitted learner of one genre.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -235,11 +235,12 @@ enum Prepared {
 
 impl Learner<'_> {
     fn prepare(&self, x: &Design) -> Prepared {
-        match (self.base, self.likeness) {
-            (Base::KernelSvm | Base::KernelRidge, Some(likeness)) => {
+        let facts = self.base.facts();
+        match self.likeness {
+            Some(likeness) if facts.compares == Compares::EachWithEach => {
                 Prepared::Kernel(likeness.between(x, x))
             }
-            (Base::RandomForest | Base::GradientBoosting, _) => Prepared::Bins(Binned::new(x)),
+            _ if facts.is_tree => Prepared::Bins(Binned::new(x)),
             _ => Prepared::Rows,
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     config::{LabelScheme, Resampling, TextView},
     heads::{
         FitContext,
-        classical::{Base, MultiLabel, UnitView, resampled, targets},
+        classical::{MultiLabel, UnitView, resampled, targets},
     },
 };
 
@@ -173,7 +173,7 @@ impl Experts {
 /// Whether two fits on the same titles give the same learners, whatever their seeds: logistic and
 /// ridge regressions draw nothing.
 pub(super) fn draws_nothing(config: &LearnConfig) -> bool {
-    matches!(config.base, Base::LogisticRegression | Base::KernelRidge)
+    !config.base.facts().draws
         && config.resampling == Resampling::None
         && config.labels != LabelScheme::ChainEnsemble
         && !config.views_of_texts().contains(&TextView::Word2vec)
@@ -260,7 +260,7 @@ impl Opinions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::laws::config;
+    use crate::{config::Base, laws::config};
 
     #[test]
     fn what_draws_from_a_seed_is_not_shared() {

@@ -123,7 +123,7 @@ impl CrossFit for Stacking {
             let said = experts.ask(data, &titles(&here))?;
             held_out.place(&said, &here, train.len());
             without.push(Without { fold, rest, here: titles(&here), said, experts });
-            context.progress.advance(self.config.epochs as u64);
+            context.progress.advance(1);
         }
         let experts = Experts::fit(&material, &train, context, parts)?;
         let looks = experts.looks();

@@ -73,13 +73,9 @@ impl Stage for Settings {
         let table = Table::read(context)?;
         let folds = Folds::load(&context.file(split::FILE), catalog)?;
         let learn = &context.pipeline.learn;
-        let cross = |data: &Dataset, folds: &Folds, what: &str| {
-            let num_epochs = folds.num_folds as usize * learn.members * learn.epochs;
-            context.progress.begin(what, Some(num_epochs as u64));
+        let cross = |data: &Dataset, folds: &Folds| {
             let fit = context.fit_context();
-            let result = cross_validate(data, &folds.fold_of, &table.groups, learn, &fit);
-            context.progress.end();
-            result
+            cross_validate(data, &folds.fold_of, &table.groups, learn, &fit)
         };
         // A title that has nothing of what the head is fitted on stands in the figures of the
         // borrowed modalities and in no other.
@@ -89,7 +85,7 @@ impl Stage for Settings {
                 modality.present(title) && !learn.borrowed.contains_key(&modality.name)
             })
         };
-        let whole = cross(&table.data, &folds, "cross-validate")?;
+        let whole = cross(&table.data, &folds)?;
         let groups = Groups::new(&table.groups);
         let bootstrap = BootstrapConfig {
             num_resamples: self.resamples,
@@ -103,17 +99,13 @@ impl Stage for Settings {
             let retrained = match self.alone {
                 AloneBy::Branch => None,
                 AloneBy::Retrained if learn.borrowed.contains_key(&modality.name) => None,
-                AloneBy::Retrained => Some(cross(
-                    &table.data.with_modalities(&[m]),
-                    &folds,
-                    &format!("{} alone", modality.name),
-                )?),
+                AloneBy::Retrained => Some(cross(&table.data.with_modalities(&[m]), &folds)?),
             };
             alone.push(alone_of(m, &table.data, &fusion, retrained.as_ref()));
         }
         let mut evidence = self.evidence(context, catalog, &table.data, &folds, &fusion, alone);
         evidence.repeats = repeats(context, catalog, &table.data, &folds, &fusion, |folds| {
-            let again = cross(&table.data, folds, "cross-validate again")?;
+            let again = cross(&table.data, folds)?;
             Ok(if borrowed.is_empty() { again } else { again.only(own) })
         })?;
         evidence.borrowed = borrowed;

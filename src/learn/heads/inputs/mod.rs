@@ -1,23 +1,25 @@
 //! What a head's branch is fed: a modality's rows scaled, its words weighed, or its records as
 //! numbers, as fitted on the training titles.
 
+mod dropout;
+mod prepared;
+
 use std::path::Path;
 
 use base::{Fingerprint, Seed};
-use candle_core::Tensor;
 use dataset::{Content, Dataset, ModalityTable, SentenceStates};
 use nn::sentence_bert::LastLayers;
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::classical::Design;
+pub use self::{
+    dropout::InputDropout,
+    prepared::{Gathered, PreparedInput},
+};
 use crate::{
     LearnError,
     config::{FineTuning, SequenceSettings},
     transform::{
-        Scaling, SparseRow, TabularTransform, TfIdf, TfIdfSettings, Word2vecSettings, WordIds,
-        WordVectors,
+        Scaling, TabularTransform, TfIdf, TfIdfSettings, Word2vecSettings, WordIds, WordVectors,
     },
 };
 
@@ -63,59 +65,6 @@ struct SentenceInput {
     max_tokens: usize,
     /// The encoder whose network it is.
     made_by: Fingerprint,
-}
-
-/// A modality of one data set, ready to be gathered from.
-#[derive(Debug)]
-pub struct PreparedInput<'a> {
-    input: &'a BranchInput,
-    table: &'a ModalityTable,
-    /// `[titles]`, for records and words alone: transformed once instead of once per epoch.
-    sparse: Vec<Option<SparseRow>>,
-    /// `[titles]` of `[tokens, dim]`, for the last layers of a sentence network alone.
-    tokens: Vec<Option<Tensor>>,
-}
-
-/// Rows of several titles, one after the other.
-#[derive(Clone, Debug, Default)]
-pub struct Gathered {
-    /// `[rows, dim]`
-    pub data: Vec<f32>,
-    /// `[titles]`: rows of each, at least 1.
-    pub counts: Vec<usize>,
-    /// `[titles]` of `[tokens, dim]` in the place of rows, for the last layers of a sentence
-    /// network alone.
-    pub tokens: Vec<Tensor>,
-}
-
-/// Sets a share of the inputs to 0 and scales up the others.
-pub struct InputDropout<'a> {
-    /// Inputs whose random byte is below are dropped.
-    threshold: u8,
-    rng: &'a mut ChaCha8Rng,
-}
-
-impl<'a> InputDropout<'a> {
-    /// Drops this share, to the next 1/256.
-    pub fn new(dropped_frac: f64, rng: &'a mut ChaCha8Rng) -> Self {
-        Self { threshold: (dropped_frac * 256.0).round().clamp(0.0, 255.0) as u8, rng }
-    }
-
-    /// Applies it to `values`.
-    pub fn apply(&mut self, values: &mut [f32]) {
-        if self.threshold == 0 {
-            return;
-        }
-        let scale = 256.0 / (256.0 - f32::from(self.threshold));
-        let mut bytes = [0_u8; 512];
-        for chunk in values.chunks_mut(bytes.len()) {
-            let bytes = &mut bytes[..chunk.len()];
-            self.rng.fill_bytes(bytes);
-            for (value, &byte) in chunk.iter_mut().zip(bytes.iter()) {
-                *value *= if byte < self.threshold { 0.0 } else { scale };
-            }
-        }
-    }
 }
 
 impl BranchInput {
@@ -365,131 +314,6 @@ impl BranchInput {
             }
         }
         Ok(PreparedInput { input: self, table, sparse, tokens })
-    }
-}
-
-impl PreparedInput<'_> {
-    /// Length of a row.
-    #[must_use]
-    pub fn dim(&self) -> usize {
-        self.input.dim()
-    }
-
-    /// Rows of a title.
-    #[must_use]
-    pub fn num_rows(&self, title_idx: usize) -> usize {
-        match (&self.input.transform, &self.table.content) {
-            (Transform::Rows(_), Content::Rows(ragged)) => ragged.num_rows(title_idx),
-            _ => usize::from(self.table.present(title_idx)),
-        }
-    }
-
-    /// Whether a title has the modality.
-    #[must_use]
-    pub fn present(&self, title_idx: usize) -> bool {
-        self.table.present(title_idx)
-    }
-
-    /// Rows of these titles, each of which has the modality; `dropout` in training alone.
-    pub fn gather(&self, titles: &[usize], mut dropout: Option<InputDropout<'_>>) -> Gathered {
-        let mut gathered = Gathered::default();
-        let dim = self.input.dim();
-        for &title in titles {
-            debug_assert!(self.table.present(title));
-            let start = gathered.data.len();
-            if let (Transform::Rows(scaling), Content::Rows(ragged)) =
-                (&self.input.transform, &self.table.content)
-            {
-                for row in ragged.rows(title).chunks_exact(dim) {
-                    scaling.push(row, &mut gathered.data);
-                }
-                gathered.counts.push(ragged.num_rows(title));
-                if let Some(dropout) = &mut dropout {
-                    dropout.apply(&mut gathered.data[start..]);
-                }
-            } else if let Transform::Sentences(_) = &self.input.transform {
-                let tokens = self.tokens[title].iter().cloned();
-                gathered.counts.extend(tokens.clone().map(|states| states.dims()[0]));
-                gathered.tokens.extend(tokens);
-            } else if let Transform::Sequence(_) = &self.input.transform {
-                let words = self.sparse[title].as_deref().unwrap_or_default();
-                gathered.data.extend(words.iter().map(|&(_, id)| id));
-                gathered.counts.push(words.len());
-            } else {
-                let features = self.sparse[title].as_deref().unwrap_or_default();
-                let mut values: Vec<f32> = features.iter().map(|&(_, v)| v).collect();
-                if let Some(dropout) = &mut dropout {
-                    dropout.apply(&mut values);
-                }
-                gathered.data.resize(start + dim, 0.0);
-                for (&(idx, _), value) in features.iter().zip(values) {
-                    gathered.data[start + idx as usize] = value;
-                }
-                gathered.counts.push(1);
-            }
-            gathered.data[start..].iter_mut().for_each(|x| *x *= self.input.scale);
-        }
-        gathered
-    }
-
-    /// These titles as classical learners read them, each with one row: the mean of its rows
-    /// where it has several, zeros where it has none.
-    #[must_use]
-    pub fn design(&self, titles: &[usize]) -> Design {
-        let dim = self.input.dim();
-        if let Transform::Rows(_) = &self.input.transform {
-            let mut dense = vec![0.0; titles.len() * dim];
-            for (own, &title) in dense.chunks_exact_mut(dim).zip(titles) {
-                if self.table.present(title) {
-                    let gathered = self.gather(&[title], None);
-                    let share = 1.0 / gathered.counts[0] as f32;
-                    for row in gathered.data.chunks_exact(dim) {
-                        own.iter_mut().zip(row).for_each(|(own, x)| *own += share * x);
-                    }
-                }
-            }
-            return Design::dense(titles.len(), dense);
-        }
-        let rows: Vec<SparseRow> = titles
-            .iter()
-            .map(|&title| {
-                let row = self.sparse[title].as_deref().unwrap_or_default();
-                row.iter().map(|&(idx, value)| (idx, value * self.input.scale)).collect()
-            })
-            .collect();
-        Design::sparse(dim, &rows)
-    }
-
-    /// Mean squared length of the rows of these titles: what the first layer's initial
-    /// weights are scaled by. 1 where there is none.
-    #[must_use]
-    pub fn mean_square_norm(&self, titles: &[usize]) -> f64 {
-        if let Transform::Sentences(sentences) = &self.input.transform {
-            return sentences.layers.dim() as f64; // as they come out of the layers
-        }
-        let mean = self.mean_over_rows(titles, |x| x * x);
-        if mean > 0.0 { mean } else { 1.0 }
-    }
-
-    /// The sum of `term` over a row, on average over the rows of these titles; 0 without any.
-    fn mean_over_rows(&self, titles: &[usize], term: impl Fn(f64) -> f64) -> f64 {
-        let mut sum = 0.0;
-        let mut num_rows = 0_usize;
-        for &title in titles {
-            if !self.table.present(title) {
-                continue;
-            }
-            if let Some(features) = self.sparse.get(title).and_then(Option::as_deref) {
-                let scaled = features.iter().map(|&(_, x)| term(f64::from(x * self.input.scale)));
-                sum += scaled.sum::<f64>();
-                num_rows += 1;
-            } else {
-                let gathered = self.gather(&[title], None);
-                sum += gathered.data.iter().map(|&x| term(f64::from(x))).sum::<f64>();
-                num_rows += gathered.counts[0];
-            }
-        }
-        if num_rows == 0 { 0.0 } else { sum / num_rows as f64 }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The late-fusion network: a branch per modality and the weights that fuse them.
+//! The network of the fusions: a branch per modality, and what joins them.
 //!
 //! in: a [`Batch`]: per modality the rows of those titles that have it
 //! out: per modality logits `[titles that have it, genres]`, and their fusion
@@ -8,82 +8,26 @@
 //! [`FusionNet::gradients`] adds the product's own gradient by hand, and that of the last layers of
 //! a sentence network where a branch begins with them.
 //!
-//! source: architecture.md, "Late fusion"
+//! source: docs/heads.md, "Networks"
 //! reference: the same network in PyTorch, values and gradients (`scripts/golden/torch_head.py`)
+
+mod batch;
+mod shape;
+mod votes;
 
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var, backprop::GradStore};
-use nn::{
-    attention_pool::{self, AttentionPool},
-    sentence_bert::LastLayers,
-};
+use nn::attention_pool::{self, AttentionPool};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
-use super::{
-    inputs::{Gathered, InputDropout},
-    joint,
-    sentences::Sentences,
-    sequence::{self, SequenceShape},
+pub use self::{
+    batch::{Batch, BranchBatch, Inputs},
+    shape::{BranchShape, Joining, NetShape},
+    votes::Fusion,
 };
-use crate::math::softplus;
-
-/// Units of a layer, genres or ids of words, at most.
-const MAX_SIZE: usize = 1 << 24;
-/// Queries of a branch, at most.
-const MAX_QUERIES: usize = 1 << 12;
-
-/// The shape of one branch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BranchShape {
-    /// Length of an input row.
-    pub dim: usize,
-    /// Learned queries; 0: rows are averaged.
-    pub queries: usize,
-    /// The network over words that stands in the place of projection and pooling.
-    #[serde(default)]
-    pub sequence: Option<SequenceShape>,
-    /// The last layers of a sentence network, in front of the projection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_layers: Option<LastLayers>,
-}
-
-impl BranchShape {
-    /// Hidden units of a title, with projections of `hidden` units.
-    #[must_use]
-    pub fn units(&self, hidden: usize) -> usize {
-        self.sequence.as_ref().map_or(self.queries.max(1) * hidden, SequenceShape::units)
-    }
-}
-
-/// How branches become one logit for each genre.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Joining {
-    /// A weighted sum of the branches' own logits: late fusion.
-    #[default]
-    Votes,
-    /// A sum of the branches' hidden units, each let through by a gate that sees them all.
-    Gated,
-    /// A layer over the branches' hidden units side by side: early fusion.
-    Concatenated,
-}
-
-/// The shape of the network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NetShape {
-    /// One per modality.
-    pub branches: Vec<BranchShape>,
-    /// Width of the projections.
-    pub hidden: usize,
-    /// Number of genres.
-    pub genres: usize,
-    /// How branches come together.
-    #[serde(default)]
-    pub joining: Joining,
-}
+use super::{inputs::InputDropout, joint, sentences::Sentences, sequence};
 
 /// How weights begin.
 pub struct Init<'a> {
@@ -93,35 +37,6 @@ pub struct Init<'a> {
     pub prior: &'a [f32],
     /// Parameters that others have trained, by name.
     pub pretrained: &'a BTreeMap<String, Tensor>,
-}
-
-/// One modality's part of a [`Batch`].
-#[derive(Clone, Debug)]
-pub struct BranchBatch {
-    /// What goes in.
-    pub inputs: Inputs,
-    /// Rows of each title, at least 1.
-    pub counts: Vec<usize>,
-    /// Which titles of the batch these are, ascending.
-    pub titles: Vec<usize>,
-}
-
-/// What goes into a branch.
-#[derive(Clone, Debug)]
-pub enum Inputs {
-    /// `[rows, dim]`
-    Rows(Tensor),
-    /// `[titles that have it]` of `[tokens, dim]`: for the last layers of a sentence network.
-    Tokens(Vec<Tensor>),
-}
-
-/// Titles to be scored together.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// How many.
-    pub num_titles: usize,
-    /// One per modality; `None` where no title of the batch has it.
-    pub branches: Vec<Option<BranchBatch>>,
 }
 
 /// One branch's answer.
@@ -153,96 +68,6 @@ pub struct FusionNet {
     device: Device,
     /// By name, so that their order is always the same.
     params: BTreeMap<String, Var>,
-}
-
-impl BranchBatch {
-    /// Puts gathered rows on the device.
-    ///
-    /// # Errors
-    /// The device's error.
-    pub fn new(
-        gathered: Gathered,
-        dim: usize,
-        titles: Vec<usize>,
-        device: &Device,
-    ) -> Result<Self> {
-        let num_rows = gathered.counts.iter().sum::<usize>();
-        let inputs = if gathered.tokens.is_empty() {
-            Inputs::Rows(Tensor::from_vec(gathered.data, (num_rows, dim), device)?)
-        } else {
-            Inputs::Tokens(gathered.tokens)
-        };
-        Ok(Self { inputs, counts: gathered.counts, titles })
-    }
-
-    /// `[titles that have it, dim]` as `[titles, dim]`, zeros for the others.
-    pub(super) fn spread(&self, rows: &Tensor, num_titles: usize) -> Result<Tensor> {
-        let mut row_of_title = vec![self.titles.len() as u32; num_titles];
-        for (row, &title) in self.titles.iter().enumerate() {
-            row_of_title[title] = row as u32;
-        }
-        let zeros = Tensor::zeros((1, rows.dim(1)?), DType::F32, rows.device())?;
-        let row_of_title = Tensor::from_vec(row_of_title, num_titles, rows.device())?;
-        Tensor::cat(&[rows, &zeros], 0)?.index_select(&row_of_title, 0)
-    }
-
-    /// `[titles, 1]`: 1 for those that have it, 0 for the others.
-    pub(super) fn present(&self, num_titles: usize, device: &Device) -> Result<Tensor> {
-        let mut present = vec![0.0_f32; num_titles];
-        self.titles.iter().for_each(|&title| present[title] = 1.0);
-        Tensor::from_vec(present, (num_titles, 1), device)
-    }
-}
-
-impl NetShape {
-    /// Whether it is the shape of a network, and of none that is larger than any has need of: its
-    /// sizes may be multiplied with each other.
-    #[must_use]
-    pub fn fits(&self) -> bool {
-        let is_size = |size: usize| (1..=MAX_SIZE).contains(&size);
-        let branch = |branch: &BranchShape| {
-            let words = branch.sequence.as_ref();
-            is_size(branch.dim)
-                && branch.queries <= MAX_QUERIES
-                && words.is_none_or(|words| words.fits() && is_size(words.words))
-        };
-        is_size(self.hidden)
-            && is_size(self.genres)
-            && !self.branches.is_empty()
-            && self.branches.iter().all(branch)
-    }
-
-    /// Names and shapes of all parameters.
-    #[must_use]
-    pub fn params(&self) -> BTreeMap<String, Vec<usize>> {
-        let mut params = BTreeMap::new();
-        for (m, branch) in self.branches.iter().enumerate() {
-            let mut add = |name: &str, shape: &[usize]| {
-                params.insert(format!("branches.{m}.{name}"), shape.to_vec());
-            };
-            if let Some(sequence) = &branch.sequence {
-                sequence.params().iter().for_each(|(name, shape)| add(name, shape));
-            } else {
-                let layers = branch.last_layers.iter().flat_map(LastLayers::params);
-                layers.for_each(|(name, shape)| add(&name, &shape));
-                add("projection.weight", &[self.hidden, branch.dim]);
-                add("projection.bias", &[self.hidden]);
-                if branch.queries > 0 {
-                    add("pool.queries", &[branch.queries, self.hidden]);
-                }
-            }
-            add("output.weight", &[self.genres, branch.units(self.hidden)]);
-            add("output.bias", &[self.genres]);
-        }
-        match self.joining {
-            Joining::Votes => {
-                params.insert("fusion.weight".to_owned(), vec![self.genres, self.branches.len()]);
-                params.insert("fusion.gain".to_owned(), vec![self.branches.len()]);
-            }
-            Joining::Gated | Joining::Concatenated => params.extend(joint::params(self)),
-        }
-        params
-    }
 }
 
 impl FusionNet {
@@ -492,61 +317,6 @@ impl FusionNet {
         }
     }
 
-    fn vote(&self, batch: &Batch, outputs: &[Option<BranchOutput>]) -> Result<Tensor> {
-        let weights = softplus(self.param("fusion.weight")?.as_tensor())?; // [genres, modalities]
-        let mut num_present = vec![0_u32; batch.num_titles];
-        let mut weighted: Option<Tensor> = None;
-        let mut total: Option<Tensor> = None;
-        for (m, (branch, output)) in batch.branches.iter().zip(outputs).enumerate() {
-            let (Some(branch), Some(output)) = (branch, output) else { continue };
-            branch.titles.iter().for_each(|&title| num_present[title] += 1);
-            let logits = branch.spread(&output.logits, batch.num_titles)?;
-            let weight = branch
-                .present(batch.num_titles, &self.device)?
-                .matmul(&weights.narrow(1, m, 1)?.t()?)?; // [titles, genres]
-            let product = (&weight * logits)?;
-            weighted = Some(match weighted {
-                Some(sum) => (sum + product)?,
-                None => product,
-            });
-            total = Some(match total {
-                Some(sum) => (sum + weight)?,
-                None => weight,
-            });
-        }
-        let (Some(weighted), Some(total)) = (weighted, total) else {
-            candle_core::bail!("a batch without any modality cannot be fused");
-        };
-        let gain_idx: Vec<u32> = num_present.iter().map(|&n| n.saturating_sub(1)).collect();
-        let gain_idx = Tensor::from_vec(gain_idx, batch.num_titles, &self.device)?;
-        let gain = self.gain()?.index_select(&gain_idx, 0)?.unsqueeze(1)?;
-        (weighted / total)?.broadcast_mul(&gain)
-    }
-
-    /// `[modalities]`: what the weighted mean is multiplied by when 1, 2, … modalities are
-    /// present: independent evidence adds up. 1 for a single one.
-    fn gain(&self) -> Result<Tensor> {
-        let raw = self.param("fusion.gain")?.as_tensor();
-        let mut learned = vec![1.0_f32; raw.elem_count()];
-        learned[0] = 0.0;
-        let learned = Tensor::from_vec(learned, raw.elem_count(), &self.device)?;
-        (raw * learned)?.exp()
-    }
-
-    /// The fusion's numbers on the host.
-    ///
-    /// # Errors
-    /// The device's error.
-    pub fn fusion(&self) -> Result<Fusion> {
-        Ok(Fusion {
-            weights: softplus(self.param("fusion.weight")?.as_tensor())?
-                .flatten_all()?
-                .to_vec1()?,
-            gain: self.gain()?.to_vec1()?,
-            genres: self.shape.genres,
-        })
-    }
-
     /// Gradients of `loss` with respect to all parameters.
     ///
     /// # Errors
@@ -579,49 +349,5 @@ impl FusionNet {
             }
         }
         Ok(grads)
-    }
-}
-
-/// How branches' logits become one: on the host, so that contributions sum to the logit exactly.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fusion {
-    /// `[genres, modalities]`, positive.
-    pub weights: Vec<f32>,
-    /// `[modalities]`: by the number of modalities present, minus 1.
-    pub gain: Vec<f32>,
-    /// Number of genres.
-    pub genres: usize,
-}
-
-impl Fusion {
-    /// One title: `unimodal` `[genres, modalities]` with NaN where a modality is missing.
-    /// Writes `contributions` `[genres, modalities]` and `logits` `[genres]`, each of which is
-    /// the sum of its contributions in their order, to the last bit. Nothing present: all 0.
-    pub fn apply(&self, unimodal: &[f32], contributions: &mut [f32], logits: &mut [f32]) {
-        let modalities = self.gain.len();
-        for (genre, fused) in logits.iter_mut().enumerate().take(self.genres) {
-            let range = genre * modalities..(genre + 1) * modalities;
-            let unimodal = &unimodal[range.clone()];
-            let weights = &self.weights[range.clone()];
-            let contributions = &mut contributions[range];
-            let mut total = 0.0;
-            let mut num_present = 0;
-            for (logit, weight) in unimodal.iter().zip(weights) {
-                if !logit.is_nan() {
-                    total += weight;
-                    num_present += 1;
-                }
-            }
-            let gain = if num_present == 0 { 0.0 } else { self.gain[num_present - 1] };
-            *fused = 0.0;
-            for m in 0..modalities {
-                contributions[m] = if unimodal[m].is_nan() {
-                    0.0
-                } else {
-                    gain * (weights[m] / total) * unimodal[m]
-                };
-                *fused += contributions[m];
-            }
-        }
     }
 }
