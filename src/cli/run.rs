@@ -123,7 +123,7 @@ pub(super) fn known_reason(code: &str) -> Result<(), Failure> {
 pub(super) fn kind(args: &KindArgs, kind: &str, console: &Console) -> Result<u8, Failure> {
     let mut pipeline = args.common.read()?;
     if args.precision.is_some() {
-        pipeline.learn.precision = args.precision;
+        pipeline.learn.decisions.precision = args.precision;
     }
     let options = RunOptions { only: Some(kind.to_owned()), ..args.common.options() };
     go(&pipeline, &options, console)

@@ -46,7 +46,7 @@ fn the_layers_asked_for_change_and_no_other_is_kept() {
     let network = network("bert");
     for layers in [1, 2] {
         let settings = FineTuning { layers, learning_rate: 1e-3, ..FineTuning::default() };
-        let learned = weights(&text_alone(), &LearnConfig { epochs: 2, ..fine_tuned(settings) });
+        let learned = weights(&text_alone(), &fine_tuned(settings).with(|c| c.fusion.epochs = 2));
         let begun = network.weights_of(&network.last_layers(layers).unwrap()).unwrap();
         assert_eq!(begun.len(), 16 * layers);
         for (name, before) in &begun {
@@ -64,7 +64,8 @@ fn the_layers_asked_for_change_and_no_other_is_kept() {
 fn the_loss_falls_further_than_with_layers_that_rest() {
     let data = text_alone();
     let last_loss = |learning_rate: f64| {
-        let config = LearnConfig { batch_titles: 16, patience: 25, ..quick(learning_rate) };
+        let config =
+            quick(learning_rate).with(|c| (c.fusion.batch_titles, c.fusion.patience) = (16, 25));
         let model = fit(&data, &config, 1).unwrap();
         let log = model.training()[0].clone();
         let (first, last) = (log.train_loss[0], *log.train_loss.last().unwrap());
@@ -78,7 +79,7 @@ fn the_loss_falls_further_than_with_layers_that_rest() {
 #[test]
 fn a_saved_model_says_the_same_and_wants_the_network_that_it_was_fitted_on() {
     let data = library(true);
-    let model = fit(&data, &LearnConfig { epochs: 4, ..quick(2e-3) }, 5).unwrap();
+    let model = fit(&data, &quick(2e-3).with(|c| c.fusion.epochs = 4), 5).unwrap();
     let folder = tempfile::tempdir().unwrap();
     model.save(folder.path()).unwrap();
     let opened = super::TrainedModel::load(folder.path(), DeviceChoice::Cpu).unwrap();

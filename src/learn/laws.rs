@@ -17,8 +17,8 @@ use store::Ragged;
 use super::{
     LearnConfig, LearnError, ModelPrediction, TrainedModel,
     config::{
-        ClassWeights, FineTuning, LabelScheme, LossKind, Pooling, Resampling, SequenceSettings,
-        TextView,
+        ClassWeights, ClassicalSettings, FineTuning, FusionSettings, LabelScheme, LossKind,
+        Pooling, Resampling, SequenceSettings, TextView,
     },
     heads::{FitContext, classical::TreeSettings, registry, sequence::SequenceKind},
     study::cross_validate,
@@ -60,16 +60,26 @@ fn configs() -> Vec<(String, LearnConfig)> {
     let text_views = vec![TextView::Word2vec];
     add("word vectors", LearnConfig { text_views, members: 4, ..config("stacking") });
     let labels = LabelScheme::ClassifierChain;
-    add("a chain", LearnConfig { labels, ..config("stacking") });
+    add("a chain", config("stacking").with(|c| c.classical.labels = labels));
     let (labels, resampling) = (LabelScheme::ChainEnsemble, Resampling::Undersampling);
-    add("chains", LearnConfig { labels, resampling, chains: 2, ..config("nearest-neighbours") });
+    let chains = config("nearest-neighbours").with(|c| {
+        (c.classical.labels, c.classical.chains, c.imbalance.resampling) = (labels, 2, resampling);
+    });
+    add("chains", chains);
     let resampling = Resampling::Mlsmote;
-    add("MLSMOTE", LearnConfig { resampling, ..config("logistic-regression") });
+    add("MLSMOTE", config("logistic-regression").with(|c| c.imbalance.resampling = resampling));
     let (loss, class_weights) = (LossKind::Focal, ClassWeights::EffectiveNumber);
     let resampling = Resampling::Oversampling;
-    add("focal", LearnConfig { loss, class_weights, resampling, ..config("late-fusion") });
+    let focal = config("late-fusion").with(|c| {
+        (c.fusion.loss, c.imbalance.class_weights) = (loss, class_weights);
+        c.imbalance.resampling = resampling;
+    });
+    add("focal", focal);
     let (loss, pooling, ema) = (LossKind::Asymmetric, Pooling::Mean, 0.9);
-    add("asymmetric", LearnConfig { pooling, loss, ema, ..config("gated-fusion") });
+    let asymmetric = config("gated-fusion").with(|c| {
+        (c.fusion.pooling, c.fusion.loss, c.fusion.ema) = (pooling, loss, ema);
+    });
+    add("asymmetric", asymmetric);
     configs
 }
 
@@ -80,13 +90,16 @@ pub(super) fn config(head: &str) -> LearnConfig {
         tfidf: TfIdfSettings { ngrams: 1, min_texts: 3, ..TfIdfSettings::default() },
         word2vec: Word2vecSettings { dim: 8, epochs: 20, ..Word2vecSettings::default() },
         trees: TreeSettings { trees: 12, rounds: 12, ..TreeSettings::default() },
-        neighbours: 15,
-        hidden: 16,
-        queries: 2,
-        dropout: 0.1,
-        learning_rate: 5e-3,
-        epochs: 25,
-        batch_titles: 64,
+        classical: ClassicalSettings { neighbours: 15, ..ClassicalSettings::default() },
+        fusion: FusionSettings {
+            hidden: 16,
+            queries: 2,
+            dropout: 0.1,
+            learning_rate: 5e-3,
+            epochs: 25,
+            batch_titles: 64,
+            ..FusionSettings::default()
+        },
         members: 2,
         ..LearnConfig::default()
     }
@@ -237,7 +250,7 @@ fn a_title_that_lacks_modalities_is_judged_by_what_titles_like_it_were_right_abo
     let interrupt = Interrupt::default();
     let all: Vec<usize> = (0..NUM_TITLES).collect();
     let fit = |data: &Dataset, abstain: bool| {
-        let config = LearnConfig { abstain, ..config("late-fusion") };
+        let config = config("late-fusion").with(|c| c.decisions.abstain = abstain);
         TrainedModel::fit(data, &all, &all, &config, &context(&interrupt, 3)).unwrap()
     };
     let planted = whole_library(true);
@@ -441,7 +454,7 @@ fn bytes_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn one_seed_gives_one_model_to_the_byte_and_it_opens_as_it_was() {
     for (name, config) in configs() {
-        check_bytes(&name, &LearnConfig { epochs: 4, ..config });
+        check_bytes(&name, &config.with(|c| c.fusion.epochs = 4));
     }
 }
 
@@ -491,7 +504,7 @@ fn an_interrupt_stops_training() {
 #[test]
 fn data_that_does_not_fit_is_refused_in_words() {
     for kind in registry() {
-        check_refusals(&LearnConfig { epochs: 1, ..config(kind.name) });
+        check_refusals(&config(kind.name).with(|c| c.fusion.epochs = 1));
     }
 }
 

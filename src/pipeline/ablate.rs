@@ -219,7 +219,7 @@ impl Design {
         if let Some(frac) = options.dropped {
             let reference = &variants[0].1;
             let zeros = Variant {
-                config: LearnConfig { modality_dropout: 0.0, ..reference.config.clone() },
+                config: reference.config.clone().with(|c| c.fusion.modality_dropout = 0.0),
                 filling: Filling::Zeros,
                 views: vec![View::Dropped(frac)],
                 ..reference.clone()

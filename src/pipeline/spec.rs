@@ -159,6 +159,7 @@ impl Pipeline {
         let hint = "give the path of a pipeline file; the project's own are in pipelines/";
         let text = document::text_of(path, hint)?;
         let document = Document::parse(path, &text, overrides)?;
+        check::learn_twice(&document)?;
         let frame: Frame = document.typed()?;
         let pipeline = Self {
             run: frame.run,

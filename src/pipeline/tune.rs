@@ -85,7 +85,8 @@ pub fn tune(
             .iter()
             .map(|(settings, budget)| {
                 let mut config = applied(&pipeline.learn, settings)?;
-                config.epochs = ((config.epochs as f64 * budget).ceil() as usize).max(1);
+                config.fusion.epochs =
+                    ((config.fusion.epochs as f64 * budget).ceil() as usize).max(1);
                 Ok(Variant {
                     modalities: (0..table.data.modalities.len()).collect(),
                     config,

@@ -37,8 +37,8 @@ fn made(folder: &Path) -> PathBuf {
             .collect(),
         modalities: vec![ModalityTable::new("plot", Content::Rows(rows)).into()],
     };
-    let config =
-        LearnConfig { head: "late-fusion".to_owned(), epochs: 2, ..LearnConfig::default() };
+    let config = LearnConfig { head: "late-fusion".to_owned(), ..LearnConfig::default() }
+        .with(|config| config.fusion.epochs = 2);
     let context = FitContext {
         device: DeviceChoice::Cpu,
         seed: Seed(1),

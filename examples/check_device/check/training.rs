@@ -66,7 +66,8 @@ pub fn run(setup: &Setup, say: &mut dyn FnMut(Row)) -> Result<(), Fail> {
 }
 
 fn fit(data: &Dataset, device: DeviceChoice) -> Result<Box<dyn FittedHead>, Fail> {
-    let config = LearnConfig { epochs: EPOCHS, patience: EPOCHS, ..LearnConfig::default() };
+    let config = LearnConfig::default()
+        .with(|config| (config.fusion.epochs, config.fusion.patience) = (EPOCHS, EPOCHS));
     let context = FitContext {
         device,
         seed: Seed(7),

@@ -98,7 +98,7 @@ fn who_has_no_trailer_is_judged_as_if_nothing_were_borrowed() {
     for head in ["stacking", "late-fusion"] {
         let data = with_trailers(true);
         let plain = data.with_modalities(&[0, 2, 3]);
-        let lending = LearnConfig { abstain: true, ..borrowing(head) };
+        let lending = borrowing(head).with(|c| c.decisions.abstain = true);
         let without = LearnConfig { borrowed: BTreeMap::new(), ..lending.clone() };
         let (lending, without) = (fit(&data, &lending, 1), fit(&plain, &without, 1));
         let (lending, without) = (lending.unwrap(), without.unwrap());
@@ -182,7 +182,7 @@ fn a_trailer_counts_in_part_beside_what_else_is_known() {
 #[test]
 fn a_model_that_borrows_is_the_same_when_it_is_opened_again() {
     let data = with_trailers(true);
-    let config = LearnConfig { abstain: true, ..borrowing("stacking") };
+    let config = borrowing("stacking").with(|c| c.decisions.abstain = true);
     let model = fit(&data, &config, 1).unwrap();
     let folder = tempfile::tempdir().unwrap();
     model.save(folder.path()).unwrap();

@@ -139,3 +139,35 @@ impl TreeSettings {
         bounds::real("trees.subsample", self.subsample, 0.01, 1.0)
     }
 }
+
+/// Settings of the classical learners.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassicalSettings {
+    /// What classical heads make of several genres.
+    pub labels: LabelScheme,
+    /// Chains of an ensemble.
+    pub chains: usize,
+    /// Inverse strength of the penalty of linear and kernel learners, for rows that are 1 long in
+    /// the root mean square.
+    pub c: f64,
+    /// How fast likeness falls with distance in the kernel learner, for such rows.
+    pub gamma: f64,
+    /// Nearest training titles that are asked.
+    pub neighbours: usize,
+}
+
+impl Default for ClassicalSettings {
+    fn default() -> Self {
+        Self { labels: LabelScheme::BinaryRelevance, chains: 5, c: 3.0, gamma: 1.0, neighbours: 30 }
+    }
+}
+
+impl ClassicalSettings {
+    pub(super) fn validate(&self) -> Result<(), LearnError> {
+        bounds::count("chains", self.chains, 1, 1000)?;
+        bounds::real("c", self.c, 1e-9, 1e9)?;
+        bounds::real("gamma", self.gamma, 1e-9, 1e9)?;
+        bounds::count("neighbours", self.neighbours, 1, 1 << 20)?;
+        Ok(())
+    }
+}

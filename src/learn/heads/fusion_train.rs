@@ -81,27 +81,27 @@ impl Fit<'_> {
             hidden: context.seed.rng("hidden dropout"),
             modalities: context.seed.rng("modality dropout"),
         };
-        let steps_per_epoch = train.len().div_ceil(config.batch_titles);
-        let mut adam = self.optimisers(config.epochs * steps_per_epoch)?;
+        let steps_per_epoch = train.len().div_ceil(config.fusion.batch_titles);
+        let mut adam = self.optimisers(config.fusion.epochs * steps_per_epoch)?;
         let valid_batches = self.whole_batches(valid)?;
         let mut average: Vec<Tensor> =
             params.iter().map(candle_core::Var::as_detached_tensor).collect();
         let mut kept: Vec<Tensor> = Vec::new();
         let mut log = TrainingLog::default();
         let mut step = 0;
-        for epoch in 0..config.epochs {
+        for epoch in 0..config.fusion.epochs {
             context.interrupt.check()?;
             order.shuffle(&mut rngs.order);
             let mut loss_sum = 0.0;
-            for titles in order.chunks(config.batch_titles) {
+            for titles in order.chunks(config.fusion.batch_titles) {
                 for (adam, schedule) in &mut adam {
                     adam.set_learning_rate(schedule.rate(step));
                 }
                 step += 1;
                 loss_sum += self.step(titles, &mut rngs, &mut adam)? * titles.len() as f64;
-                if config.ema > 0.0 {
+                if config.fusion.ema > 0.0 {
                     // Early on the mean is over fewer steps.
-                    let decay = config.ema.min((step as f64) / (step as f64 + 9.0));
+                    let decay = config.fusion.ema.min((step as f64) / (step as f64 + 9.0));
                     for (average, param) in average.iter_mut().zip(&params) {
                         *average =
                             ((&*average * decay)? + (param.as_tensor() * (1.0 - decay))?)?.detach();
@@ -111,7 +111,7 @@ impl Fit<'_> {
             log.train_loss.push(loss_sum / train.len() as f64);
             let current: Vec<Tensor> =
                 params.iter().map(|p| p.as_detached_tensor().copy()).collect::<Result<_, _>>()?;
-            if config.ema > 0.0 {
+            if config.fusion.ema > 0.0 {
                 set_all(&params, &average)?;
             }
             let score = self.valid_map(valid, &valid_batches)?;
@@ -127,8 +127,8 @@ impl Fit<'_> {
             }
             set_all(&params, &current)?;
             context.progress.advance(1);
-            if !valid.is_empty() && epoch - log.best_epoch >= config.patience {
-                context.progress.advance((config.epochs - epoch - 1) as u64);
+            if !valid.is_empty() && epoch - log.best_epoch >= config.fusion.patience {
+                context.progress.advance((config.fusion.epochs - epoch - 1) as u64);
                 break;
             }
         }
@@ -142,7 +142,7 @@ impl Fit<'_> {
         let config = self.config;
         let fine = &config.fine_tuned;
         let mut groups = [
-            (config.learning_rate, config.weight_decay, Vec::new()),
+            (config.fusion.learning_rate, config.fusion.weight_decay, Vec::new()),
             (fine.learning_rate, fine.weight_decay, Vec::new()),
             (fine.learning_rate, 0.0, Vec::new()),
         ];
@@ -175,13 +175,13 @@ impl Fit<'_> {
             self.net,
             titles,
             |at, view| present[at * modalities + self.views[view].modality],
-            Some((config.dropout, &mut rngs.inputs)),
+            Some((config.fusion.dropout, &mut rngs.inputs)),
         )?;
-        let outputs = self.net.branches(&batch, Some((config.dropout, &mut rngs.hidden)))?;
+        let outputs = self.net.branches(&batch, Some((config.fusion.dropout, &mut rngs.hidden)))?;
         let device = self.net.device();
         let targets = self.labels.targets(self.data, titles, device)?;
         let mut loss = self.loss.of(&self.net.fuse(&batch, &outputs)?, &targets)?;
-        if config.unimodal_loss > 0.0 {
+        if config.fusion.unimodal_loss > 0.0 {
             for (branch, output) in batch.branches.iter().zip(&outputs) {
                 let (Some(branch), Some(output)) = (branch, output) else { continue };
                 let titles: Vec<usize> = branch.titles.iter().map(|&at| titles[at]).collect();
@@ -189,7 +189,7 @@ impl Fit<'_> {
                 // A branch that few titles have must not be learned as if all had it.
                 let share = titles.len() as f64 / batch.num_titles as f64;
                 let own = self.loss.of(&output.logits, &targets)?;
-                loss = (loss + (own * (config.unimodal_loss * share))?)?;
+                loss = (loss + (own * (config.fusion.unimodal_loss * share))?)?;
             }
         }
         let grads = self.net.gradients(&loss, &batch, &outputs)?;
@@ -208,7 +208,7 @@ impl Fit<'_> {
                 self.data.modalities.iter().map(|table| table.present(title)).collect();
             let mut stays: Vec<bool> = present
                 .iter()
-                .map(|&there| !rng.random_bool(self.config.modality_dropout) && there)
+                .map(|&there| !rng.random_bool(self.config.fusion.modality_dropout) && there)
                 .collect();
             if !stays.contains(&true) {
                 let there: Vec<usize> = (0..present.len()).filter(|&m| present[m]).collect();

@@ -158,7 +158,7 @@ impl Head for LateFusion {
             views: &views,
             net: &net,
             pretrained: &pretrained,
-            loss: Loss::new(self.config.loss, &labels.pos_weight, &device)?,
+            loss: Loss::new(self.config.fusion.loss, &labels.pos_weight, &device)?,
             labels: &labels,
         };
         let by_genre = (0..data.num_genres())
@@ -167,8 +167,8 @@ impl Head for LateFusion {
         let mut rng = context.seed.rng("resampling");
         let train = match resampling::rows(
             &by_genre,
-            self.config.resampling,
-            self.config.resampled_frac,
+            self.config.imbalance.resampling,
+            self.config.imbalance.resampled_frac,
             &mut rng,
         ) {
             Some(rows) => rows.into_iter().map(|row| train[row]).collect(),
@@ -206,20 +206,20 @@ impl LateFusion {
                         words,
                         embedding: settings.embedding,
                         max_words: settings.max_words,
-                        hidden: self.config.hidden,
+                        hidden: self.config.fusion.hidden,
                     };
                     let sequence = Some(sequence);
                     return BranchShape { dim: 1, queries: 0, sequence, last_layers: None };
                 }
                 let num_ragged = train.iter().filter(|&&title| view.num_rows(title) > 1).count();
-                let attends =
-                    self.config.pooling == Pooling::Attention && num_ragged >= ENOUGH_RAGGED_TITLES;
-                let queries = if attends { self.config.queries } else { 0 };
+                let attends = self.config.fusion.pooling == Pooling::Attention
+                    && num_ragged >= ENOUGH_RAGGED_TITLES;
+                let queries = if attends { self.config.fusion.queries } else { 0 };
                 let last_layers = fitted.input.last_layers().cloned();
                 BranchShape { dim: view.dim(), queries, sequence: None, last_layers }
             })
             .collect();
-        NetShape { branches, hidden: self.config.hidden, genres, joining: self.joining }
+        NetShape { branches, hidden: self.config.fusion.hidden, genres, joining: self.joining }
     }
 }
 

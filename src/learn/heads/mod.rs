@@ -295,7 +295,7 @@ mod tests {
     use super::*;
     use crate::{
         borrowed::Borrowing,
-        config::{Decide, FineTuning, TextView},
+        config::{FineTuning, TABLES, TextView},
     };
 
     const PAGE: &str = include_str!("../../../docs/heads.md");
@@ -307,9 +307,6 @@ mod tests {
         assert!(PAGE.contains(&rows.join("\n")), "docs/heads.md must have\n{}", rows.join("\n"));
         let speech = Borrowing { least_precision: Some(0.5), ..Borrowing::from("plot") };
         let config = LearnConfig {
-            precision: Some(0.5),
-            decide: Some(Decide::ExpectedF1),
-            class_weight_power: Some(0.5),
             text_views: vec![TextView::Embedding],
             stack: StackSettings { c: 2.0, ..StackSettings::default() },
             glove: Some("vectors.txt".into()),
@@ -317,6 +314,12 @@ mod tests {
             fine_tuned: FineTuning { layers: 2, ..FineTuning::default() },
             ..LearnConfig::default()
         };
+        for (table, names) in TABLES {
+            for name in *names {
+                let named = PAGE.contains(&format!("`{table}.{name}`"));
+                assert!(named, "docs/heads.md does not speak of `{table}.{name}`");
+            }
+        }
         let mut settings = vec![serde_json::to_value(config).unwrap()];
         while let Some(table) = settings.pop() {
             for (name, value) in table.as_object().unwrap() {

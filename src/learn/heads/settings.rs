@@ -31,7 +31,7 @@ impl LearnConfig {
     }
 
     fn check_network(&self) -> Result<(), LearnError> {
-        if self.resampling == Resampling::Mlsmote {
+        if self.imbalance.resampling == Resampling::Mlsmote {
             return Err(LearnError::Data {
                 message: format!("`learn.resampling` is mlsmote, but {} is a network", self.head),
                 hint: Some("take oversampling, or a classical head or stacking".to_owned()),
@@ -62,7 +62,7 @@ impl LearnConfig {
     /// By how much a fit advances [`super::FitContext::progress`]: epochs, where the head has any.
     #[must_use]
     pub fn steps_of_fit(&self) -> u64 {
-        if self.is_of_network() { self.epochs as u64 } else { 1 }
+        if self.is_of_network() { self.fusion.epochs as u64 } else { 1 }
     }
 
     /// Whether the head is fitted once on all training titles.
@@ -74,24 +74,24 @@ impl LearnConfig {
     #[must_use]
     pub fn decide(&self) -> Decide {
         let usual = || if self.is_fitted_once() { Decide::ExpectedF1 } else { Decide::Threshold };
-        self.decide.unwrap_or_else(usual)
+        self.decisions.decide.unwrap_or_else(usual)
     }
 
     /// Exponent of (negatives / positives) in a genre's weight on positives.
     #[must_use]
     pub fn class_weight_power(&self) -> f64 {
         let usual = if self.is_of_network() { 0.5 } else { 0.0 };
-        self.class_weight_power.unwrap_or(usual)
+        self.imbalance.class_weight_power.unwrap_or(usual)
     }
 
     /// How genres are weighed.
     pub(crate) fn class_weighing(&self) -> ClassWeighing {
         ClassWeighing {
-            weights: self.class_weights,
+            weights: self.imbalance.class_weights,
             power: self.class_weight_power(),
-            cap: self.class_weight_cap,
-            effective_beta: self.effective_beta,
-            label_smoothing: self.label_smoothing,
+            cap: self.imbalance.class_weight_cap,
+            effective_beta: self.imbalance.effective_beta,
+            label_smoothing: self.imbalance.label_smoothing,
         }
     }
 }
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn settings_are_read_strictly_and_checked() {
         let config: LearnConfig = toml::from_str("hidden = 32\npooling = \"mean\"").unwrap();
-        assert_eq!((config.hidden, config.pooling), (32, Pooling::Mean));
+        assert_eq!((config.fusion.hidden, config.fusion.pooling), (32, Pooling::Mean));
         config.validate().unwrap();
         assert_eq!(DEFAULT_HEAD, late_fusion::NAME);
         assert!(toml::from_str::<LearnConfig>("hiden = 32").is_err());

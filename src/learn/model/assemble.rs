@@ -69,7 +69,7 @@ pub fn assemble(
         num_titles: plans.iter().map(num_learned_from).sum(),
         fused,
         unimodal,
-        partial: if config.abstain {
+        partial: if config.decisions.abstain {
             fit_partial(data, plans, heads.by_plan(), config)?
         } else {
             Vec::new()

@@ -312,7 +312,9 @@ impl TrainedModel {
             f64::from(probability(t * genres + g))
         });
         let rule: fn(ArrayView2<'_, f64>, &[f64]) -> Array2<bool> =
-            if self.spec.config.at_least_one && self.spec.config.precision.is_none() {
+            if self.spec.config.decisions.at_least_one
+                && self.spec.config.decisions.precision.is_none()
+            {
                 decide_at_least_one
             } else {
                 decide

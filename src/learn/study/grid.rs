@@ -54,12 +54,11 @@ pub fn all_subsets(num_modalities: usize) -> Vec<Vec<usize>> {
 /// Half the members on half the titles, and fewer passes: for a first look.
 #[must_use]
 pub fn quick(config: &LearnConfig) -> LearnConfig {
-    LearnConfig {
-        members: 2,
-        epochs: config.epochs.min(30),
-        patience: config.patience.min(5),
-        ..config.clone()
-    }
+    config.clone().with(|config| {
+        config.members = 2;
+        config.fusion.epochs = config.fusion.epochs.min(30);
+        config.fusion.patience = config.fusion.patience.min(5);
+    })
 }
 
 /// Trains and scores what `store` does not have yet. `folds` `[titles]`: `None` takes no part;

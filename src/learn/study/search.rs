@@ -421,7 +421,7 @@ mod tests {
         let base = LearnConfig::default();
         let set =
             |name: &str, value: Value| applied(&base, &BTreeMap::from([(name.into(), value)]));
-        assert_eq!(set("hidden", json!(32)).unwrap().hidden, 32);
+        assert_eq!(set("hidden", json!(32)).unwrap().fusion.hidden, 32);
         assert!(set("hiden", json!(32)).unwrap_err().to_string().contains("hiden"));
         assert!(set("dropout", json!(2.0)).unwrap_err().to_string().contains("dropout"));
         let mut odd = spec(Method::Random, 3);

@@ -22,7 +22,7 @@ fn folds() -> Vec<Option<u32>> {
 }
 
 fn short() -> LearnConfig {
-    LearnConfig { epochs: 3, ..config("late-fusion") }
+    config("late-fusion").with(|c| c.fusion.epochs = 3)
 }
 
 fn variant(modalities: Vec<usize>, config: LearnConfig, views: Vec<View>) -> Variant {
@@ -76,7 +76,7 @@ fn a_subset_of_the_modalities_is_scored_as_if_it_were_all_that_there_is() {
     let store = CellStore::new(folder.path());
     let views =
         vec![View::Whole, View::Only(vec![0, 1, 2]), View::Only(vec![0]), View::Dropped(1.0)];
-    let config = LearnConfig { epochs: 12, ..config("late-fusion") };
+    let config = config("late-fusion").with(|c| c.fusion.epochs = 12);
     let variants = [variant(vec![0, 1, 2], config, views)];
     let interrupt = Interrupt::default();
     let found = run_grid(&data, &folds(), &groups(), &variants, 1, &store, &context(&interrupt, 3))
@@ -97,7 +97,7 @@ fn masks_beat_zeros_where_inputs_are_dropped() {
     let config = LearnConfig { text_views: vec![TextView::Embedding], ..config("late-fusion") };
     let aware = variant(vec![0, 1, 2], config.clone(), vec![View::Dropped(0.5)]);
     let zeros = Variant {
-        config: LearnConfig { modality_dropout: 0.0, ..config },
+        config: config.with(|c| c.fusion.modality_dropout = 0.0),
         filling: Filling::Zeros,
         ..aware.clone()
     };

@@ -28,7 +28,7 @@ pub(crate) fn fit_decisions(
     let platt = fit_platt(scores, labels);
     let mut probabilities = apply_platt(scores, &platt);
     let mut isotonic = Vec::new();
-    if config.calibration == Calibration::Isotonic {
+    if config.decisions.calibration == Calibration::Isotonic {
         for (g, mut probabilities) in probabilities.columns_mut().into_iter().enumerate() {
             let logits: Vec<f64> =
                 scores.column(g).iter().map(|&s| platt[g].calibrated_logit(s)).collect();
@@ -61,9 +61,9 @@ pub(crate) fn fit_cuts(
     config: &LearnConfig,
     least: Option<Least>,
 ) -> (Vec<f64>, Vec<AtPrecision>) {
-    let mut thresholds = match (config.precision, config.decide()) {
+    let mut thresholds = match (config.decisions.precision, config.decide()) {
         (None, Decide::Threshold) => {
-            fit_thresholds(probabilities, labels, config.threshold_shrinkage)
+            fit_thresholds(probabilities, labels, config.decisions.threshold_shrinkage)
         }
         (None, Decide::ExpectedF1) => expected_f1_thresholds(probabilities),
         (Some(precision), _) => AtPrecision::fit(probabilities, labels, precision).or_never(),

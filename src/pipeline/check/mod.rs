@@ -58,9 +58,30 @@ fn catalog(pipeline: &Pipeline, document: &Document<'_>) -> Result<(), PipelineE
 fn learn(pipeline: &Pipeline, document: &Document<'_>) -> Result<(), PipelineError> {
     let names: Vec<&str> = pipeline.modality.keys().map(String::as_str).collect();
     let checked = pipeline.learn.validate();
-    checked
-        .and_then(|()| pipeline.learn.check_borrowed(&names))
-        .map_err(|error| named(document, &[], &error.to_string(), error.hint()))
+    checked.and_then(|()| pipeline.learn.check_borrowed(&names)).map_err(|error| {
+        let has = |table: &str, name: &str| document.depth(&["learn", table, name]) == 3;
+        let message = learn::config::as_written(&error.to_string(), has);
+        named(document, &[], &message, error.hint())
+    })
+}
+
+/// Refuses a setting that stands both in `[learn]` and in a table of its own, with the place of the
+/// latter; what reads the settings knows no place.
+///
+/// # Errors
+/// The first of them.
+pub(super) fn learn_twice(document: &Document<'_>) -> Result<(), PipelineError> {
+    let has = |path: &[&str]| document.depth(path) == path.len();
+    for (table, names) in learn::config::TABLES {
+        for name in *names {
+            if has(&["learn", name]) && has(&["learn", table, name]) {
+                let message = learn::config::twice(table, name);
+                let hint = "take one of them out".to_owned();
+                return Err(document.refuse(&["learn", table, name], message, Some(hint)));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn stages(pipeline: &Pipeline, document: &Document<'_>) -> Result<(), PipelineError> {

@@ -31,6 +31,16 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("[learn]\nhead = \"stakcing\"", "p.toml:14", "unknown head", "did you mean `stacking`?"),
     ("[learn]\nhed = \"stacking\"", "p.toml:14", "unknown field `hed`", "`head`"),
     ("[learn]\n\ndropout = 2.0", "p.toml:15", "`learn.dropout` must be between", ""),
+    ("[learn.fusion]\n\ndropout = 2.0", "p.toml:15", "`learn.fusion.dropout` must be between", ""),
+    ("[learn.fusion]\nhiden = 3", "p.toml:14", "unknown field `hiden`", "did you mean `hidden`?"),
+    ("[learn.fusion]\npooling = \"atention\"", "p.toml:14", "unknown variant", "`attention`"),
+    ("[learn.fusoin]\nhidden = 3", "p.toml:13", "unknown field `fusoin`", "`fusion`"),
+    (
+        "[learn]\ndropout = 0.1\n[learn.fusion]\ndropout = 0.1",
+        "p.toml:16",
+        "`learn.fusion.dropout` and `learn.dropout` are one setting, given twice",
+        "take one of them out",
+    ),
     ("[learn.trees]\ndepth = 0", "p.toml:14", "`learn.trees.depth` must be", ""),
     ("[learn]\npooling = \"atention\"", "p.toml:14", "unknown variant", "`attention`"),
     ("[learn]\ntext_views = [\"tf-idff\"]", "p.toml:14", "`tf-idff`", "`tf-idf`"),
@@ -128,6 +138,8 @@ fn what_the_command_line_sets_is_told_by_its_own_words() {
         ("lern.epochs=3", "`lern`", "`learn`"),
         ("learn.head=stakcing", "unknown head", "did you mean `stacking`?"),
         ("learn.dropout=2.0", "`learn.dropout` must be", ""),
+        ("learn.fusion.dropout=2.0", "`learn.fusion.dropout` must be", ""),
+        ("learn.fusion.hiden=2", "`hiden`", "`hidden`"),
         ("learn={ dropout = 2.0 }", "`learn.dropout` must be", ""),
         ("modality.plot.modle=x", "`modle`", "`model`"),
         ("run.device=gpu", "unknown device", ""),
@@ -141,6 +153,10 @@ fn what_the_command_line_sets_is_told_by_its_own_words() {
         assert_eq!(told.0, format!("--set {set}"), "{told:?}");
         assert!(told.1.contains(message) && told.2.contains(hint), "{set}: {told:?}");
     }
+    let long = read(HEAD, &["learn.fusion.dropout=0.3", "learn.decisions.abstain=true"]).unwrap();
+    let short = read(HEAD, &["learn.dropout=0.3", "learn.abstain=true"]).unwrap();
+    assert_eq!(long.learn, short.learn);
+    assert_eq!(long.to_toml(), short.to_toml());
     let set = ["run.seed=4", "catalog.path=a b/c.csv", "stage.features.needs=[]"];
     let pipeline = read(HEAD, &set).unwrap();
     assert_eq!(pipeline.run.seed.0, 4);

@@ -61,17 +61,13 @@ fn data() -> Dataset {
 }
 
 fn config(head: &str, text_views: Vec<TextView>) -> LearnConfig {
-    let mut config = LearnConfig {
-        head: head.to_owned(),
-        text_views,
-        neighbours: 3,
-        hidden: 4,
-        queries: 2,
-        epochs: 1,
-        batch_titles: 16,
-        members: 2,
-        ..LearnConfig::default()
-    };
+    let mut config =
+        LearnConfig { head: head.to_owned(), text_views, members: 2, ..LearnConfig::default() };
+    config.classical.neighbours = 3;
+    config.fusion.hidden = 4;
+    config.fusion.queries = 2;
+    config.fusion.epochs = 1;
+    config.fusion.batch_titles = 16;
     config.tfidf.min_texts = 1;
     config.word2vec.dim = 4;
     config.word2vec.min_count = 1;
@@ -94,8 +90,11 @@ fn configs() -> Vec<LearnConfig> {
     }
     all.push(config("stacking", vec![TextView::Word2vec]));
     let labels = LabelScheme::ChainEnsemble;
-    all.push(LearnConfig { labels, chains: 2, ..config("nearest-neighbours", words()) });
-    all.push(LearnConfig { abstain: true, ..config("logistic-regression", words()) });
+    all.push(
+        config("nearest-neighbours", words())
+            .with(|c| (c.classical.labels, c.classical.chains) = (labels, 2)),
+    );
+    all.push(config("logistic-regression", words()).with(|c| c.decisions.abstain = true));
     all
 }
 

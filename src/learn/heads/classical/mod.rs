@@ -76,7 +76,7 @@ impl Base {
             Compares::EachWithEach => {
                 let square: f32 = (0..x.num_rows()).map(|row| x.square_norm(row)).sum();
                 let mean = (square / x.num_rows().max(1) as f32).max(f32::MIN_POSITIVE);
-                Some(Likeness::Rbf { gamma: config.gamma as f32 / mean })
+                Some(Likeness::Rbf { gamma: config.classical.gamma as f32 / mean })
             }
             Compares::WithScored => Some(Likeness::Cosine),
             Compares::Nothing => None,
@@ -190,7 +190,7 @@ pub fn resampled(
     seed: Seed,
 ) -> (Design, Targets) {
     let mut rng = seed.rng("resampling");
-    if config.resampling == Resampling::Mlsmote {
+    if config.imbalance.resampling == Resampling::Mlsmote {
         let distance = |a: usize, b: usize| x.square_distance(a, b);
         let made_up = resampling::mlsmote(&targets.labels, distance, &mut rng);
         for synthetic in made_up {
@@ -201,7 +201,12 @@ pub fn resampled(
         }
         return (x, targets);
     }
-    match resampling::rows(&targets.labels, config.resampling, config.resampled_frac, &mut rng) {
+    match resampling::rows(
+        &targets.labels,
+        config.imbalance.resampling,
+        config.imbalance.resampled_frac,
+        &mut rng,
+    ) {
         None => (x, targets),
         Some(rows) => {
             for genre in &mut targets.labels {

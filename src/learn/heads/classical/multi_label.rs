@@ -90,10 +90,10 @@ impl MultiLabel {
         let likeness = base.likeness(x, config);
         let learner = Learner { base, likeness, config };
         let genres = targets.labels.len();
-        let num_chains = match config.labels {
+        let num_chains = match config.classical.labels {
             LabelScheme::BinaryRelevance => 0,
             LabelScheme::ClassifierChain => 1,
-            LabelScheme::ChainEnsemble => config.chains,
+            LabelScheme::ChainEnsemble => config.classical.chains,
         };
         let models = if num_chains == 0 {
             Models::Relevance(learner.fit_all(x, targets, seed, interrupt)?)
@@ -102,7 +102,7 @@ impl MultiLabel {
             for chain in 0..num_chains {
                 let seed = seed.derive(&format!("chain {chain}"));
                 let mut order: Vec<usize> = (0..genres).collect();
-                if config.labels == LabelScheme::ChainEnsemble {
+                if config.classical.labels == LabelScheme::ChainEnsemble {
                     order.shuffle(&mut seed.rng("order"));
                 }
                 chains.push(Chain::fit(&learner, x, targets, order, seed, interrupt)?);
@@ -264,7 +264,7 @@ impl Learner<'_> {
                 .iter()
                 .map(|&g| (targets.labels[g].as_slice(), targets.pos_weight[g]))
                 .collect();
-            let c = self.config.c;
+            let c = self.config.classical.c;
             let fitted: Vec<Binary> = match &prepared {
                 Prepared::Kernel(kernel) => KernelMachine::ridge(kernel, &problems, c)
                     .into_iter()
@@ -299,7 +299,7 @@ impl Learner<'_> {
         }
         let (labels, pos_weight) = (&targets.labels[genre], targets.pos_weight[genre]);
         let weights: Vec<f32> = labels.iter().map(|&l| if l { pos_weight } else { 1.0 }).collect();
-        let (c, trees) = (self.config.c, &self.config.trees);
+        let (c, trees) = (self.config.classical.c, &self.config.trees);
         match (self.base, prepared) {
             (Base::LogisticRegression, _) => {
                 Binary::Linear(Linear::logistic(x, labels, pos_weight, c))
@@ -319,7 +319,11 @@ impl Learner<'_> {
             (Base::KernelRidge, Prepared::Kernel(kernel)) => Binary::Kernel(
                 KernelMachine::ridge(kernel, &[(labels, pos_weight)], c).swap_remove(0),
             ),
-            _ => Binary::Neighbours(Neighbours::new(labels, &weights, self.config.neighbours)),
+            _ => Binary::Neighbours(Neighbours::new(
+                labels,
+                &weights,
+                self.config.classical.neighbours,
+            )),
         }
     }
 }
@@ -390,7 +394,8 @@ mod tests {
         let targets = Targets { labels: vec![first.clone(), first], pos_weight: vec![1.0; 2] };
         for base in Base::ALL {
             for labels in [LabelScheme::ClassifierChain, LabelScheme::ChainEnsemble] {
-                let config = LearnConfig { labels, chains: 3, ..LearnConfig::default() };
+                let config = LearnConfig::default()
+                    .with(|c| (c.classical.labels, c.classical.chains) = (labels, 3));
                 let interrupt = Interrupt::default();
                 let model =
                     MultiLabel::fit(base, &x, &targets, &config, Seed(1), &interrupt).unwrap();

@@ -174,8 +174,8 @@ impl Experts {
 /// ridge regressions draw nothing.
 pub(super) fn draws_nothing(config: &LearnConfig) -> bool {
     !config.base.facts().draws
-        && config.resampling == Resampling::None
-        && config.labels != LabelScheme::ChainEnsemble
+        && config.imbalance.resampling == Resampling::None
+        && config.classical.labels != LabelScheme::ChainEnsemble
         && !config.views_of_texts().contains(&TextView::Word2vec)
 }
 
@@ -267,8 +267,8 @@ mod tests {
         let config = config(super::super::NAME);
         assert!(draws_nothing(&config));
         for drawing in [
-            LearnConfig { resampling: Resampling::Mlsmote, ..config.clone() },
-            LearnConfig { labels: LabelScheme::ChainEnsemble, ..config.clone() },
+            config.clone().with(|c| c.imbalance.resampling = Resampling::Mlsmote),
+            config.clone().with(|c| c.classical.labels = LabelScheme::ChainEnsemble),
             LearnConfig { text_views: vec![TextView::Word2vec], ..config.clone() },
             LearnConfig { base: Base::RandomForest, ..config },
         ] {

@@ -332,7 +332,7 @@ mod tests {
             num_joint += SETS;
             assert_eq!((shared.experts.len(), shared.joint.len()), (3 * SETS, num_joint));
         }
-        let other = LearnConfig { c: 2.0 * config.c, ..config };
+        let other = config.with(|c| c.classical.c *= 2.0);
         cross_validated(&other, &data.with_modalities(&[1]), Some(&shared));
         assert_eq!(shared.experts.len(), 4 * SETS, "other settings, other experts");
     }

@@ -118,7 +118,10 @@ fn outside(
     let num = all.len().min(MAX_CHECKED);
     let train: Vec<usize> = (0..num).map(|k| all[k * all.len() / num]).collect();
     let others: Vec<u32> = train.iter().filter_map(|&title| folds.fold_of[title]).collect();
-    let short = LearnConfig { members: 2, epochs: learn.epochs.min(2), ..learn.clone() };
+    let short = learn.clone().with(|c| {
+        c.members = 2;
+        c.fusion.epochs = c.fusion.epochs.min(2);
+    });
     let context =
         FitContext { inner_folds: &others, progress: &base::NoProgress, parts: None, ..*context };
     let change = change_from_outside(&table.data, &train, |data, train| {

@@ -122,7 +122,7 @@ impl Stage for Settings {
         let lines = held_out::lines(&held_out_titles(catalog, &table.data, &fusion));
         publish_bytes(&scores, lines.as_bytes()).map_err(PipelineError::file(&scores))?;
         let card = context.file(CARD);
-        let figures = card::figures(&report, &table.data, &fusion, learn.precision);
+        let figures = card::figures(&report, &table.data, &fusion, learn.decisions.precision);
         publish_bytes(&card, figures.as_bytes()).map_err(PipelineError::file(&card))?;
         Ok(Outcome {
             summary: summary(&context.pipeline.learn.head, &report),
