@@ -66,7 +66,13 @@ impl<'t> Document<'t> {
         self.set.push(one);
         let value = one.value().ok_or_else(|| Misplaced::new("no value")).and_then(|value| {
             let value = placed(value, &(at..at + 1));
-            put(self.root.get_mut(), &one.key, value)
+            put(self.root.get_mut(), &one.key, value)?;
+            // What is set stands in the place of what the file says by the setting's other name.
+            if let Some(("learn", path)) = one.key.split_first().map(|(a, b)| (a.as_str(), b)) {
+                let other = learn::config::other_place(path).unwrap_or_default();
+                forget(self.root.get_mut(), "learn", &other);
+            }
+            Ok(())
         });
         value.map_err(|Misplaced { message, near }| PipelineError::Spec {
             place: format!("--set {}", one.text),
@@ -220,6 +226,18 @@ fn put<'t>(table: &mut DeTable<'t>, key: &'t [String], value: Placed<'t>) -> Res
             _ => Err(Misplaced::new(format!("which {part}?"))),
         },
         other => Err(Misplaced::new(format!("`{part}` is a {}, not a table", other.type_str()))),
+    }
+}
+
+/// Takes out what stands at a path below a part of a table, if anything does.
+fn forget(table: &mut DeTable<'_>, part: &str, path: &[&str]) {
+    let Some((next, rest)) = path.split_first() else { return };
+    if let Some(DeValue::Table(table)) = table.get_mut(part).map(Spanned::get_mut) {
+        if rest.is_empty() {
+            table.remove(*next);
+        } else {
+            forget(table, next, rest);
+        }
     }
 }
 

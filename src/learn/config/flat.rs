@@ -187,6 +187,7 @@ fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     T::deserialize(deserializer).map(Some)
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde gives a reference to the field
 fn is_usual<T: Default + PartialEq>(value: &&T) -> bool {
     **value == T::default()
 }
@@ -195,6 +196,19 @@ fn is_usual<T: Default + PartialEq>(value: &&T) -> bool {
 #[must_use]
 pub fn twice(table: &str, name: &str) -> String {
     format!("`learn.{table}.{name}` and `learn.{name}` are one setting, given twice")
+}
+
+/// Where else a setting of `[learn]` may stand: its path below the table, of its path below the table.
+#[must_use]
+pub fn other_place(path: &[String]) -> Option<Vec<&'static str>> {
+    let of = |&(table, names): &(&'static str, &'static [&'static str])| match path {
+        [name] => names.iter().find(|own| *own == name).map(|own| vec![table, *own]),
+        [part, name] if part == table => {
+            names.iter().find(|own| *own == name).map(|own| vec![*own])
+        }
+        _ => None,
+    };
+    TABLES.iter().find_map(of)
 }
 
 /// What is told of a setting by its short name, told by the name that `has` knows: whether a file has

@@ -27,7 +27,7 @@ pub use self::{
     borrowed::Borrowing,
     classical::{Base, ClassicalSettings, LabelScheme, TreeSettings},
     decisions::{Calibration, Decide, DecisionSettings},
-    flat::{TABLES, as_written, twice},
+    flat::{TABLES, as_written, other_place, twice},
     fusion::{FusionSettings, Pooling},
     imbalance::ImbalanceSettings,
     stacking::{ExpertKind, StackSettings},

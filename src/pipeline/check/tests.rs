@@ -157,6 +157,14 @@ fn what_the_command_line_sets_is_told_by_its_own_words() {
     let short = read(HEAD, &["learn.dropout=0.3", "learn.abstain=true"]).unwrap();
     assert_eq!(long.learn, short.learn);
     assert_eq!(long.to_toml(), short.to_toml());
+    for (file, set) in [
+        ("[learn.fusion]\ndropout = 0.1\n", "learn.dropout=0.3"),
+        ("[learn]\ndropout = 0.1\n", "learn.fusion.dropout=0.3"),
+        ("", "learn.dropout=0.3"),
+    ] {
+        let pipeline = read(&format!("{HEAD}{file}"), &["learn.fusion.dropout=0.2", set]).unwrap();
+        assert_eq!(pipeline.learn.fusion.dropout, 0.3, "{set} over {file:?}");
+    }
     let set = ["run.seed=4", "catalog.path=a b/c.csv", "stage.features.needs=[]"];
     let pipeline = read(HEAD, &set).unwrap();
     assert_eq!(pipeline.run.seed.0, 4);
