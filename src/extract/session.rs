@@ -11,6 +11,7 @@
 //! The store is written behind: a crash costs what is held, a minute at most.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -74,8 +75,16 @@ impl Session {
         settings: &ExtractSettings,
     ) -> Self {
         let held = Mutex::new(Held::new(modalities.encoders().len()));
-        let workers = Workers::new(settings);
+        let workers = Workers::new(settings, None);
         Self { modalities, store: store.clone(), settings: settings.clone(), workers, held }
+    }
+
+    /// The same; files are decoded by this program (`cinetag`) instead of the one that runs, for
+    /// programs that are [no decoder themselves](media::worker::serve_if_asked).
+    #[must_use]
+    pub fn decoding_with(mut self, program: PathBuf) -> Self {
+        self.workers = Workers::new(&self.settings, Some(program));
+        self
     }
 
     /// The modalities that look.
@@ -133,6 +142,13 @@ impl Session {
         interrupt: &Interrupt,
     ) -> Result<ExtractReport, ExtractError> {
         Ok(self.work(titles, false, retry, progress, interrupt)?.report)
+    }
+
+    /// How many features and failures were computed and are not in the store yet, of the encoder
+    /// that has most.
+    #[must_use]
+    pub fn num_held(&self) -> usize {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Publishes what was computed and is not in the store yet.

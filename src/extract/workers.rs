@@ -1,8 +1,11 @@
 //! Decode workers that are started with the first file that must be decoded.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use media::{DecodePool, MediaError, PoolSettings};
@@ -18,10 +21,11 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    pub(super) fn new(settings: &ExtractSettings) -> Self {
+    pub(super) fn new(settings: &ExtractSettings, program: Option<PathBuf>) -> Self {
         let settings = PoolSettings {
             jobs: settings.num_jobs(),
             limits: settings.limits.clone(),
+            program,
             hwaccel: settings.hwaccel,
             require_sandbox: settings.require_sandbox,
             ..PoolSettings::default()

@@ -11,6 +11,7 @@ mod not_files;
 mod outputs;
 #[cfg(target_os = "linux")]
 mod sandbox;
+mod sessions;
 mod shards;
 mod store;
 mod weights_pull;

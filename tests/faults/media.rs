@@ -77,7 +77,7 @@ fn reason(failure: &Failure) -> String {
 }
 
 /// 16-bit mono PCM of a 440 Hz tone at half of full scale.
-fn write_tone(path: &Path, rate_hz: u32, secs: u32) {
+pub(super) fn write_tone(path: &Path, rate_hz: u32, secs: u32) {
     let num_samples = rate_hz * secs;
     let mut bytes = b"RIFF".to_vec();
     bytes.extend((36 + num_samples * 2).to_le_bytes());
