@@ -26,7 +26,9 @@ fn titles_in_hand_are_given_their_time_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     let names = ["good.wav", "stuck.wav"];
-    names.iter().for_each(|name| write_tone(&root.join(name), 16_000, 1));
+    for name in names {
+        write_tone(&root.join(name), 16_000, 1);
+    }
     let titles = names.map(|name| title(root, name));
     let settings = [("audio".to_owned(), json!({}))].into();
     let modalities = OpenModalities::open(&settings, &EncoderContext::default()).unwrap();
