@@ -1,6 +1,6 @@
 //! Laws that every trained model keeps, tried on a small library with a planted signal.
 //!
-//! Long: the library and the laws belong together, since each law is tried on every kind of model.
+//! One file, though long: the library and the laws belong together, since each law is tried on every kind of model.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
