@@ -35,7 +35,7 @@ pub enum Format {
     Tsv,
     /// One JSON object a line.
     Jsonl,
-    /// In the form of the [source](super::source) of this name, one of [`SOURCES`].
+    /// In the form of the [source](super::source) of this name, one of `SOURCES`.
     Source(&'static str),
 }
 

@@ -77,7 +77,7 @@ pub struct ModelSpec {
     /// `[modalities]`: for each modality alone, from its own out-of-fold scores.
     pub unimodal: Vec<Decisions>,
     /// For titles that lack modalities, where the training asked for it
-    /// ([`LearnConfig::abstain`]); what is not listed is judged as `fused`.
+    /// ([`crate::config::DecisionSettings::abstain`]); what is not listed is judged as `fused`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partial: Vec<PartialDecisions>,
     /// Those of `modalities` that the head was not fitted on; what they are worth. A title that

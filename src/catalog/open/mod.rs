@@ -3,11 +3,11 @@
 //! in: paths of a catalog file, a media library, loose media files or folders of them, and [`Hints`]
 //! of what is known of them; out: [`Opened`]: the titles, what was seen, and for each title the place
 //! that it has among a person's files. Commands, stages and services ask here and decide nothing of
-//! it themselves. What a person declared ([`CatalogSpec`]) is [`load`](crate::load)ed, here, too.
+//! it themselves. What a person declared ([`CatalogSpec`]) is [`load`]ed, here, too.
 //!
 //! What paths are, in this order:
 //! - a file whose ending is a catalog's: that catalog, which stands alone;
-//! - one folder that holds one table whose titles have media that are there: that table ([`inside`]);
+//! - one folder that holds one table whose titles have media that are there: that table (`inside`);
 //! - folders with films that have NFO files, trailers of their own or discs: a media library;
 //! - anything else: loose media files, a title each ([`from_paths`]).
 
