@@ -27,6 +27,7 @@ use std::{
 };
 
 use base::{ErrorKind, Hinted, file, publish_bytes};
+
 pub use borrowed::{BesideRow, BorrowedGenre, BorrowedReport, WordsRow, borrowed};
 pub use contact_sheet::{
     ContactSheet, SheetFrame, SheetGenre, SheetLine, SheetMissing, SheetText, SheetTitle,

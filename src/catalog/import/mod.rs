@@ -23,6 +23,7 @@ use std::{
 };
 
 use base::{Draft, json, publish_bytes};
+
 pub use decisions::{Decisions, Doubtful, Input, Joined};
 pub(super) use join::name_key;
 use join::{Index, Keys};

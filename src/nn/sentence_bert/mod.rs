@@ -27,6 +27,7 @@ use tokenizers::Tokenizer;
 
 pub use architecture::Architecture;
 use base::file;
+
 pub use last_layers::LastLayers;
 pub use pooling::Pooling;
 pub use windows::TextWindow;

@@ -26,6 +26,7 @@ use std::path::Path;
 use candle_core::Device;
 
 use base::file;
+
 pub use log_mel::RATE_HZ;
 pub use window::Window;
 
