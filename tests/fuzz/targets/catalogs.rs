@@ -55,7 +55,7 @@ pub static NFO: Target = Target {
             <uniqueid type=\"imdb\">tt9900001</uniqueid>\n  <genre>Drama / War</genre>\n  <set><name>S</name></set>\n  \
             <actor><name>B</name><order>1</order></actor>\n  <!-- c -->\n  <runtime>95 min</runtime>\n</movie>\n";
         let samples = ["jellyfin", "kodi", "latin1", "radarr", "tinymediamanager"].map(|name| {
-            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tag/sidecar/samples");
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/write/format/nfo/samples");
             fs::read(format!("{folder}/{name}.nfo")).expect("a sample")
         });
         let ours = match update(b"<movie/>") {
