@@ -33,7 +33,7 @@ const SKIPPED: u8 = 3;
 
 /// Tags films with genres from what is in them: trailers, posters, plots and metadata.
 #[derive(Parser)]
-#[command(version, propagate_version = true, infer_subcommands = false)]
+#[command(name = "cinetag", version, propagate_version = true, infer_subcommands = false)]
 struct Cli {
     #[command(flatten)]
     console: console::Args,

@@ -102,6 +102,13 @@ fn the_reference_is_what_the_program_says() {
 }
 
 #[test]
+fn the_program_says_its_own_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = text(&cinetag(&["--version"], folder.path()).stdout);
+    assert_eq!(said.trim(), concat!("cinetag ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
 fn every_setting_of_every_modality_is_listed_and_can_be_pasted() {
     let folder = tempfile::tempdir().unwrap();
     let listing = text(&cinetag(&["modalities"], folder.path()).stdout);
