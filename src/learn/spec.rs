@@ -44,11 +44,11 @@ impl Decisions {
 
     /// Log-odds of the calibrated probability of genre `genre`, from a head's own.
     pub(crate) fn calibrated_logit(&self, genre: usize, logit: f64) -> f64 {
-        self.bent(genre, self.platt[genre].calibrated_logit(logit))
+        self.after_platt(genre, self.platt[genre].calibrated_logit(logit))
     }
 
     /// Log-odds of the calibrated probability of genre `genre`, from log-odds after Platt scaling.
-    pub(crate) fn bent(&self, genre: usize, platt_logit: f64) -> f64 {
+    pub(crate) fn after_platt(&self, genre: usize, platt_logit: f64) -> f64 {
         match self.isotonic.get(genre) {
             None => platt_logit,
             Some(curve) => {

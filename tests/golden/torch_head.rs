@@ -6,7 +6,9 @@ use candle_core::{Device, Tensor};
 use cinetag::learn::{
     config::LossKind,
     heads::{
-        fusion_net::{Batch, BranchBatch, BranchOutput, BranchShape, FusionNet, Joining, NetShape},
+        fusion_net::{
+            Batch, BranchBatch, BranchOutput, BranchShape, FusionNet, FusionScheme, NetShape,
+        },
         inputs::Gathered,
     },
     loss::Loss,
@@ -66,12 +68,12 @@ fn golden() -> Golden {
 }
 
 fn net_and_batch(golden: &Golden) -> (FusionNet, Batch) {
-    joined_net_and_batch(golden, Joining::Votes, golden.params.iter())
+    joined_net_and_batch(golden, FusionScheme::Votes, golden.params.iter())
 }
 
 fn joined_net_and_batch<'a>(
     golden: &Golden,
-    joining: Joining,
+    scheme: FusionScheme,
     params: impl Iterator<Item = (&'a String, &'a GoldenParam)>,
 ) -> (FusionNet, Batch) {
     let shape = NetShape {
@@ -87,7 +89,7 @@ fn joined_net_and_batch<'a>(
             .collect(),
         hidden: golden.hidden,
         genres: golden.genres,
-        joining,
+        scheme,
     };
     let params = params
         .map(|(name, p)| {
@@ -199,11 +201,13 @@ fn total(
 #[test]
 fn joined_branches_are_pytorchs() {
     let golden = golden();
-    for (joining, name) in [(Joining::Gated, "gated"), (Joining::Concatenated, "concatenated")] {
+    for (scheme, name) in
+        [(FusionScheme::Gated, "gated"), (FusionScheme::Concatenated, "concatenated")]
+    {
         let expected = &golden.joint[name];
         let branches = golden.params.iter().filter(|(name, _)| name.starts_with("branches."));
         let params = branches.chain(&expected.params);
-        let (net, batch) = joined_net_and_batch(&golden, joining, params);
+        let (net, batch) = joined_net_and_batch(&golden, scheme, params);
         let outputs = net.branches(&batch, None).unwrap();
         assert_near(&flat(&net.fuse(&batch, &outputs).unwrap()), &expected.fused, name);
         let loss = Loss::new(LossKind::Bce, &golden.pos_weight, &Device::Cpu).unwrap();

@@ -105,7 +105,7 @@ impl Lent<'_> {
     }
 
     /// A genre's log-odds by it alone.
-    pub(crate) fn alone(&self, title: usize, genre: usize) -> f32 {
+    pub(crate) fn unimodal(&self, title: usize, genre: usize) -> f32 {
         (self.answers.prior[genre] + self.evidence(title, genre)) as f32
     }
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use candle_core::{Result, Tensor};
 use candle_nn::ops::sigmoid;
 
-use super::fusion_net::{Batch, BranchOutput, FusionNet, Joining, NetShape};
+use super::fusion_net::{Batch, BranchOutput, FusionNet, FusionScheme, NetShape};
 
 fn units(shape: &NetShape, branch: usize) -> usize {
     shape.branches[branch].units(shape.hidden)
@@ -31,7 +31,7 @@ pub fn params(shape: &NetShape) -> BTreeMap<String, Vec<usize>> {
         params.insert(format!("joint.{name}.weight"), vec![outputs, inputs]);
         params.insert(format!("joint.{name}.bias"), vec![outputs]);
     };
-    if shape.joining == Joining::Gated {
+    if shape.scheme == FusionScheme::Gated {
         for m in 0..branches {
             layer(format!("value.{m}"), units(shape, m), shape.hidden);
             layer(format!("gate.{m}"), all, shape.hidden);
@@ -68,7 +68,7 @@ pub fn fuse(net: &FusionNet, batch: &Batch, outputs: &[Option<BranchOutput>]) ->
     }
     let missing = Tensor::cat(&present, 1)?.affine(-1.0, 1.0)?; // [titles, branches]
     let all = Tensor::cat(&[&pooled[..], &[missing]].concat(), 1)?;
-    let hidden = if shape.joining == Joining::Gated {
+    let hidden = if shape.scheme == FusionScheme::Gated {
         let mut sum: Option<Tensor> = None;
         for (m, (pooled, present)) in pooled.iter().zip(&present).enumerate() {
             let value = layer(&format!("value.{m}"), pooled)?.tanh()?;

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     FitContext, FittedHead, Head, Prediction, TrainingLog,
-    fusion_net::{BranchShape, Fusion, FusionNet, Init, Joining, NetShape},
+    fusion_net::{BranchShape, Fusion, FusionNet, FusionScheme, Init, NetShape},
     fusion_train::{Fit, batch_of},
     inputs::{PreparedInput, check_modalities},
     saved,
@@ -64,14 +64,14 @@ const HEAD_FILE: &str = "head.json";
 #[derive(Clone, Debug)]
 pub struct LateFusion {
     config: LearnConfig,
-    joining: Joining,
+    scheme: FusionScheme,
 }
 
 impl LateFusion {
     /// With these settings.
     #[must_use]
-    pub fn new(config: &LearnConfig, joining: Joining) -> Self {
-        Self { config: config.clone(), joining }
+    pub fn new(config: &LearnConfig, scheme: FusionScheme) -> Self {
+        Self { config: config.clone(), scheme }
     }
 }
 
@@ -120,10 +120,10 @@ impl From<candle_core::Error> for LearnError {
 
 impl Head for LateFusion {
     fn name(&self) -> &'static str {
-        match self.joining {
-            Joining::Votes => NAME,
-            Joining::Gated => GATED,
-            Joining::Concatenated => EARLY,
+        match self.scheme {
+            FusionScheme::Votes => NAME,
+            FusionScheme::Gated => GATED,
+            FusionScheme::Concatenated => EARLY,
         }
     }
 
@@ -219,7 +219,7 @@ impl LateFusion {
                 BranchShape { dim: view.dim(), queries, sequence: None, last_layers }
             })
             .collect();
-        NetShape { branches, hidden: self.config.fusion.hidden, genres, joining: self.joining }
+        NetShape { branches, hidden: self.config.fusion.hidden, genres, scheme: self.scheme }
     }
 }
 
@@ -316,7 +316,7 @@ impl SubsetScorer for FittedLateFusion {
 impl FittedHead for FittedLateFusion {
     fn predict(&self, data: &Dataset, rows: &[usize]) -> Result<Prediction, LearnError> {
         check_modalities(data, &self.fitted.modalities)?;
-        if self.net.shape().joining != Joining::Votes {
+        if self.net.shape().scheme != FusionScheme::Votes {
             let mut prediction = subsets::explain(self, data, rows)?;
             self.votes(data, rows, &mut prediction.attention)?;
             return Ok(prediction);
@@ -347,7 +347,7 @@ impl FittedHead for FittedLateFusion {
     }
 
     fn fusion_weights(&self) -> Option<Vec<f32>> {
-        if self.net.shape().joining != Joining::Votes {
+        if self.net.shape().scheme != FusionScheme::Votes {
             return None;
         }
         let fusion = self.net.fusion().ok()?;

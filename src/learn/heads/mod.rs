@@ -20,7 +20,7 @@ pub use stacking::FittedParts;
 
 use self::{
     classical::{Base, Classical},
-    fusion_net::Joining,
+    fusion_net::FusionScheme,
     late_fusion::LateFusion,
 };
 use std::path::Path;
@@ -67,21 +67,23 @@ const HEADS: &[HeadKind] = &[
         name: late_fusion::NAME,
         about: "a network per view, fused by per-genre weights over what is present",
         is_network: true,
-        build: |config| Unfitted::Members(Box::new(LateFusion::new(config, Joining::Votes))),
+        build: |config| Unfitted::Members(Box::new(LateFusion::new(config, FusionScheme::Votes))),
         load: late_fusion::load,
     },
     HeadKind {
         name: late_fusion::GATED,
         about: "a network per view, joined by gated multimodal units",
         is_network: true,
-        build: |config| Unfitted::Members(Box::new(LateFusion::new(config, Joining::Gated))),
+        build: |config| Unfitted::Members(Box::new(LateFusion::new(config, FusionScheme::Gated))),
         load: late_fusion::load,
     },
     HeadKind {
         name: late_fusion::EARLY,
         about: "a network per view, joined by a layer over all of them side by side",
         is_network: true,
-        build: |config| Unfitted::Members(Box::new(LateFusion::new(config, Joining::Concatenated))),
+        build: |config| {
+            Unfitted::Members(Box::new(LateFusion::new(config, FusionScheme::Concatenated)))
+        },
         load: late_fusion::load,
     },
     HeadKind {

@@ -238,14 +238,14 @@ impl TrainedModel {
                 bias[at] = platt.b as f32;
                 if !decisions.isotonic.is_empty() {
                     let straight = f64::from(sum(bias[at], parts));
-                    bias[at] += (decisions.bent(genre, straight) - straight) as f32;
+                    bias[at] += (decisions.after_platt(genre, straight) - straight) as f32;
                 }
             } else {
                 bias[at] = raw_logits[at];
             }
             for lent in lent.iter().filter(|lent| lent.speaks(title)) {
                 parts[lent.place] = lent.part(title, genre, &seen[title]);
-                unimodal[at * modalities + lent.place] = lent.alone(title, genre);
+                unimodal[at * modalities + lent.place] = lent.unimodal(title, genre);
             }
             logit[at] = sum(bias[at], parts);
             if !has_own(title) {

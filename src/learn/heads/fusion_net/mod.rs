@@ -24,7 +24,7 @@ use rand_chacha::ChaCha8Rng;
 
 pub use self::{
     batch::{Batch, BranchBatch, Inputs},
-    shape::{BranchShape, Joining, NetShape},
+    shape::{BranchShape, FusionScheme, NetShape},
     votes::Fusion,
 };
 use super::{inputs::InputDropout, joint, sentences::Sentences, sequence};
@@ -311,9 +311,9 @@ impl FusionNet {
     /// # Errors
     /// The device's error.
     pub fn fuse(&self, batch: &Batch, outputs: &[Option<BranchOutput>]) -> Result<Tensor> {
-        match self.shape.joining {
-            Joining::Votes => self.vote(batch, outputs),
-            Joining::Gated | Joining::Concatenated => joint::fuse(self, batch, outputs),
+        match self.shape.scheme {
+            FusionScheme::Votes => self.vote(batch, outputs),
+            FusionScheme::Gated | FusionScheme::Concatenated => joint::fuse(self, batch, outputs),
         }
     }
 

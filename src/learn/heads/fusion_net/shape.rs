@@ -38,7 +38,7 @@ impl BranchShape {
 /// How branches become one logit for each genre.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Joining {
+pub enum FusionScheme {
     /// A weighted sum of the branches' own logits: late fusion.
     #[default]
     Votes,
@@ -58,8 +58,8 @@ pub struct NetShape {
     /// Number of genres.
     pub genres: usize,
     /// How branches come together.
-    #[serde(default)]
-    pub joining: Joining,
+    #[serde(default, rename = "joining")]
+    pub scheme: FusionScheme,
 }
 
 impl NetShape {
@@ -102,12 +102,12 @@ impl NetShape {
             add("output.weight", &[self.genres, branch.units(self.hidden)]);
             add("output.bias", &[self.genres]);
         }
-        match self.joining {
-            Joining::Votes => {
+        match self.scheme {
+            FusionScheme::Votes => {
                 params.insert("fusion.weight".to_owned(), vec![self.genres, self.branches.len()]);
                 params.insert("fusion.gain".to_owned(), vec![self.branches.len()]);
             }
-            Joining::Gated | Joining::Concatenated => params.extend(joint::params(self)),
+            FusionScheme::Gated | FusionScheme::Concatenated => params.extend(joint::params(self)),
         }
         params
     }

@@ -35,7 +35,8 @@ pub(super) enum Expert {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Experts {
     /// `[modalities]`: those that look at it alone.
-    alone: Vec<Arc<[Expert]>>,
+    #[serde(rename = "alone")]
+    unimodal: Vec<Arc<[Expert]>>,
     /// `[modalities]`: what titles are compared with; `None` where nobody compares.
     remembered: Vec<Option<Arc<Remembered>>>,
     /// One for each text.
@@ -54,7 +55,7 @@ impl Experts {
     ) -> Result<Self, LearnError> {
         let Material { config, data, .. } = material;
         let num = data.modalities.len();
-        let mut alone = Vec::with_capacity(num);
+        let mut unimodal = Vec::with_capacity(num);
         for (m, table) in data.modalities.iter().enumerate() {
             let there: Vec<usize> =
                 train.iter().copied().filter(|&title| table.present(title)).collect();
@@ -63,7 +64,7 @@ impl Experts {
                 let (seed, interrupt) = (context.seed.derive(&table.name), context.interrupt);
                 Ok(fit_alone(config, &data, &there, seed, interrupt)?.into())
             };
-            alone.push(if draws_nothing(config) {
+            unimodal.push(if draws_nothing(config) {
                 parts.experts.get(material.key(&[m], &there), fit)?
             } else {
                 fit()?
@@ -98,14 +99,14 @@ impl Experts {
         } else {
             None
         };
-        Ok(Self { alone, remembered, nearest, joint })
+        Ok(Self { unimodal, remembered, nearest, joint })
     }
 
     /// `[experts]`: the modality that each looks at, in the order of [`Opinions`]; `None`: all that
     /// it is shown.
     pub(super) fn looks(&self) -> Vec<Option<usize>> {
-        let alone = self.alone.iter().enumerate();
-        alone
+        let unimodal = self.unimodal.iter().enumerate();
+        unimodal
             .flat_map(|(m, experts)| repeat_n(Some(m), experts.len()))
             .chain(self.nearest.iter().map(|nearest| Some(nearest.modality())))
             .chain(self.joint.iter().map(|_| None))
@@ -114,14 +115,14 @@ impl Experts {
 
     /// Whether their parts belong together, as those of what was fitted do.
     pub(super) fn fits(&self, genres: usize, modalities: usize) -> bool {
-        let alone = |expert: &Expert| match expert {
+        let is_whole = |expert: &Expert| match expert {
             Expert::View { view, model } => view.fits(1) && model.fits(genres, view.dim()),
             Expert::Associations(own) => own.fits(genres),
         };
         let remembered = || self.remembered.iter().flatten();
         let num = remembered().next().map_or(0, |own| own.num_titles());
-        self.alone.len() == modalities
-            && self.alone.iter().flat_map(|experts| experts.iter()).all(alone)
+        self.unimodal.len() == modalities
+            && self.unimodal.iter().flat_map(|experts| experts.iter()).all(is_whole)
             && self.remembered.len() == modalities
             && remembered().all(|own| own.fits() && own.num_titles() == num)
             && self.nearest.iter().all(|nearest| {
@@ -139,7 +140,7 @@ impl Experts {
         let genres = data.num_genres();
         let mut scores = Vec::new();
         let mut has: Vec<Vec<bool>> = Vec::with_capacity(data.modalities.len());
-        for (m, (table, experts)) in data.modalities.iter().zip(&self.alone).enumerate() {
+        for (m, (table, experts)) in data.modalities.iter().zip(&self.unimodal).enumerate() {
             has.push(titles.iter().map(|&title| table.present(title)).collect());
             let there: Vec<usize> = (0..titles.len()).filter(|&at| has[m][at]).collect();
             let those: Vec<usize> = there.iter().map(|&at| titles[at]).collect();
