@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base::Digest;
 use media::{Failure, Picture, ReasonCode};
 use nn::{ImageEncoder, ModelSource, OnDemand, Precision, image_encoder::Traits};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
@@ -37,25 +37,35 @@ fn key(model: &Pretrained, weights: &Digest, precision: Precision) -> String {
 }
 
 /// What a pipeline says of an image network.
-#[derive(Clone, Copy)]
-pub(super) struct ImageSettings<'a> {
-    /// Its id or a path.
-    pub(super) model: &'a str,
-    /// What it computes in.
-    pub(super) precision: Precision,
-    /// Genres in words that pictures are compared with.
-    pub(super) zero_shot: &'a [String],
-    /// The sentences that these stand in.
-    pub(super) prompts: &'a [String],
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ImageSettings {
+    /// Image network: of the weights manifest, or a path to weights of your own.
+    model: String,
+    /// `f32`, `f16` or `bf16`: what it computes in. Only a device gains by the last two.
+    precision: Precision,
+    /// With a CLIP: genres in words; a row gains how well the picture fits each.
+    zero_shot: Vec<String>,
+    /// With `zero_shot`: sentences in which {} is the genre; several are averaged.
+    prompts: Vec<String>,
 }
 
-impl ImageSettings<'_> {
+impl ImageSettings {
+    /// The usual network, for genres in such a sentence.
+    pub(super) fn new(prompt: &str) -> Self {
+        Self {
+            model: "efficientnet-lite2".to_owned(),
+            precision: Precision::default(),
+            zero_shot: Vec::new(),
+            prompts: vec![prompt.to_owned()],
+        }
+    }
+
     /// Checks what can be checked without weights.
     ///
     /// # Errors
     /// Genres in words or prompts that are none.
     pub(super) fn check(&self, modality: &str) -> Result<(), EncodeError> {
-        zero_shot::check(modality, self.zero_shot, self.prompts)
+        zero_shot::check(modality, &self.zero_shot, &self.prompts)
     }
 }
 
@@ -68,12 +78,12 @@ impl ImageNetwork {
     /// there, of a model that is loaded.
     pub(super) fn open(
         modality: &'static str,
-        settings: ImageSettings<'_>,
+        settings: &ImageSettings,
         context: &EncoderContext,
     ) -> Result<Self, EncodeError> {
         let ImageSettings { model, precision, zero_shot, prompts } = settings;
         let model = Pretrained::named(modality, model, context)?;
-        let precision = precision.of_floats().map_err(|e| load(modality, e))?;
+        let precision = (*precision).of_floats().map_err(|e| load(modality, e))?;
         let known = model.model().and_then(|model| Traits::of_network(&model.network, precision));
         let (weights, traits, network, zero_shot) = match known {
             Some(traits) if zero_shot.is_empty() => {
@@ -246,8 +256,9 @@ mod tests {
         };
         let open = |modality, precision, context: &EncoderContext| {
             let model = "efficientnet-lite0";
-            let settings = ImageSettings { model, precision, zero_shot: &[], prompts: &[] };
-            ImageNetwork::open(modality, settings, context).unwrap().network
+            let settings =
+                ImageSettings { model: model.to_owned(), precision, ..ImageSettings::new("{}") };
+            ImageNetwork::open(modality, &settings, context).unwrap().network
         };
         let (context, other) = (nowhere(), nowhere());
         let poster = open("poster", Precision::F32, &context);

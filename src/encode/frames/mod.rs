@@ -7,7 +7,7 @@ mod shots;
 use base::Fingerprint;
 use catalog::Title;
 use media::{Failure, Fit, FrameSpec, Keyframes, ReasonCode, Want};
-use nn::{Precision, transnet_v2};
+use nn::transnet_v2;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::EncoderIdentity;
@@ -45,15 +45,9 @@ enum Detector {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Settings {
-    /// Image network: of the weights manifest, or a path to weights of your own.
-    model: String,
-    /// `f32`, `f16` or `bf16`: what the image network computes in. Only a device gains by the
-    /// last two.
-    precision: Precision,
-    /// With a CLIP: genres in words; a row gains how well the picture fits each.
-    zero_shot: Vec<String>,
-    /// With `zero_shot`: sentences in which {} is the genre; several are averaged.
-    prompts: Vec<String>,
+    /// What computes the rows.
+    #[serde(flatten)]
+    image: ImageSettings,
     /// `keyframes` (of the encoder's choice; by far the cheapest), `uniform` (one every
     /// `every_secs`) or `shots` (one of each shot).
     sampling: Sampling,
@@ -78,10 +72,7 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            model: "efficientnet-lite2".to_owned(),
-            precision: Precision::default(),
-            zero_shot: Vec::new(),
-            prompts: vec!["a scene of a {} film".to_owned()],
+            image: ImageSettings::new("a scene of a {} film"),
             sampling: Sampling::Keyframes,
             detector: Detector::Content,
             every_secs: 2.0,
@@ -102,20 +93,11 @@ impl Settings {
         settings::expect(NAME, (0.04..=3600.0).contains(&self.every_secs), || {
             format!("`every_secs` must be between 0.04 and 3600 s, got {}", self.every_secs)
         })?;
-        self.image().check(NAME)
+        self.image.check(NAME)
     }
 
     fn has_shot_network(&self) -> bool {
         (self.sampling, self.detector) == (Sampling::Shots, Detector::TransNetV2)
-    }
-
-    fn image(&self) -> ImageSettings<'_> {
-        ImageSettings {
-            model: &self.model,
-            precision: self.precision,
-            zero_shot: &self.zero_shot,
-            prompts: &self.prompts,
-        }
     }
 }
 
@@ -150,7 +132,7 @@ impl Modality for Frames {
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
         let settings: Settings = settings::read(NAME, given)?;
         settings.check()?;
-        let network = ImageNetwork::open(NAME, settings.image(), context)?;
+        let network = ImageNetwork::open(NAME, &settings.image, context)?;
         let shots = settings.has_shot_network().then(|| ShotNetwork::open(NAME, context));
         let shots = shots.transpose()?;
         let description = json!({

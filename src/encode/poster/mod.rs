@@ -5,7 +5,6 @@
 use base::Fingerprint;
 use catalog::Title;
 use media::{Failure, Fit, Picture, PictureSpec, Want};
-use nn::Precision;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::EncoderIdentity;
@@ -27,39 +26,16 @@ pub struct Poster;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Settings {
-    /// Image network: of the weights manifest, or a path to weights of your own.
-    model: String,
-    /// `f32`, `f16` or `bf16`: what the image network computes in. Only a device gains by the
-    /// last two.
-    precision: Precision,
-    /// With a CLIP: genres in words; a row gains how well the picture fits each.
-    zero_shot: Vec<String>,
-    /// With `zero_shot`: sentences in which {} is the genre; several are averaged.
-    prompts: Vec<String>,
+    /// What computes the row.
+    #[serde(flatten)]
+    image: ImageSettings,
     /// How a tall picture is brought to the square input. Stretching loses none of it.
     fit: Fit,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            model: "efficientnet-lite2".to_owned(),
-            precision: Precision::default(),
-            zero_shot: Vec::new(),
-            prompts: vec!["a poster of a {} film".to_owned()],
-            fit: Fit::Stretch,
-        }
-    }
-}
-
-impl Settings {
-    fn image(&self) -> ImageSettings<'_> {
-        ImageSettings {
-            model: &self.model,
-            precision: self.precision,
-            zero_shot: &self.zero_shot,
-            prompts: &self.prompts,
-        }
+        Self { image: ImageSettings::new("a poster of a {} film"), fit: Fit::Stretch }
     }
 }
 
@@ -81,12 +57,12 @@ impl Modality for Poster {
     }
 
     fn check(&self, given: &Value) -> Result<(), EncodeError> {
-        settings::read::<Settings>(NAME, given)?.image().check(NAME)
+        settings::read::<Settings>(NAME, given)?.image.check(NAME)
     }
 
     fn open(&self, given: &Value, context: &EncoderContext) -> Result<Opened, EncodeError> {
         let settings: Settings = settings::read(NAME, given)?;
-        let network = ImageNetwork::open(NAME, settings.image(), context)?;
+        let network = ImageNetwork::open(NAME, &settings.image, context)?;
         let description = json!({
             "algorithm": ALGORITHM_VERSION,
             "network": network.description(),

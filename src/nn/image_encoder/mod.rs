@@ -66,13 +66,20 @@ impl Traits {
 
 /// A loaded network; `embed` may be called from many threads.
 pub struct ImageEncoder {
-    network: Network,
+    network: Box<dyn Network>,
     traits: Traits,
 }
 
-enum Network {
-    EfficientNetLite(EfficientNetLite),
-    Other { pixels: Pixels, network: Loaded },
+/// A network of whatever family, from bytes to embeddings; [`ImageEncoder`] says what its methods do.
+trait Network: Send + Sync {
+    fn batch(&self) -> usize;
+    fn embed(&self, rgb: &[u8]) -> Result<Vec<f32>, NnError>;
+}
+
+/// A network whose pixels its files describe.
+struct Configured {
+    pixels: Pixels,
+    network: Loaded,
 }
 
 enum Loaded {
@@ -139,7 +146,7 @@ impl ImageEncoder {
                 let network =
                     EfficientNetLite::load_in(variant, weights, &place.device, place.precision)?;
                 let traits = Traits::of_variant(variant, place.precision);
-                return Ok(Self { network: Network::EfficientNetLite(network), traits });
+                return Ok(Self { network: Box::new(network), traits });
             }
             other => other,
         };
@@ -152,7 +159,7 @@ impl ImageEncoder {
             "pixels": pixels,
         });
         let traits = Traits { side_px: pixels.side_px, dim, description };
-        Ok(Self { network: Network::Other { pixels, network }, traits })
+        Ok(Self { network: Box::new(Configured { pixels, network }), traits })
     }
 
     /// What it takes and gives.
@@ -183,11 +190,7 @@ impl ImageEncoder {
     /// thread, many on a device.
     #[must_use]
     pub fn batch(&self) -> usize {
-        let is_plain = match &self.network {
-            Network::EfficientNetLite(network) => network.is_plain(),
-            Network::Other { network, .. } => matches!(network, Loaded::Plain(_)),
-        };
-        if is_plain { BATCH } else { 1 }
+        self.network.batch()
     }
 
     /// Embeds pictures, `[batch, side, side, 3]` bytes in RGB order, as `[batch, dim]`. A
@@ -198,10 +201,27 @@ impl ImageEncoder {
     /// [`NnError::Input`] where the length is no multiple of a picture's;
     /// [`NnError::Compute`] where the device fails.
     pub fn embed(&self, rgb: &[u8]) -> Result<Vec<f32>, NnError> {
-        let (pixels, network) = match &self.network {
-            Network::EfficientNetLite(network) => return network.embed(rgb),
-            Network::Other { pixels, network } => (pixels, network),
-        };
+        self.network.embed(rgb)
+    }
+}
+
+impl Network for EfficientNetLite {
+    fn batch(&self) -> usize {
+        if self.is_plain() { BATCH } else { 1 }
+    }
+
+    fn embed(&self, rgb: &[u8]) -> Result<Vec<f32>, NnError> {
+        Self::embed(self, rgb)
+    }
+}
+
+impl Network for Configured {
+    fn batch(&self) -> usize {
+        if matches!(self.network, Loaded::Plain(_)) { BATCH } else { 1 }
+    }
+
+    fn embed(&self, rgb: &[u8]) -> Result<Vec<f32>, NnError> {
+        let Self { pixels, network } = self;
         let side = pixels.side_px;
         let picture = side * side * 3;
         if !rgb.len().is_multiple_of(picture) {
