@@ -84,6 +84,7 @@ impl SourceDigests {
             }
         }
         if num_lines > known.len() + MAX_STALE_LINES {
+            known.retain(|path, _| !is_gone(path));
             let mut lines: Vec<_> = known.iter().filter_map(|(p, e)| to_line(p, *e)).collect();
             lines.sort();
             // Should another process add a line just now, that file is read once more.
@@ -139,6 +140,12 @@ impl SourceDigests {
         }
         state.known.insert(path, entry);
     }
+}
+
+/// Whether a file was taken out of a folder that is there: a disk that is not mounted just now takes
+/// its folders along.
+fn is_gone(path: &Path) -> bool {
+    !path.exists() && path.parent().is_some_and(Path::is_dir)
 }
 
 /// A line with its end; `None` for a path that is no UTF-8.
@@ -279,9 +286,12 @@ mod tests {
         remembered(&digests, &path);
         let log = folder.path().join(FILE_NAME);
         let line = fs::read_to_string(&log).unwrap();
-        fs::write(&log, line.repeat(MAX_STALE_LINES + 2)).unwrap();
-        assert_eq!(SourceDigests::open(folder.path()).unwrap().len(), 1);
-        assert_eq!(fs::read_to_string(&log).unwrap(), line);
+        let path = path.to_str().unwrap();
+        let elsewhere = line.replace(path, &format!("{path}.unmounted/b"));
+        let gone = line.replace(path, &format!("{path}.gone"));
+        fs::write(&log, line.repeat(MAX_STALE_LINES + 2) + &gone + &elsewhere).unwrap();
+        assert_eq!(SourceDigests::open(folder.path()).unwrap().len(), 2);
+        assert_eq!(fs::read_to_string(&log).unwrap(), line + &elsewhere);
     }
 
     #[test]
