@@ -281,7 +281,7 @@ mod tests {
             decisions,
             ..Evidence::default()
         };
-        let json = metrics_json(&evidence.assemble().unwrap()).unwrap();
+        let json = metrics_json(&evidence.assemble().unwrap());
         std::fs::create_dir_all(folder).unwrap();
         publish_bytes(&folder.join(EVALUATION), json.as_bytes()).unwrap();
         titles.iter_mut().enumerate().for_each(|(t, title)| change(t, title));

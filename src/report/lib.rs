@@ -89,9 +89,6 @@ pub enum ReportError {
     /// A template does not fit the data: a bug.
     #[error("the report's template failed")]
     Template(#[from] minijinja::Error),
-    /// The figures are no JSON: a bug.
-    #[error("the figures cannot be written as JSON")]
-    Serialize(#[source] serde_json::Error),
 }
 
 impl Hinted for ReportError {
@@ -143,7 +140,7 @@ pub struct Written {
 pub fn write(folder: &Path, report: &EvaluationReport) -> Result<Written, ReportError> {
     let html = render::html(report)?;
     let markdown = render::markdown(report)?;
-    let metrics = metrics_json(report)?;
+    let metrics = metrics_json(report);
     let tables = tables::tables(report);
     Ok(Written {
         tables: tables.iter().map(|table| csv::write(folder, table)).collect::<Result<_, _>>()?,
@@ -170,13 +167,9 @@ pub fn co_occurrence_svg(genres: &[String], counts: &[Vec<u64>]) -> String {
 }
 
 /// The text of `metrics.json`: the report without its [`Circumstances`].
-///
-/// # Errors
-/// Never for finite figures.
-pub fn metrics_json(report: &EvaluationReport) -> Result<String, ReportError> {
-    let mut text = serde_json::to_string_pretty(report).map_err(ReportError::Serialize)?;
-    text.push('\n');
-    Ok(text)
+#[must_use]
+pub fn metrics_json(report: &EvaluationReport) -> String {
+    base::json::pretty(report)
 }
 
 /// Reads a `metrics.json` back; its circumstances are empty.

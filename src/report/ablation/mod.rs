@@ -184,8 +184,6 @@ pub struct DroppedReport {
 /// # Errors
 /// A file cannot be written.
 pub fn write(folder: &Path, report: &AblationReport) -> Result<Vec<PathBuf>, ReportError> {
-    let mut json = serde_json::to_string_pretty(report).map_err(ReportError::Serialize)?;
-    json.push('\n');
     let mut written = vec![
         publish(folder, HTML_FILE, &render::ablation_html(report)?)?,
         publish(folder, MARKDOWN_FILE, &render::ablation_markdown(report)?)?,
@@ -193,7 +191,7 @@ pub fn write(folder: &Path, report: &AblationReport) -> Result<Vec<PathBuf>, Rep
     for table in tables::tables(report) {
         written.push(csv::write(folder, &table)?);
     }
-    written.push(publish(folder, JSON_FILE, &json)?);
+    written.push(publish(folder, JSON_FILE, &base::json::pretty(report))?);
     debug_assert!(written.iter().all(|path| FILES.iter().any(|name| path.ends_with(name))));
     Ok(written)
 }

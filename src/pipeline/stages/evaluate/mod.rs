@@ -116,7 +116,7 @@ impl Stage for Settings {
         let report = evidence.assemble()?;
 
         let path = context.file(FILE);
-        let text = report::metrics_json(&report)?;
+        let text = report::metrics_json(&report);
         publish_bytes(&path, text.as_bytes()).map_err(PipelineError::file(&path))?;
         let scores = context.file(held_out::FILE);
         let lines = held_out::lines(&held_out_titles(catalog, &table.data, &fusion));
