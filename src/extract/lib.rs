@@ -24,7 +24,7 @@ mod workers;
 
 pub use error::ExtractError;
 pub use keys::SourceKey;
-pub use modalities::OpenModalities;
+pub use modalities::{MadeBy, OpenModalities};
 pub use report::{EncoderReport, ExtractReport, PeakMemory, StageSecs};
 pub use session::{Session, extract};
 pub use settings::{ExtractSettings, Retry};

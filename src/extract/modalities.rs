@@ -1,10 +1,11 @@
 //! The opened modalities of a pipeline or a bundle.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use base::{Digest, digest::canonical_json};
 use catalog::Title;
 use encode::{EncodeError, Encoder, EncoderContext, Instance, Opened, RecordReader, registry};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::SourceDigests;
 
@@ -12,6 +13,22 @@ use super::OpenEncoder;
 
 /// The setting of modalities that listen, which the context overrides.
 const HEAR: &str = "hear";
+
+/// What made a modality's numbers. Where it is the same, so are they.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MadeBy {
+    /// An encoder's fingerprint; of one that reads a text, after that of the encoder which gives it.
+    Encoder(String),
+    /// What a record reads off the catalog.
+    Columns(Value),
+}
+
+impl fmt::Display for MadeBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base::json::line(self))
+    }
+}
 
 /// Modalities made ready, in the registry's order: encoders first, then what is read off the
 /// catalog.
@@ -149,23 +166,26 @@ impl OpenModalities {
         columns.filter(|(_, open)| open.encoder.wants().is_empty())
     }
 
-    /// Name → what made its numbers: an encoder's fingerprint, that of one that reads a text after
-    /// that of the one which gives it; or a record's columns.
-    #[must_use]
-    pub fn description(&self) -> Value {
-        let mut description = serde_json::Map::new();
-        for (_, open) in self.columns() {
+    /// What made each modality's numbers, in the order of [`names`](Self::names).
+    pub fn made_by(&self) -> impl Iterator<Item = (&str, MadeBy)> {
+        let encoders = self.columns().map(|(_, open)| {
             let own = open.identity.fingerprint.as_str();
-            let made_by = match open.reads {
+            let fingerprint = match open.reads {
                 None => own.to_owned(),
                 Some(idx) => format!("{} {own}", self.encoders[idx].identity.fingerprint),
             };
-            description.insert(open.name().to_owned(), json!(made_by));
-        }
-        for (instance, reader) in &self.records {
-            description.insert(instance.name.clone(), reader.description());
-        }
-        Value::Object(description)
+            (open.name(), MadeBy::Encoder(fingerprint))
+        });
+        let records = self.records.iter();
+        encoders.chain(records.map(|(instance, reader)| {
+            (instance.name.as_str(), MadeBy::Columns(reader.description()))
+        }))
+    }
+
+    /// [`made_by`](Self::made_by) as JSON, by name.
+    #[must_use]
+    pub fn description(&self) -> Value {
+        self.made_by().map(|(name, made_by)| (name.to_owned(), json!(made_by))).collect()
     }
 
     /// What each modality sees of a title, in words: equal words give equal tags.

@@ -13,6 +13,7 @@ use std::{
 use base::DeviceChoice;
 use catalog::Title;
 use encode::{Instance, registry};
+use extract::MadeBy;
 use include_dir::{Dir, include_dir};
 
 use super::{Bundle, BundleConfig, TagError};
@@ -77,7 +78,8 @@ impl ShippedBundle {
     fn sources_seen(&self, titles: &[Title]) -> Result<Vec<(bool, bool)>, TagError> {
         let config = self.config()?;
         // What is read off the catalog is there or not, and costs nothing.
-        let encoders = config.modalities.iter().filter(|modality| modality.made_by.is_string());
+        let is_encoder = |made_by: &MadeBy| matches!(made_by, MadeBy::Encoder(_));
+        let encoders = config.modalities.iter().filter(|modality| is_encoder(&modality.made_by));
         let seen = encoders.map(|modality| {
             let settings = BTreeMap::from([(modality.name.clone(), modality.settings.clone())]);
             let instances = registry::instances(&settings).unwrap_or_default();

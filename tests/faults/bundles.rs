@@ -57,7 +57,7 @@ fn made(folder: &Path) -> PathBuf {
         modalities: vec![BundleModality {
             name: "plot".to_owned(),
             settings: json!({}),
-            made_by: json!("0123456789abcdef"),
+            made_by: cinetag::extract::MadeBy::Encoder("0123456789abcdef".to_owned()),
             borrowed_from: None,
             min_stated: 0,
         }],

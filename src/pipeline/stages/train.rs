@@ -59,7 +59,6 @@ impl Stage for Settings {
         let fit = FitContext { inner_folds: &folds, ..context.fit_context() };
         let model = TrainedModel::fit(&table.data, &train, &table.groups, &pipeline.learn, &fit)?;
 
-        let description = modalities.description();
         let path = &pipeline.catalog.path;
         let config = BundleConfig {
             format: 0,
@@ -67,12 +66,11 @@ impl Stage for Settings {
             name: pipeline.run.name.clone(),
             genres: catalog.vocabulary.clone(),
             modalities: modalities
-                .names()
-                .into_iter()
-                .map(|name| BundleModality {
+                .made_by()
+                .map(|(name, made_by)| BundleModality {
                     name: name.to_owned(),
                     settings: pipeline.modality.get(name).cloned().unwrap_or_default(),
-                    made_by: description.get(name).cloned().unwrap_or_default(),
+                    made_by,
                     borrowed_from: pipeline.learn.borrowed.get(name).map(|own| own.from.clone()),
                     min_stated: min_stated(&table.data, name, &train),
                 })

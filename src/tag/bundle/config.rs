@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base::Digest;
 use catalog::{CatalogSpec, Vocabulary};
+use extract::MadeBy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -60,8 +61,8 @@ pub struct BundleModality {
     pub name: String,
     /// Its settings, as in the pipeline.
     pub settings: Value,
-    /// An encoder's fingerprint, or a record's columns: what must be the same when tagging.
-    pub made_by: Value,
+    /// What must be the same when tagging.
+    pub made_by: MadeBy,
     /// The modality in whose place it is put: the head was not fitted on this one
     /// (`learn.borrowed`).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,7 +16,7 @@ use std::{
 use base::{DeviceChoice, Digest, OutputError, file, json, output::Why};
 use dataset::{Content, Dataset};
 use encode::EncoderContext;
-use extract::OpenModalities;
+use extract::{MadeBy, OpenModalities};
 use learn::{TrainedModel, borrowed::BorrowedModality, heads::stacking};
 use serde_json::Value;
 
@@ -278,15 +278,15 @@ impl Bundle {
             .collect();
         let mut opened = OpenModalities::open(&settings, context)?;
         opened.spare(&self.counts_not_beside());
-        let here = opened.description();
+        let here: BTreeMap<&str, MadeBy> = opened.made_by().collect();
         for modality in &self.config.modalities {
-            let made_here = here.get(&modality.name).unwrap_or(&Value::Null);
-            if *made_here != modality.made_by {
+            let made_here = here.get(modality.name.as_str());
+            if made_here != Some(&modality.made_by) {
                 return Err(TagError::OtherEncoder {
                     path: self.folder.clone(),
                     modality: modality.name.clone(),
                     trained: modality.made_by.to_string(),
-                    here: made_here.to_string(),
+                    here: made_here.map_or_else(|| "nothing".to_owned(), MadeBy::to_string),
                 });
             }
         }

@@ -113,7 +113,7 @@ fn bundle(config: &LearnConfig) -> Vec<u8> {
     let modality = |table: &ModalityTable| BundleModality {
         name: table.name.clone(),
         settings: json!({}),
-        made_by: json!("0123456789abcdef"),
+        made_by: cinetag::extract::MadeBy::Encoder("0123456789abcdef".to_owned()),
         borrowed_from: None,
         min_stated: 0,
     };
