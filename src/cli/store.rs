@@ -1,7 +1,8 @@
 //! `cinetag store`: the feature store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use etcetera::BaseStrategy as _;
 use store::{EncoderStore, FeatureStore};
 
 use super::{Console, Failure};
@@ -18,9 +19,9 @@ pub(super) enum Command {
 
 #[derive(clap::Args)]
 pub(super) struct StoreArgs {
-    /// Folder of the store
-    #[arg(long, value_name = "DIR", default_value = "feature_store")]
-    store: PathBuf,
+    /// Folder of the store [default: that of this folder's pipelines, else the user's cache]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
     /// As JSON, one object a line
     #[arg(long)]
     json: bool,
@@ -28,9 +29,9 @@ pub(super) struct StoreArgs {
 
 #[derive(clap::Args)]
 pub(super) struct VerifyArgs {
-    /// Folder of the store
-    #[arg(long, value_name = "DIR", default_value = "feature_store")]
-    store: PathBuf,
+    /// Folder of the store [default: that of this folder's pipelines, else the user's cache]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
     /// Set damaged files aside, so that their titles are computed again, and remove
     /// leftovers of processes that are gone
     #[arg(long)]
@@ -54,7 +55,23 @@ pub(super) fn run(command: &Command, console: &Console) -> Result<u8, Failure> {
     }
 }
 
-fn encoders(folder: &std::path::Path, console: &Console) -> Result<Vec<EncoderStore>, Failure> {
+/// The store of whoever names none: that of the pipelines in this folder, else the user's own.
+pub(super) fn usual_folder() -> Result<PathBuf, Failure> {
+    let here = pipeline::usual_store();
+    if FeatureStore::open(&here).folder().is_dir() {
+        return Ok(here);
+    }
+    let dirs = etcetera::choose_base_strategy().map_err(|_| {
+        Failure::usage(
+            "there is no home folder for the cache of features",
+            "give one with --store DIR",
+        )
+    })?;
+    Ok(dirs.cache_dir().join("cinetag").join("features"))
+}
+
+fn encoders(named: Option<&Path>, console: &Console) -> Result<Vec<EncoderStore>, Failure> {
+    let folder = &named.map_or_else(usual_folder, |folder| Ok(folder.to_owned()))?;
     if !folder.is_dir() {
         return Err(Failure::usage(
             format!("{}: there is no such folder", folder.display()),
@@ -73,7 +90,7 @@ fn name(encoder: &EncoderStore) -> String {
 }
 
 fn ls(args: &StoreArgs, console: &Console) -> Result<u8, Failure> {
-    for encoder in encoders(&args.store, console)? {
+    for encoder in encoders(args.store.as_deref(), console)? {
         let summary = encoder.summary()?;
         let num_failed: usize = summary.failures.values().sum();
         if args.json {
@@ -103,7 +120,7 @@ fn ls(args: &StoreArgs, console: &Console) -> Result<u8, Failure> {
 
 fn verify(args: &VerifyArgs, console: &Console) -> Result<u8, Failure> {
     let mut num_damaged = 0;
-    for encoder in encoders(&args.store, console)? {
+    for encoder in encoders(args.store.as_deref(), console)? {
         let report = encoder.verify()?;
         let num_titles: usize = report.shards.iter().map(|shard| shard.num_titles).sum();
         let word = if report.is_sound() { "sound" } else { "DAMAGED" };
@@ -142,7 +159,7 @@ fn failures(args: &FailuresArgs, console: &Console) -> Result<u8, Failure> {
     if let Some(code) = &args.reason {
         super::run::known_reason(code)?;
     }
-    for encoder in encoders(&args.common.store, console)? {
+    for encoder in encoders(args.common.store.as_deref(), console)? {
         let index = encoder.index()?;
         for failure in index.failures() {
             if args.reason.as_ref().is_some_and(|code| *code != failure.code) {

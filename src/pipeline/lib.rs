@@ -25,7 +25,7 @@ pub use explain::explain;
 pub use lock::{Lock, LockedStage, Output};
 pub use plan::{PlannedStage, Why, plan};
 pub use run::{RunOptions, RunSummary, StageSummary, run};
-pub use spec::{Override, Pipeline, RunSettings};
+pub use spec::{Override, Pipeline, RunSettings, usual_store};
 pub use stage_spec::{StageKind, StageSpec};
 pub use stages::{Context, Stage};
 pub use tune::{Tuning, tune};

@@ -66,7 +66,7 @@ pub struct RunSettings {
     /// Where the run's results go.
     pub folder: PathBuf,
     /// The feature store.
-    #[serde(default = "default_store")]
+    #[serde(default = "usual_store")]
     pub store: PathBuf,
     /// All randomness comes from it.
     #[serde(default = "default_seed")]
@@ -79,7 +79,9 @@ pub struct RunSettings {
     pub weights: Option<PathBuf>,
 }
 
-fn default_store() -> PathBuf {
+/// The store of a pipeline that names none, in the folder where it is run.
+#[must_use]
+pub fn usual_store() -> PathBuf {
     PathBuf::from("feature_store")
 }
 

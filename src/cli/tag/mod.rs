@@ -7,7 +7,7 @@ mod sidecars;
 mod titles;
 mod undo;
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, str::FromStr};
 
 use jiff::Timestamp;
 
@@ -24,7 +24,7 @@ use write::{
     tag_titles,
 };
 
-use super::{Console, Failure, SKIPPED};
+use super::{Console, Failure, SKIPPED, store::usual_folder};
 
 #[allow(clippy::struct_excessive_bools)] // flags of a command line
 #[derive(clap::Args)]
@@ -47,9 +47,7 @@ pub(super) struct Args {
     /// File of the tags; standard output where nothing else is asked for
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// How tags are written: jsonl, csv, xlsx, parquet, json-ld, pbcore; as sidecars also nfo,
-    /// ebucore, mmif [default: by the file's name, else jsonl; sidecars: nfo]
-    #[arg(long, value_parser = format)]
+    #[arg(long, value_parser = format, help = format_help())]
     format: Option<Format>,
     /// In CSV, texts as they are: else those that begin like a formula (= + - @) get an apostrophe in
     /// front, so that no spreadsheet computes them
@@ -86,17 +84,17 @@ pub(super) struct Args {
     #[arg(long, value_name = "WHEN", value_parser = hear)]
     speech: Option<Hear>,
     /// No tag that is less probable than this, 0 to 1
-    #[arg(long, value_name = "P", value_parser = probability)]
+    #[arg(long, value_name = "P", value_parser = unit::<f32>)]
     min_probability: Option<f32>,
     /// Tags are to be right at least this often, 0 to 1: thresholds that reached it on titles
     /// held out; a genre that cannot be told so surely is left to a person
-    #[arg(long, value_name = "P", value_parser = share)]
+    #[arg(long, value_name = "P", value_parser = unit::<f64>)]
     precision: Option<f64>,
     /// No more tags than this for a title: the most probable ones
     #[arg(long, value_name = "N")]
     top: Option<usize>,
-    /// Where features are kept, so that a second run decodes nothing [default: the user's
-    /// cache]
+    /// Where features are kept, so that a second run decodes nothing [default: the store
+    /// of this folder's pipelines, else the user's cache]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     /// Titles worked on at once; 0: one per core
@@ -128,6 +126,21 @@ fn format(name: &str) -> Result<Format, String> {
     registry::find(name).map(Format).ok_or_else(|| nearest::mend(name, registry::names()))
 }
 
+fn format_help() -> String {
+    let names = |is_wanted: fn(&dyn TagFormat) -> bool| -> Vec<&str> {
+        let wanted = registry::FORMATS.iter().filter(|format| is_wanted(**format));
+        wanted.map(|format| format.name()).collect()
+    };
+    format!(
+        "How tags are written: {}; as sidecars also {} [default: by the file's name, else {}; \
+         sidecars: {}]",
+        names(|format| format.is_table()).join(", "),
+        names(|format| !format.is_table()).join(", "),
+        registry::FORMATS[0].name(),
+        registry::SIDECAR.name(),
+    )
+}
+
 fn hear(name: &str) -> Result<Hear, String> {
     let known = Hear::ALL.iter().find(|(known, _)| *known == name);
     known
@@ -142,13 +155,8 @@ fn new_nfo(name: &str) -> Result<NewNfo, String> {
         .ok_or_else(|| nearest::mend(name, NewNfo::ALL.iter().map(|(name, _)| *name)))
 }
 
-fn probability(text: &str) -> Result<f32, String> {
-    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
-    number.ok_or_else(|| "expected a number from 0 to 1".to_owned())
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+fn unit<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| (T::from(0)..=T::from(1)).contains(number));
     number.ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
@@ -222,7 +230,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
             make_folder(folder)?;
             FeatureStore::open(folder)
         }
-        None => FeatureStore::open(&default_store()?),
+        None => FeatureStore::open(&usual_folder()?),
     };
     let usual = ExtractSettings::default();
     let settings = ExtractSettings {
@@ -299,17 +307,6 @@ fn now() -> Timestamp {
     let set = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
     let set = set.and_then(|secs| Timestamp::from_second(secs).ok());
     set.or_else(|| Timestamp::from_second(Timestamp::now().as_second()).ok()).unwrap_or_default()
-}
-
-fn default_store() -> Result<PathBuf, Failure> {
-    use etcetera::BaseStrategy as _;
-    let dirs = etcetera::choose_base_strategy().map_err(|_| {
-        Failure::usage(
-            "there is no home folder for the cache of features",
-            "give one with --store DIR",
-        )
-    })?;
-    Ok(dirs.cache_dir().join("cinetag").join("features"))
 }
 
 fn say(summary: &TagSummary, console: &Console) {

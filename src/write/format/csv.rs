@@ -30,6 +30,10 @@ impl TagFormat for Csv {
         "csv"
     }
 
+    fn is_table(&self) -> bool {
+        true
+    }
+
     fn table<'a>(
         &self,
         out: Box<dyn Write + 'a>,

@@ -19,6 +19,10 @@ impl TagFormat for Jsonl {
         "jsonl"
     }
 
+    fn is_table(&self) -> bool {
+        true
+    }
+
     fn table<'a>(
         &self,
         out: Box<dyn Write + 'a>,

@@ -47,6 +47,11 @@ pub trait TagFormat: Sync {
     /// What its files' names end in, without the dot in front (`pbcore.xml`).
     fn extension(&self) -> &'static str;
 
+    /// Whether it knows files about many titles.
+    fn is_table(&self) -> bool {
+        false
+    }
+
     /// A writer of one file about many titles; `modalities` are those of the model, in order.
     /// `None` where the format knows no such file.
     fn table<'a>(

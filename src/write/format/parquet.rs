@@ -39,6 +39,10 @@ impl TagFormat for Parquet {
         "parquet"
     }
 
+    fn is_table(&self) -> bool {
+        true
+    }
+
     fn table<'a>(
         &self,
         out: Box<dyn Write + 'a>,

@@ -30,6 +30,10 @@ impl TagFormat for PbCore {
         "pbcore.xml"
     }
 
+    fn is_table(&self) -> bool {
+        true
+    }
+
     fn table<'a>(
         &self,
         out: Box<dyn Write + 'a>,

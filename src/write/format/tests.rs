@@ -45,6 +45,13 @@ fn table(name: &str, titles: &[&[&str]]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+#[test]
+fn a_format_that_says_so_writes_tables() {
+    for format in registry::FORMATS {
+        assert_eq!(format.is_table(), table(format.name(), &[]).is_some(), "{}", format.name());
+    }
+}
+
 /// Path of names, attributes, text.
 type Parsed = (String, Vec<(String, String)>, String);
 

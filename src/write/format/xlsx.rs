@@ -26,6 +26,10 @@ impl TagFormat for Xlsx {
         "xlsx"
     }
 
+    fn is_table(&self) -> bool {
+        true
+    }
+
     fn table<'a>(
         &self,
         out: Box<dyn Write + 'a>,
