@@ -128,6 +128,7 @@ fn library(setting: Setting, seed: Seed) -> Dataset {
         titles: (0..setting.num_titles).map(|t| TitleId::new(&format!("t{t}"))).collect(),
         genres: (0..genres).map(|g| format!("genre {g}")).collect(),
         labels: rows.concat(),
+        label_weights: None,
         modalities,
     }
 }

@@ -89,6 +89,84 @@ def all_metrics(scores, decisions, labels):
     }
 
 
+def partly_known(scores, decisions, labels, weights):
+    """The same figures over the labels that are known (weight above 0), each as it weighs: genres by
+    themselves, all cells as one binary problem, and titles by their known genres, a title weighing
+    as much as its known labels on average."""
+    titles, genres = labels.shape
+    known = weights > 0
+
+    def binary(cells):
+        w, l, d = weights[cells], labels[cells], decisions[cells]
+        options = {"sample_weight": w, "average": "binary", "zero_division": 0}
+        p, r, f, _ = m.precision_recall_fscore_support(l, d, **options)
+        j = m.jaccard_score(l, d, **options)
+        return {"precision": p, "recall": r, "f1": f}, j
+
+    def ranked(measure, cells):
+        return measure(labels[cells], scores[cells], sample_weight=weights[cells])
+
+    def mean(rows, w=None):
+        return np.average(rows, weights=w) if len(rows) else 0.0
+
+    def averages(rows, w=None):
+        return {k: mean([row[k] for row in rows], w) for k in ("precision", "recall", "f1")}
+
+    of_genre = [np.s_[known[:, g], g] for g in range(genres)]
+    genre_figures, genre_jaccard = zip(*(binary(cells) for cells in of_genre))
+    support_w = [(weights * labels)[cells].sum() for cells in of_genre]
+    has = [labels[cells].any() for cells in of_genre]
+    both = [a and not labels[cells].all() for a, cells in zip(has, of_genre)]
+    ap = [ranked(m.average_precision_score, c) if h else None for c, h in zip(of_genre, has)]
+    auc = [ranked(m.roc_auc_score, c) if b else None for c, b in zip(of_genre, both)]
+    there = [t for t in range(titles) if known[t].any()]
+    title_w = np.array([weights[t][known[t]].mean() for t in there])
+    title_figures, title_jaccard = zip(*(binary(np.s_[t, known[t]]) for t in there))
+    right = [(labels[t] == decisions[t])[known[t]].all() for t in there]
+
+    def title(measure, t, alone):
+        l, s = labels[t][known[t]], scores[t][known[t]]
+        return measure([l], [s]) if len(l) > 1 else alone(l[0])
+
+    lrap = [title(m.label_ranking_average_precision_score, t, lambda _: 1.0) for t in there]
+    coverage = [title(m.coverage_error, t, float) for t in there]
+    ranking = [title(m.label_ranking_loss, t, lambda _: 0.0) for t in there]
+    labelled = [k for k, t in enumerate(there) if labels[t][known[t]].any()]
+    first = [
+        one_error([scores[there[k]][known[there[k]]]], [labels[there[k]][known[there[k]]]])
+        for k in labelled
+    ]
+    micro, micro_jaccard = binary(known)
+    wrong = (weights * (labels != decisions)).sum()
+    return {
+        "num_titles": len(there),
+        "label_cardinality": sum(support_w) / title_w.sum(),
+        "decided_cardinality": (weights * decisions).sum() / title_w.sum(),
+        "micro": micro,
+        "macro": averages(genre_figures),
+        "weighted": averages(genre_figures, support_w),
+        "samples": averages(title_figures, title_w),
+        "map": mean([a for a in ap if a is not None]),
+        "micro_ap": ranked(m.average_precision_score, known),
+        "weighted_ap": mean([a or 0.0 for a in ap], support_w),
+        "micro_auc": ranked(m.roc_auc_score, known),
+        "macro_auc": mean([a for a in auc if a is not None]),
+        "subset_accuracy": mean(right, title_w),
+        "hamming_loss": wrong / weights.sum(),
+        "micro_jaccard": micro_jaccard,
+        "macro_jaccard": mean(genre_jaccard),
+        "samples_jaccard": mean(title_jaccard, title_w),
+        "lrap": mean(lrap, title_w),
+        "coverage_error": mean(coverage, title_w),
+        "ranking_loss": mean(ranking, title_w),
+        "one_error": mean(first, title_w[labelled]),
+        "genres": [
+            {"support": int(labels[c].sum()), **genre_figures[g], "ap": ap[g], "auc": auc[g]}
+            for g, c in enumerate(of_genre)
+        ],
+    }
+
+
 def table(rng, titles, genres, step, rare=True):
     labels = rng.random((titles, genres)) < np.linspace(0.5, 0.08, genres)
     scores = 0.25 * labels + 0.75 * rng.random((titles, genres))
@@ -101,20 +179,21 @@ def curve(scores, labels):
     return {"precision": precision, "recall": recall, "thresholds": thresholds}
 
 
-def platt(scores, labels):
+def platt(scores, labels, weights=None):
     """Platt's objective (the one of sklearn.calibration._SigmoidCalibration), minimised to rounding."""
-    n1 = labels.sum()
-    n0 = len(labels) - n1
+    v = np.ones(len(labels)) if weights is None else weights
+    n1 = v[labels].sum()
+    n0 = v.sum() - n1
     t = np.where(labels, (n1 + 1.0) / (n1 + 2.0), 1.0 / (n0 + 2.0))
-    loss = lambda ab: np.sum(np.logaddexp(0, ab[0] * scores + ab[1]) - t * (ab[0] * scores + ab[1]))
+    loss = lambda ab: np.sum(v * (np.logaddexp(0, ab[0] * scores + ab[1]) - t * (ab[0] * scores + ab[1])))
 
     def gradient(ab):
-        e = 1 / (1 + np.exp(-(ab[0] * scores + ab[1]))) - t
+        e = v * (1 / (1 + np.exp(-(ab[0] * scores + ab[1]))) - t)
         return np.array([np.sum(e * scores), np.sum(e)])
 
     def hessian(ab):
         p = 1 / (1 + np.exp(-(ab[0] * scores + ab[1])))
-        w = p * (1 - p)
+        w = v * p * (1 - p)
         return np.array([[np.sum(w * scores**2), np.sum(w * scores)], [np.sum(w * scores), np.sum(w)]])
 
     x = minimize(loss, [0.0, 0.0], jac=gradient, hess=hessian, method="trust-exact", options={"gtol": 1e-12}).x
@@ -122,16 +201,16 @@ def platt(scores, labels):
         x = x - np.linalg.solve(hessian(x), gradient(x))
     from sklearn.calibration import _SigmoidCalibration
 
-    theirs = _SigmoidCalibration().fit(scores, labels.astype(int))
+    theirs = _SigmoidCalibration().fit(scores, labels.astype(int), weights)
     assert abs(-theirs.a_ - x[0]) < 1e-3 and abs(-theirs.b_ - x[1]) < 1e-3, (theirs.a_, theirs.b_, x)
     return {"a": x[0], "b": x[1], "sklearn_a": -theirs.a_, "sklearn_b": -theirs.b_}
 
 
-def isotonic(scores, labels):
+def isotonic(scores, labels, weights=None):
     """The curve at its points and between them, kept 1 / (n + 2) away from 0 and 1."""
-    margin = 1.0 / (len(labels) + 2.0)
+    margin = 1.0 / ((len(labels) if weights is None else weights.sum()) + 2.0)
     curve = IsotonicRegression(y_min=margin, y_max=1 - margin, out_of_bounds="clip")
-    curve.fit(scores, labels.astype(float))
+    curve.fit(scores, labels.astype(float), weights)
     at = np.unique(scores)
     at = np.unique(np.concatenate([at, (at[1:] + at[:-1]) / 2, [at[0] - 1, at[-1] + 1]]))
     return {"at": at, "probability": curve.predict(at)}
@@ -202,6 +281,21 @@ def main():
         out["cases"][name]["isotonic"] = [
             isotonic(logits[:, g], labels[:, g]) for g in range(labels.shape[1])
         ]
+    out["partly_known"] = {}
+    for name, choices in (("plain", [0, 1]), ("ties", [0, 0.5, 1, 3]), ("gaps", [0, 1, 1])):
+        scores, decisions, labels = cases[name]
+        weights = rng.choice(choices, size=labels.shape).astype(float)
+        weights[0] = 0  # a title of which nothing is known
+        weights[1] = 0
+        weights[1, 1] = 1  # and one of which a single genre is
+        logits = 6 * scores - 3
+        case = {"weights": weights, "metrics": partly_known(scores, decisions, labels, weights)}
+        if name != "gaps":
+            columns = [(g, weights[:, g] > 0) for g in range(labels.shape[1])]
+            args = [(logits[k, g], labels[k, g], weights[k, g]) for g, k in columns]
+            case["platt"] = [platt(*own) for own in args]
+            case["isotonic"] = [isotonic(*own) for own in args]
+        out["partly_known"][name] = case
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(plain(out), separators=(",", ":")) + "\n")
 

@@ -18,6 +18,9 @@ pub struct Dataset {
     pub genres: Vec<String>,
     /// `[titles * genres]`, title-major. All false for titles without labels.
     pub labels: Vec<bool>,
+    /// `[titles * genres]`: what each label weighs; 0 where nobody knows whether the title has the
+    /// genre. `None`: all are known and weigh 1. See [`with_label_weights`](Self::with_label_weights).
+    pub label_weights: Option<Arc<[f32]>>,
     /// In the order of the pipeline. Shared: a part of the data costs next to nothing.
     pub modalities: Vec<Arc<ModalityTable>>,
 }
@@ -189,7 +192,19 @@ impl Dataset {
     #[must_use]
     pub fn with_genres(self, genres: Vec<String>, labels: Vec<bool>) -> Self {
         debug_assert_eq!(labels.len(), self.titles.len() * genres.len());
-        Self { genres, labels, ..self }
+        Self { genres, labels, label_weights: None, ..self }
+    }
+
+    /// The same labels, each of this weight, `[titles * genres]`, 0 or more. A genre that is not known
+    /// of a title (weight 0) is none that it has.
+    #[must_use]
+    pub fn with_label_weights(self, weights: &[f32]) -> Self {
+        debug_assert_eq!(weights.len(), self.labels.len());
+        let labels = self.labels.iter().zip(weights);
+        let labels = labels.map(|(&label, &weight)| label && weight > 0.0).collect();
+        #[allow(clippy::float_cmp)] // what was set, not computed
+        let is_even = weights.iter().all(|&weight| weight == 1.0);
+        Self { labels, label_weights: (!is_even).then(|| weights.into()), ..self }
     }
 
     /// The same titles to be judged by these genres: none is labelled.
@@ -218,6 +233,34 @@ impl Dataset {
         &self.labels[title_idx * num_genres..(title_idx + 1) * num_genres]
     }
 
+    /// Whether some labels are not known, or weigh something else than 1.
+    #[must_use]
+    pub fn is_weighed(&self) -> bool {
+        self.label_weights.is_some()
+    }
+
+    /// What it weighs whether a title has a genre; 0: it is not known.
+    #[must_use]
+    pub fn label_weight(&self, title_idx: usize, genre: usize) -> f32 {
+        let at = title_idx * self.num_genres() + genre;
+        self.label_weights.as_ref().map_or(1.0, |weights| weights[at])
+    }
+
+    /// Whether every genre of a title is known.
+    #[must_use]
+    pub fn knows_all_of(&self, title_idx: usize) -> bool {
+        (0..self.num_genres()).all(|genre| self.label_weight(title_idx, genre) > 0.0)
+    }
+
+    /// What the labels of some titles weigh, `[titles, genres]`; `None`: 1.
+    #[must_use]
+    pub fn label_weights_matrix(&self, titles: &[usize]) -> Option<Array2<f32>> {
+        let shape = (titles.len(), self.num_genres());
+        self.is_weighed().then(|| {
+            Array2::from_shape_fn(shape, |(at, genre)| self.label_weight(titles[at], genre))
+        })
+    }
+
     /// Labels of some titles, `[titles, genres]`.
     #[must_use]
     pub fn labels_matrix(&self, titles: &[usize]) -> Array2<bool> {
@@ -239,6 +282,7 @@ impl Dataset {
             titles: self.titles.clone(),
             genres: self.genres.clone(),
             labels: self.labels.clone(),
+            label_weights: self.label_weights.clone(),
             modalities: modality_idxs.iter().map(|&m| self.modalities[m].clone()).collect(),
         }
     }
@@ -251,6 +295,7 @@ impl Dataset {
             titles: self.titles.clone(),
             genres: self.genres.clone(),
             labels: self.labels.clone(),
+            label_weights: self.label_weights.clone(),
             modalities: modalities.map(|(m, table)| table.masked(|t| keep(t, m)).into()).collect(),
         }
     }
@@ -262,6 +307,7 @@ impl Dataset {
             titles: self.titles.clone(),
             genres: self.genres.clone(),
             labels: self.labels.clone(),
+            label_weights: self.label_weights.clone(),
             modalities: self.modalities.iter().map(|table| table.zero_filled().into()).collect(),
         }
     }
@@ -287,6 +333,13 @@ impl Dataset {
             digest = digest.part(genre);
         }
         let labels: Vec<u8> = self.labels.iter().map(|&label| u8::from(label)).collect();
-        digest.part(labels)
+        digest = digest.part(labels);
+        match &self.label_weights {
+            None => digest,
+            Some(weights) => {
+                let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
+                digest.part(bytes)
+            }
+        }
     }
 }

@@ -11,7 +11,10 @@
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::{counts::ratio, ranking};
+use super::{
+    counts::ratio,
+    labels::{Column, Labels},
+};
 
 /// `probability = sigmoid(a * score + b)`, with `a >= 0` so that the order of titles stays.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,33 +40,43 @@ impl Platt {
     /// The lengths differ.
     #[must_use]
     pub fn fit(scores: &[f64], labels: &[bool]) -> Self {
-        assert_eq!(scores.len(), labels.len(), "one score for each label");
-        let (scores, labels): (Vec<f64>, Vec<bool>) =
-            scores.iter().zip(labels).filter(|(s, _)| s.is_finite()).unzip();
+        Self::fit_to(&Column::even(scores, labels))
+    }
+
+    /// [`fit`](Self::fit) to a genre's known titles; positives and negatives are what they weigh.
+    #[must_use]
+    pub fn fit_to(column: &Column) -> Self {
+        let finite: Vec<usize> =
+            (0..column.scores.len()).filter(|&at| column.scores[at].is_finite()).collect();
+        let scores: Vec<f64> = finite.iter().map(|&at| column.scores[at]).collect();
+        let labels: Vec<bool> = finite.iter().map(|&at| column.labels[at]).collect();
+        let weights: Vec<f64> = finite.iter().map(|&at| column.weight(at)).collect();
         if scores.is_empty() {
             return Self::IDENTITY;
         }
-        let positives = labels.iter().filter(|&&l| l).count() as f64;
-        let negatives = labels.len() as f64 - positives;
+        let all: f64 = weights.iter().sum();
+        let mean = |of: &[f64]| of.iter().zip(&weights).map(|(x, w)| w * x).sum::<f64>() / all;
+        let positives: f64 = labels.iter().zip(&weights).filter(|(l, _)| **l).map(|(_, w)| w).sum();
+        let negatives = all - positives;
         let (high, low) = ((positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0));
         let targets: Vec<f64> = labels.iter().map(|&l| if l { high } else { low }).collect();
-        let prevalence = targets.iter().sum::<f64>() / targets.len() as f64;
+        let prevalence = mean(&targets);
         let flat = Self { a: 0.0, b: (prevalence / (1.0 - prevalence)).ln() };
 
         // Newton on standardised scores, so that neither a large offset nor a small spread makes
         // the Hessian singular.
-        let mean = scores.iter().sum::<f64>() / scores.len() as f64;
-        let spread =
-            (scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / scores.len() as f64).sqrt();
-        if spread <= f64::EPSILON * mean.abs() {
+        let middle = mean(&scores);
+        let squares: Vec<f64> = scores.iter().map(|s| (s - middle).powi(2)).collect();
+        let spread = mean(&squares).sqrt();
+        if spread <= f64::EPSILON * middle.abs() {
             return flat;
         }
-        let standard: Vec<f64> = scores.iter().map(|s| (s - mean) / spread).collect();
-        let fitted = newton(&standard, &targets, flat);
+        let standard: Vec<f64> = scores.iter().map(|s| (s - middle) / spread).collect();
+        let fitted = newton(&standard, &targets, &weights, flat);
         if fitted.a <= 0.0 {
             return flat;
         }
-        Self { a: fitted.a / spread, b: fitted.b - fitted.a * mean / spread }
+        Self { a: fitted.a / spread, b: fitted.b - fitted.a * middle / spread }
     }
 
     /// The probability for a score; NaN stays NaN.
@@ -81,17 +94,18 @@ impl Platt {
 
 /// Minimises the cross-entropy of `sigmoid(a x + b)` against soft targets: Newton with
 /// backtracking (Lin, Lin & Weng 2007, algorithm 1; their constants).
-fn newton(xs: &[f64], targets: &[f64], start: Platt) -> Platt {
+fn newton(xs: &[f64], targets: &[f64], weights: &[f64], start: Platt) -> Platt {
     const MAX_STEPS: usize = 100;
     const RIDGE: f64 = 1e-12;
     const SMALLEST_STEP: f64 = 1e-10;
     let loss = |at: Platt| -> f64 {
         xs.iter()
             .zip(targets)
-            .map(|(&x, &t)| {
+            .zip(weights)
+            .map(|((&x, &t), &w)| {
                 let z = at.a * x + at.b;
                 // -t ln p - (1 - t) ln(1 - p), without overflow on either side.
-                z.max(0.0) - t * z + (-z.abs()).exp().ln_1p()
+                w * (z.max(0.0) - t * z + (-z.abs()).exp().ln_1p())
             })
             .sum()
     };
@@ -99,9 +113,9 @@ fn newton(xs: &[f64], targets: &[f64], start: Platt) -> Platt {
     let mut value = loss(at);
     for _ in 0..MAX_STEPS {
         let (mut ga, mut gb, mut haa, mut hab, mut hbb) = (0.0, 0.0, RIDGE, 0.0, RIDGE);
-        for (&x, &t) in xs.iter().zip(targets) {
+        for ((&x, &t), &w) in xs.iter().zip(targets).zip(weights) {
             let p = sigmoid(at.a * x + at.b);
-            let (error, curvature) = (p - t, p * (1.0 - p));
+            let (error, curvature) = (w * (p - t), w * (p * (1.0 - p)));
             ga += error * x;
             gb += error;
             haa += curvature * x * x;
@@ -137,8 +151,8 @@ fn newton(xs: &[f64], targets: &[f64], start: Platt) -> Platt {
 /// # Panics
 /// The shapes differ.
 #[must_use]
-pub fn fit_platt(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>) -> Vec<Platt> {
-    ranking::columns(scores, labels).map(|(s, l)| Platt::fit(&s, &l)).collect()
+pub fn fit_platt<'a>(scores: ArrayView2<'_, f64>, labels: impl Into<Labels<'a>>) -> Vec<Platt> {
+    labels.into().columns(scores).map(|column| Platt::fit_to(&column)).collect()
 }
 
 /// Probabilities `[titles, genres]` from scores.

@@ -7,8 +7,10 @@
 
 use std::ops::AddAssign;
 
-use ndarray::{ArrayView1, Zip};
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
+
+use super::labels::Labels;
 
 /// Counts of decisions against labels. They are `f64` so that titles may carry weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,15 +24,35 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts over one genre's titles, or one title's genres.
-    ///
-    /// # Panics
-    /// The lengths differ.
+    /// Counts over one genre's titles; `decisions` `[titles, genres]`.
     #[must_use]
-    pub fn of(decisions: ArrayView1<'_, bool>, labels: ArrayView1<'_, bool>) -> Self {
+    pub fn of_genre(decisions: ArrayView2<'_, bool>, labels: Labels<'_>, genre: usize) -> Self {
         let mut counts = Self::default();
-        Zip::from(decisions).and(labels).for_each(|&d, &l| counts.add(d, l, 1.0));
+        for title in 0..labels.dim().0 {
+            let weight = labels.weight(title, genre);
+            counts.add(decisions[[title, genre]], labels.has(title, genre), weight);
+        }
         counts
+    }
+
+    /// What a title weighs, the mean of its known labels' weights, and the counts over its genres
+    /// where it weighs 1. `decisions` `[titles, genres]`.
+    #[must_use]
+    pub fn of_title(
+        decisions: ArrayView2<'_, bool>,
+        labels: Labels<'_>,
+        title: usize,
+    ) -> (f64, Self) {
+        let known: Vec<usize> =
+            (0..labels.dim().1).filter(|&g| labels.weight(title, g) > 0.0).collect();
+        let all: f64 = known.iter().map(|&genre| labels.weight(title, genre)).sum();
+        let mean = if known.is_empty() { 1.0 } else { all / known.len() as f64 };
+        let mut counts = Self::default();
+        for genre in known {
+            let weight = labels.weight(title, genre) / mean;
+            counts.add(decisions[[title, genre]], labels.has(title, genre), weight);
+        }
+        (mean, counts)
     }
 
     /// Adds one decision with a weight.
@@ -135,10 +157,9 @@ mod tests {
 
     #[test]
     fn ratios_by_hand() {
-        let counts = Counts::of(
-            array![true, true, true, false, false].view(),
-            array![true, true, false, true, false].view(),
-        );
+        let decisions = array![[true], [true], [true], [false], [false]];
+        let labels = array![[true], [true], [false], [true], [false]];
+        let counts = Counts::of_genre(decisions.view(), labels.view().into(), 0);
         assert_eq!(
             counts,
             Counts { true_positives: 2.0, false_positives: 1.0, false_negatives: 1.0 }
@@ -152,7 +173,9 @@ mod tests {
 
     #[test]
     fn nothing_decided_and_nothing_labelled_is_zero() {
-        let counts = Counts::of(array![false].view(), array![false].view());
+        let (weight, counts) =
+            Counts::of_title(array![[false]].view(), array![[false]].view().into(), 0);
+        assert_eq!(weight, 1.0);
         assert_eq!(counts.averages(), Averages::default());
         assert_eq!(counts.jaccard(), 0.0);
         assert_eq!(Averages::weighted_mean([]), Averages::default());

@@ -11,11 +11,7 @@
 use ndarray::{ArrayView1, ArrayView2};
 use rand::{Rng, seq::SliceRandom};
 
-use super::{
-    Platt,
-    calibration::sigmoid,
-    ranking::{self, average_precision},
-};
+use super::{Platt, calibration::sigmoid, labels::Labels, ranking::average_precision};
 
 /// How strongly a genre's slope and offset are held to the common ones: the inverse variances of
 /// what genres differ by, chosen on 258 trailers' transcripts.
@@ -39,18 +35,28 @@ pub fn prior_logit(labels: &[bool]) -> f64 {
 /// # Panics
 /// The shapes differ.
 #[must_use]
-pub fn fit_evidence(
+pub fn fit_evidence<'a>(
     raw: ArrayView2<'_, f64>,
-    labels: ArrayView2<'_, bool>,
+    labels: impl Into<Labels<'a>>,
     weights: ArrayView1<'_, f64>,
 ) -> Vec<Platt> {
     assert_eq!(raw.nrows(), weights.len(), "one weight for each title");
-    let genre = |(raw, labels): (Vec<f64>, Vec<bool>)| -> Vec<Seen> {
-        let prior = prior_logit(&labels);
-        let titles = raw.into_iter().zip(labels).zip(weights);
-        titles.map(|((raw, label), &weight)| Seen { raw, label, weight, prior }).collect()
+    let labels = labels.into();
+    let genre = |genre: usize| -> Vec<Seen> {
+        let known = (0..raw.nrows()).filter(|&title| labels.weight(title, genre) > 0.0);
+        let titles: Vec<usize> = known.collect();
+        let has: Vec<bool> = titles.iter().map(|&title| labels.has(title, genre)).collect();
+        let prior = prior_logit(&has);
+        let seen = titles.iter().zip(has);
+        seen.map(|(&title, label)| Seen {
+            raw: raw[[title, genre]],
+            label,
+            weight: weights[title],
+            prior,
+        })
+        .collect()
     };
-    let genres: Vec<Vec<Seen>> = ranking::columns(raw, labels).map(genre).collect();
+    let genres: Vec<Vec<Seen>> = (0..raw.ncols()).map(genre).collect();
     let all: Vec<Seen> = genres.iter().flatten().copied().collect();
     let common = maximise(&all, Platt::IDENTITY, [COMMON_HOLD, COMMON_HOLD]);
     genres.iter().map(|seen| maximise(seen, common, [SLOPE_HOLD, OFFSET_HOLD])).collect()

@@ -1,6 +1,6 @@
 //! The few figures that a run is known by, in one shape for values, intervals and spreads.
 //!
-//! in: scores, decisions, labels `[titles, genres]`
+//! in: scores, decisions, labels `[titles, genres]`; labels that are not known are in no figure
 //! out: [`Headline<f64>`], also for titles that count several times or not at all
 
 use ndarray::ArrayView2;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     counts::{Averages, Counts, ratio},
+    labels::Labels,
     ranking::{self, Ranked},
 };
 
@@ -82,10 +83,10 @@ impl Headline<f64> {
     /// # Panics
     /// The shapes differ.
     #[must_use]
-    pub fn compute(
+    pub fn compute<'a>(
         scores: ArrayView2<'_, f64>,
-        decisions: ArrayView2<'_, bool>,
-        labels: ArrayView2<'_, bool>,
+        decisions: ArrayView2<'a, bool>,
+        labels: impl Into<Labels<'a>>,
     ) -> Self {
         HeadlineTable::new(scores, decisions, labels).weighted(|_| 1.0)
     }
@@ -112,12 +113,12 @@ impl Headline<f64> {
 /// in time linear in titles × genres: sorted once.
 pub struct HeadlineTable<'a> {
     decisions: ArrayView2<'a, bool>,
-    labels: ArrayView2<'a, bool>,
+    labels: Labels<'a>,
     ranked: Vec<Ranked>,
-    /// `[titles]`
-    title_f1: Vec<f64>,
-    /// `[titles]`
-    title_lrap: Vec<f64>,
+    /// `[titles]`: what a title counts and its F1.
+    title_f1: Vec<(f64, f64)>,
+    /// `[titles]`: what a title counts and its LRAP.
+    title_lrap: Vec<(f64, f64)>,
 }
 
 impl<'a> HeadlineTable<'a> {
@@ -127,21 +128,23 @@ impl<'a> HeadlineTable<'a> {
     /// The shapes differ.
     #[must_use]
     pub fn new(
-        scores: ArrayView2<'a, f64>,
+        scores: ArrayView2<'_, f64>,
         decisions: ArrayView2<'a, bool>,
-        labels: ArrayView2<'a, bool>,
+        labels: impl Into<Labels<'a>>,
     ) -> Self {
+        let labels = labels.into();
         assert_eq!(decisions.dim(), labels.dim(), "one decision for each label");
+        let title_f1 = |title| {
+            let (weight, counts) = Counts::of_title(decisions, labels, title);
+            (if labels.knows(title) { weight } else { 0.0 }, counts.f1())
+        };
+        let lrap = ranking::of_titles(scores, labels, |s, l| Some(ranking::title_lrap(s, l)));
         Self {
             decisions,
             labels,
-            ranked: ranking::columns(scores, labels).map(|(s, l)| Ranked::new(&s, &l)).collect(),
-            title_f1: (0..labels.nrows())
-                .map(|t| Counts::of(decisions.row(t), labels.row(t)).f1())
-                .collect(),
-            title_lrap: ranking::rows(scores, labels)
-                .map(|(s, l)| ranking::title_lrap(s, l))
-                .collect(),
+            ranked: (0..labels.dim().1).map(|g| Ranked::of_genre(scores, labels, g)).collect(),
+            title_f1: (0..labels.dim().0).map(title_f1).collect(),
+            title_lrap: lrap.map(|title| title.unwrap_or((0.0, 0.0))).collect(),
         }
     }
 
@@ -154,28 +157,24 @@ impl<'a> HeadlineTable<'a> {
     /// The figures where title `i` counts `weight(i)` times. Genres without positives under these
     /// weights count as 0 in macro F1 and not at all in mAP.
     pub fn weighted(&self, weight: impl Fn(usize) -> f64) -> Headline<f64> {
-        let mut genres = vec![Counts::default(); self.labels.ncols()];
-        for (t, (decisions, labels)) in
-            self.decisions.outer_iter().zip(self.labels.outer_iter()).enumerate()
-        {
+        let mut genres = vec![Counts::default(); self.labels.dim().1];
+        for (t, decisions) in self.decisions.outer_iter().enumerate() {
             let w = weight(t);
             if w == 0.0 {
                 continue;
             }
-            for (counts, (&decided, &labelled)) in
-                genres.iter_mut().zip(decisions.iter().zip(labels))
-            {
-                counts.add(decided, labelled, w);
+            for (g, (counts, &decided)) in genres.iter_mut().zip(decisions).enumerate() {
+                counts.add(decided, self.labels.has(t, g), w * self.labels.weight(t, g));
             }
         }
         let mut pooled = Counts::default();
         for &counts in &genres {
             pooled += counts;
         }
-        let mean_over_titles = |values: &[f64]| {
+        let mean_over_titles = |values: &[(f64, f64)]| {
             let (sum, total) =
-                values.iter().enumerate().fold((0.0, 0.0), |(sum, total), (t, v)| {
-                    let w = weight(t);
+                values.iter().enumerate().fold((0.0, 0.0), |(sum, total), (t, (own, v))| {
+                    let w = own * weight(t);
                     (sum + w * v, total + w)
                 });
             ratio(sum, total)

@@ -8,6 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::labels::Column;
+
 /// A rising curve. Applied to scores it keeps their order but may make neighbours equal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Isotonic {
@@ -26,18 +28,25 @@ impl Isotonic {
     /// The lengths differ.
     #[must_use]
     pub fn fit(scores: &[f64], labels: &[bool]) -> Self {
-        assert_eq!(scores.len(), labels.len(), "one score for each label");
-        let mut pairs: Vec<(f64, f64)> = scores
-            .iter()
-            .zip(labels)
-            .filter(|(score, _)| score.is_finite())
-            .map(|(&score, &label)| (score, f64::from(u8::from(label))))
+        Self::fit_to(&Column::even(scores, labels))
+    }
+
+    /// [`fit`](Self::fit) to a genre's known titles, each as it weighs.
+    #[must_use]
+    pub fn fit_to(column: &Column) -> Self {
+        // Score, what of the weight has the genre, weight.
+        let mut pairs: Vec<(f64, f64, f64)> = (0..column.scores.len())
+            .filter(|&at| column.scores[at].is_finite())
+            .map(|at| {
+                let weight = column.weight(at);
+                (column.scores[at], if column.labels[at] { weight } else { 0.0 }, weight)
+            })
             .collect();
         pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
         // Blocks of equal height: first and last score, mean label, titles.
         let mut blocks: Vec<Block> = Vec::new();
         for tied in pairs.chunk_by(|a, b| a.0 == b.0) {
-            let count = tied.len() as f64;
+            let count = tied.iter().map(|pair| pair.2).sum::<f64>();
             let mean = tied.iter().map(|pair| pair.1).sum::<f64>() / count;
             let mut block = Block { first: tied[0].0, last: tied[0].0, mean, count };
             while let Some(before) = blocks.pop_if(|before| before.mean >= block.mean) {
@@ -45,7 +54,7 @@ impl Isotonic {
             }
             blocks.push(block);
         }
-        let margin = 1.0 / (pairs.len() as f64 + 2.0);
+        let margin = 1.0 / (pairs.iter().map(|pair| pair.2).sum::<f64>() + 2.0);
         let mut curve = Self::default();
         for block in &blocks {
             let probability = block.mean.clamp(margin, 1.0 - margin);

@@ -1,6 +1,7 @@
 //! Everything that is measured of one set of scores and decisions.
 //!
-//! in: `scores`, `decisions`, `labels`, all `[titles, genres]`
+//! in: `scores`, `decisions`, `labels`, all `[titles, genres]`; labels that are not known are in
+//! no figure
 //! out: [`Metrics`]
 //! reference: scikit-learn 1.x `precision_recall_fscore_support`, `average_precision_score`,
 //! `roc_auc_score`, `accuracy_score`, `hamming_loss`, `jaccard_score`,
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     counts::{Averages, Counts, ratio},
+    labels::Labels,
     ranking::{self, Ranked},
 };
 
@@ -109,31 +111,35 @@ impl Metrics {
     /// # Panics
     /// The shapes differ.
     #[must_use]
-    pub fn compute(
+    pub fn compute<'a>(
         scores: ArrayView2<'_, f64>,
         decisions: ArrayView2<'_, bool>,
-        labels: ArrayView2<'_, bool>,
+        labels: impl Into<Labels<'a>>,
     ) -> Self {
+        let labels = labels.into();
         assert_eq!(scores.dim(), labels.dim(), "one score for each label");
         assert_eq!(decisions.dim(), labels.dim(), "one decision for each label");
         let (num_titles, num_genres) = labels.dim();
 
         let per_genre: Vec<Counts> =
-            (0..num_genres).map(|g| Counts::of(decisions.column(g), labels.column(g))).collect();
-        let per_title: Vec<Counts> =
-            (0..num_titles).map(|t| Counts::of(decisions.row(t), labels.row(t))).collect();
+            (0..num_genres).map(|g| Counts::of_genre(decisions, labels, g)).collect();
+        let known: Vec<usize> = (0..num_titles).filter(|&t| labels.knows(t)).collect();
+        let per_title: Vec<(f64, Counts)> =
+            known.iter().map(|&t| Counts::of_title(decisions, labels, t)).collect();
         let mut pooled = Counts::default();
         for &counts in &per_genre {
             pooled += counts;
         }
-        let all = ranked_pairs(scores, labels);
+        let all = labels.pooled(scores);
+        let ranked_pairs = Ranked::of(&all);
 
-        let genres: Vec<GenreMetrics> = ranking::columns(scores, labels)
+        let genres: Vec<GenreMetrics> = labels
+            .columns(scores)
             .zip(&per_genre)
-            .map(|((scores, labels), counts)| {
-                let ranked = Ranked::new(&scores, &labels);
+            .map(|(column, counts)| {
+                let ranked = Ranked::of(&column);
                 GenreMetrics {
-                    support: counts.support() as usize,
+                    support: column.labels.iter().filter(|&&label| label).count(),
                     precision: counts.precision(),
                     recall: counts.recall(),
                     f1: counts.f1(),
@@ -143,35 +149,40 @@ impl Metrics {
             })
             .collect();
 
-        let mean = |sum: f64, count: usize| ratio(sum, count as f64);
-        let equal = |counts: &&Counts| counts.false_positives + counts.false_negatives == 0.0;
+        let all_titles: f64 = per_title.iter().map(|(weight, _)| weight).sum();
+        let over_titles = |figure: &dyn Fn(&Counts) -> f64| {
+            ratio(per_title.iter().map(|(weight, c)| weight * figure(c)).sum(), all_titles)
+        };
+        let is_right = |counts: &Counts| {
+            f64::from(u8::from(counts.false_positives + counts.false_negatives == 0.0))
+        };
         let wrong = pooled.false_positives + pooled.false_negatives;
         Self {
-            num_titles,
-            label_cardinality: mean(pooled.support(), num_titles),
-            decided_cardinality: mean(pooled.true_positives + pooled.false_positives, num_titles),
+            num_titles: known.len(),
+            label_cardinality: ratio(pooled.support(), all_titles),
+            decided_cardinality: ratio(pooled.true_positives + pooled.false_positives, all_titles),
             micro: pooled.averages(),
             macro_avg: Averages::weighted_mean(per_genre.iter().map(|c| (1.0, c.averages()))),
             weighted: Averages::weighted_mean(
                 per_genre.iter().map(|c| (c.support(), c.averages())),
             ),
-            samples: Averages::weighted_mean(per_title.iter().map(|c| (1.0, c.averages()))),
+            samples: Averages::weighted_mean(per_title.iter().map(|(w, c)| (*w, c.averages()))),
             map: ranking::mean_of_defined(genres.iter().map(|g| g.ap)),
-            micro_ap: all.average_precision(|_| 1.0),
+            micro_ap: ranked_pairs.average_precision(|_| 1.0),
             weighted_ap: ratio(
-                genres.iter().map(|g| g.support as f64 * g.ap.unwrap_or(0.0)).sum(),
+                per_genre.iter().zip(&genres).map(|(c, g)| c.support() * g.ap.unwrap_or(0.0)).sum(),
                 pooled.support(),
             ),
-            micro_auc: all.roc_auc(|_| 1.0),
+            micro_auc: ranked_pairs.roc_auc(|_| 1.0),
             macro_auc: genres
                 .iter()
                 .any(|g| g.auc.is_some())
                 .then(|| ranking::mean_of_defined(genres.iter().map(|g| g.auc))),
-            subset_accuracy: mean(per_title.iter().filter(equal).count() as f64, num_titles),
-            hamming_loss: mean(wrong, num_titles * num_genres),
+            subset_accuracy: over_titles(&is_right),
+            hamming_loss: ratio(wrong, all.total()),
             micro_jaccard: pooled.jaccard(),
-            macro_jaccard: mean(per_genre.iter().map(Counts::jaccard).sum(), num_genres),
-            samples_jaccard: mean(per_title.iter().map(Counts::jaccard).sum(), num_titles),
+            macro_jaccard: ratio(per_genre.iter().map(Counts::jaccard).sum(), num_genres as f64),
+            samples_jaccard: over_titles(&Counts::jaccard),
             lrap: ranking::lrap(scores, labels),
             coverage_error: ranking::coverage_error(scores, labels),
             ranking_loss: ranking::ranking_loss(scores, labels),
@@ -192,13 +203,6 @@ impl Metrics {
             lrap: self.lrap,
         }
     }
-}
-
-/// All (title, genre) pairs in one ranking.
-fn ranked_pairs(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>) -> Ranked {
-    let scores: Vec<f64> = scores.iter().copied().collect();
-    let labels: Vec<bool> = labels.iter().copied().collect();
-    Ranked::new(&scores, &labels)
 }
 
 #[cfg(test)]

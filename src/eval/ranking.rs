@@ -15,7 +15,10 @@ use std::cmp::Ordering;
 use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::counts::ratio;
+use super::{
+    counts::ratio,
+    labels::{Column, Labels},
+};
 
 /// One genre's titles sorted by falling score, so that weighted re-evaluations (a bootstrap)
 /// need no second sort.
@@ -27,6 +30,8 @@ pub struct Ranked {
     labels: Vec<bool>,
     /// In that order: whether this title is the last of its group of equal scores.
     ends_tie: Vec<bool>,
+    /// `[titles]`: what each counts; `None`: 1.
+    weights: Option<Vec<f64>>,
 }
 
 impl Ranked {
@@ -47,7 +52,30 @@ impl Ranked {
             })
             .collect();
         let labels = order.iter().map(|&i| labels[i]).collect();
-        Self { order, labels, ends_tie }
+        Self { order, labels, ends_tie, weights: None }
+    }
+
+    /// Sorts all titles by their scores for a genre; those of which it is not known count nothing.
+    /// `scores` `[titles, genres]`.
+    #[must_use]
+    pub fn of_genre(scores: ArrayView2<'_, f64>, labels: Labels<'_>, genre: usize) -> Self {
+        let titles = 0..labels.dim().0;
+        let has: Vec<bool> = titles.clone().map(|title| labels.has(title, genre)).collect();
+        let weights = titles.map(|title| labels.weight(title, genre));
+        Self::new(&scores.column(genre).to_vec(), &has)
+            .weighing(labels.is_weighed().then(|| weights.collect()))
+    }
+
+    /// Sorts a genre's known titles.
+    #[must_use]
+    pub fn of(column: &Column) -> Self {
+        Self::new(&column.scores, &column.labels).weighing(column.weights.clone())
+    }
+
+    /// The same where title `i` counts `weights[i]` times, and so often again in what it is asked.
+    #[must_use]
+    pub fn weighing(self, weights: Option<Vec<f64>>) -> Self {
+        Self { weights, ..self }
     }
 
     /// Walks down the ranking and calls `step(position, positives, negatives)` at the end of each
@@ -56,7 +84,10 @@ impl Ranked {
         let (mut positives, mut negatives) = (0.0, 0.0);
         for (k, &title_idx) in self.order.iter().enumerate() {
             let count = if self.labels[k] { &mut positives } else { &mut negatives };
-            *count += weight(title_idx);
+            *count += match &self.weights {
+                None => weight(title_idx),
+                Some(own) => own[title_idx] * weight(title_idx),
+            };
             if self.ends_tie[k] {
                 step(k, positives, negatives);
             }
@@ -115,17 +146,12 @@ pub fn roc_auc(scores: &[f64], labels: &[bool]) -> Option<f64> {
 /// # Panics
 /// The shapes differ.
 #[must_use]
-pub fn mean_average_precision(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>) -> f64 {
-    mean_of_defined(columns(scores, labels).map(|(s, l)| average_precision(&s, &l)))
-}
-
-/// The genres' columns, copied to be contiguous.
-pub(crate) fn columns<'a>(
-    scores: ArrayView2<'a, f64>,
-    labels: ArrayView2<'a, bool>,
-) -> impl Iterator<Item = (Vec<f64>, Vec<bool>)> + 'a {
-    assert_eq!(scores.dim(), labels.dim(), "one score for each label");
-    (0..scores.ncols()).map(move |g| (scores.column(g).to_vec(), labels.column(g).to_vec()))
+pub fn mean_average_precision<'a>(
+    scores: ArrayView2<'_, f64>,
+    labels: impl Into<Labels<'a>>,
+) -> f64 {
+    let columns = labels.into().columns(scores);
+    mean_of_defined(columns.map(|column| Ranked::of(&column).average_precision(|_| 1.0)))
 }
 
 /// Mean of what is defined; 0 where nothing is.
@@ -153,15 +179,21 @@ pub struct PrCurve {
 /// The lengths differ.
 #[must_use]
 pub fn pr_curve(scores: &[f64], labels: &[bool]) -> PrCurve {
-    let ranked = Ranked::new(scores, labels);
-    let total = labels.iter().filter(|&&l| l).count() as f64;
+    pr_curve_of(&Column::even(scores, labels))
+}
+
+/// [`pr_curve`] of a genre's known titles.
+#[must_use]
+pub fn pr_curve_of(column: &Column) -> PrCurve {
+    let ranked = Ranked::of(column);
+    let total = column.positives();
     let mut curve = PrCurve { precision: vec![1.0], recall: vec![0.0], thresholds: Vec::new() };
     ranked.walk(
         |_| 1.0,
         |k, positives, negatives| {
             curve.precision.push(ratio(positives, positives + negatives));
             curve.recall.push(if total == 0.0 { 1.0 } else { positives / total });
-            curve.thresholds.push(scores[ranked.order[k]]);
+            curve.thresholds.push(column.scores[ranked.order[k]]);
         },
     );
     curve.precision.reverse();
@@ -257,8 +289,8 @@ pub fn title_one_error(scores: ArrayView1<'_, f64>, labels: ArrayView1<'_, bool>
 /// # Panics
 /// The shapes differ.
 #[must_use]
-pub fn lrap(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>) -> f64 {
-    mean_of_defined(rows(scores, labels).map(|(s, l)| Some(title_lrap(s, l))))
+pub fn lrap<'a>(scores: ArrayView2<'_, f64>, labels: impl Into<Labels<'a>>) -> f64 {
+    mean_of_titles(scores, labels, |s, l| Some(title_lrap(s, l)))
 }
 
 /// Coverage error: mean of [`title_coverage`]; 0 without titles.
@@ -266,8 +298,8 @@ pub fn lrap(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>) -> f64 {
 /// # Panics
 /// The shapes differ.
 #[must_use]
-pub fn coverage_error(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>) -> f64 {
-    mean_of_defined(rows(scores, labels).map(|(s, l)| Some(title_coverage(s, l))))
+pub fn coverage_error<'a>(scores: ArrayView2<'_, f64>, labels: impl Into<Labels<'a>>) -> f64 {
+    mean_of_titles(scores, labels, |s, l| Some(title_coverage(s, l)))
 }
 
 /// Ranking loss: mean of [`title_ranking_loss`]; 0 without titles.
@@ -275,8 +307,8 @@ pub fn coverage_error(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>)
 /// # Panics
 /// The shapes differ.
 #[must_use]
-pub fn ranking_loss(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>) -> f64 {
-    mean_of_defined(rows(scores, labels).map(|(s, l)| Some(title_ranking_loss(s, l))))
+pub fn ranking_loss<'a>(scores: ArrayView2<'_, f64>, labels: impl Into<Labels<'a>>) -> f64 {
+    mean_of_titles(scores, labels, |s, l| Some(title_ranking_loss(s, l)))
 }
 
 /// One-error: mean of [`title_one_error`] over the titles that have a genre; 0 without any.
@@ -284,20 +316,35 @@ pub fn ranking_loss(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>) -
 /// # Panics
 /// The shapes differ.
 #[must_use]
-pub fn one_error(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>) -> f64 {
-    mean_of_defined(rows(scores, labels).map(|(s, l)| title_one_error(s, l)))
+pub fn one_error<'a>(scores: ArrayView2<'_, f64>, labels: impl Into<Labels<'a>>) -> f64 {
+    mean_of_titles(scores, labels, title_one_error)
 }
 
-/// The titles' rows.
-pub(crate) fn rows<'a>(
-    scores: ArrayView2<'a, f64>,
-    labels: ArrayView2<'a, bool>,
-) -> impl Iterator<Item = (ArrayView1<'a, f64>, ArrayView1<'a, bool>)> {
-    assert_eq!(scores.dim(), labels.dim(), "one score for each label");
-    (0..scores.nrows()).map(move |t| {
-        // Rows of a view that outlives the iterator: indexing the view by value keeps `'a`.
-        (scores.index_axis_move(ndarray::Axis(0), t), labels.index_axis_move(ndarray::Axis(0), t))
+/// What a figure of single titles is of each, by their known genres, and what each title counts.
+/// `None` of a title of which nothing is known.
+pub(crate) fn of_titles<'a, 's, F>(
+    scores: ArrayView2<'s, f64>,
+    labels: Labels<'a>,
+    figure: F,
+) -> impl Iterator<Item = Option<(f64, f64)>> + use<'a, 's, F>
+where
+    F: Fn(ArrayView1<'_, f64>, ArrayView1<'_, bool>) -> Option<f64>,
+{
+    labels.rows(scores).map(move |row| {
+        let value = figure(ArrayView1::from(&row.scores), ArrayView1::from(&row.labels))?;
+        let is_known = !row.labels.is_empty() || labels.dim().1 == 0;
+        is_known.then(|| (row.mean_weight(), value))
     })
+}
+
+fn mean_of_titles<'a>(
+    scores: ArrayView2<'_, f64>,
+    labels: impl Into<Labels<'a>>,
+    figure: impl Fn(ArrayView1<'_, f64>, ArrayView1<'_, bool>) -> Option<f64>,
+) -> f64 {
+    let titles = of_titles(scores, labels.into(), figure).flatten();
+    let (sum, all) = titles.fold((0.0, 0.0), |(sum, all), (w, v)| (sum + w * v, all + w));
+    ratio(sum, all)
 }
 
 fn count(labels: ArrayView1<'_, bool>) -> usize {

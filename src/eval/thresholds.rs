@@ -11,11 +11,15 @@
 //! 0.798 and 0.946 on other titles where 0.6, 0.8 and 0.95 were asked for, every second genre below;
 //! by the bound of [`SURE`] deviates to 0.618, 0.815 and 0.956 (docs/heads.md, "Decisions").
 
+use std::cmp::Ordering;
+
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ranking::{self, pr_curve},
+    counts::ratio,
+    labels::{Column, Labels},
+    ranking::{compare, pr_curve_of},
     shares::{Z_95, wilson},
 };
 
@@ -48,9 +52,13 @@ impl AtPrecision {
     /// # Panics
     /// The shapes differ.
     #[must_use]
-    pub fn fit(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>, precision: f64) -> Self {
-        let thresholds =
-            ranking::columns(scores, labels).map(|(s, l)| for_precision(&s, &l, precision));
+    pub fn fit<'a>(
+        scores: ArrayView2<'_, f64>,
+        labels: impl Into<Labels<'a>>,
+        precision: f64,
+    ) -> Self {
+        let columns = labels.into().columns(scores);
+        let thresholds = columns.map(|column| for_precision(&column, precision));
         Self { precision, thresholds: thresholds.collect() }
     }
 
@@ -69,16 +77,20 @@ impl AtPrecision {
 /// # Panics
 /// The lengths differ.
 #[must_use]
-pub fn for_precision(scores: &[f64], labels: &[bool], precision: f64) -> Option<f64> {
-    lowest_where(scores, labels, |right, decided| {
+pub fn for_precision(column: &Column, precision: f64) -> Option<f64> {
+    lowest_where(column, |right, decided| {
         right >= MIN_RIGHT as f64 && wilson(right, decided, SURE).0 >= precision - 1e-12
     })
 }
 
-/// The lowest threshold with decisions that are right in so many of so many.
-fn lowest_where(scores: &[f64], labels: &[bool], holds: impl Fn(f64, f64) -> bool) -> Option<f64> {
-    let curve = pr_curve(scores, labels);
-    let positives = labels.iter().filter(|&&l| l).count() as f64;
+/// The lowest threshold with decisions that are right in so many of so many. Of titles that weigh
+/// differently so many as say as much if they weigh the same (Kish 1965, "Survey sampling").
+fn lowest_where(column: &Column, holds: impl Fn(f64, f64) -> bool) -> Option<f64> {
+    if let Some(weights) = &column.weights {
+        return lowest_of_weighed(column, weights, holds);
+    }
+    let curve = pr_curve_of(column);
+    let positives = column.positives();
     curve.thresholds.iter().enumerate().find_map(|(k, &threshold)| {
         let right = (curve.recall[k] * positives).round();
         let decided = if curve.precision[k] > 0.0 { right / curve.precision[k] } else { 0.0 };
@@ -94,8 +106,34 @@ fn lowest_where(scores: &[f64], labels: &[bool], holds: impl Fn(f64, f64) -> boo
 /// # Panics
 /// The lengths differ.
 #[must_use]
-pub fn half_the_error_of_the_prior(scores: &[f64], labels: &[bool]) -> Option<f64> {
-    for_precision(scores, labels, half_way_from_the_prior(labels))
+pub fn half_the_error_of_the_prior(column: &Column) -> Option<f64> {
+    for_precision(column, half_way_from_the_prior(column))
+}
+
+fn lowest_of_weighed(
+    column: &Column,
+    weights: &[f64],
+    holds: impl Fn(f64, f64) -> bool,
+) -> Option<f64> {
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by(|&a, &b| compare(column.scores[b], column.scores[a]));
+    let (mut right, mut all, mut squares, mut lowest) = (0.0, 0.0, 0.0, None);
+    for (k, &at) in order.iter().enumerate() {
+        let weight = weights[at];
+        right += if column.labels[at] { weight } else { 0.0 };
+        all += weight;
+        squares += weight * weight;
+        let score = column.scores[at];
+        let next = order.get(k + 1).map(|&next| column.scores[next]);
+        if next.is_some_and(|next| compare(next, score) == Ordering::Equal) {
+            continue; // equal scores are decided together
+        }
+        let as_many = all * all / squares;
+        if right > 0.0 && holds(right / all * as_many, as_many) {
+            lowest = Some(score);
+        }
+    }
+    lowest
 }
 
 /// As [`half_the_error_of_the_prior`], but by the lower end of the 95 % interval of the precision:
@@ -105,15 +143,14 @@ pub fn half_the_error_of_the_prior(scores: &[f64], labels: &[bool]) -> Option<f6
 /// # Panics
 /// The lengths differ.
 #[must_use]
-pub fn surely_half_the_error_of_the_prior(scores: &[f64], labels: &[bool]) -> Option<f64> {
-    let wanted = half_way_from_the_prior(labels);
-    lowest_where(scores, labels, |right, decided| wilson(right, decided, Z_95).0 >= wanted)
+pub fn surely_half_the_error_of_the_prior(column: &Column) -> Option<f64> {
+    let wanted = half_way_from_the_prior(column);
+    lowest_where(column, |right, decided| wilson(right, decided, Z_95).0 >= wanted)
 }
 
 /// The precision at which a genre's decisions are wrong half as often as naming it always.
-fn half_way_from_the_prior(labels: &[bool]) -> f64 {
-    let positives = labels.iter().filter(|&&l| l).count() as f64;
-    f64::midpoint(1.0, positives / labels.len().max(1) as f64)
+fn half_way_from_the_prior(column: &Column) -> f64 {
+    f64::midpoint(1.0, ratio(column.positives(), column.total()))
 }
 
 /// The threshold with the best F1: half-way between the lowest score that is decided and the
@@ -126,10 +163,10 @@ fn half_way_from_the_prior(labels: &[bool]) -> f64 {
 /// # Panics
 /// The lengths differ.
 #[must_use]
-pub fn best_f1(scores: &[f64], labels: &[bool]) -> f64 {
-    let curve = pr_curve(scores, labels);
+pub fn best_f1(column: &Column) -> f64 {
+    let curve = pr_curve_of(column);
     let Some(&highest) = curve.thresholds.last() else { return 0.5 };
-    if !labels.contains(&true) {
+    if !column.labels.contains(&true) {
         return highest.next_up();
     }
     let f1 = |k: usize| {
@@ -158,21 +195,23 @@ pub fn best_f1(scores: &[f64], labels: &[bool]) -> f64 {
 /// # Panics
 /// The shapes differ, or `shrink_support` is negative or NaN.
 #[must_use]
-pub fn fit_thresholds(
+pub fn fit_thresholds<'a>(
     scores: ArrayView2<'_, f64>,
-    labels: ArrayView2<'_, bool>,
+    labels: impl Into<Labels<'a>>,
     shrink_support: f64,
 ) -> Vec<f64> {
+    let labels = labels.into();
     assert!(shrink_support >= 0.0, "`shrink_support` must be 0 or more, got {shrink_support}");
     let pooled = pooled_threshold(scores, labels);
-    ranking::columns(scores, labels)
-        .map(|(s, l)| {
-            let positives = l.iter().filter(|&&l| l).count() as f64;
+    labels
+        .columns(scores)
+        .map(|column| {
+            let positives = column.positives();
             if positives == 0.0 || shrink_support.is_infinite() {
                 return pooled;
             }
             let share = positives / (positives + shrink_support);
-            share * best_f1(&s, &l) + (1.0 - share) * pooled
+            share * best_f1(&column) + (1.0 - share) * pooled
         })
         .collect()
 }
@@ -182,11 +221,8 @@ pub fn fit_thresholds(
 /// # Panics
 /// The shapes differ.
 #[must_use]
-pub fn pooled_threshold(scores: ArrayView2<'_, f64>, labels: ArrayView2<'_, bool>) -> f64 {
-    assert_eq!(scores.dim(), labels.dim(), "one score for each label");
-    let scores: Vec<f64> = scores.iter().copied().collect();
-    let labels: Vec<bool> = labels.iter().copied().collect();
-    best_f1(&scores, &labels)
+pub fn pooled_threshold<'a>(scores: ArrayView2<'_, f64>, labels: impl Into<Labels<'a>>) -> f64 {
+    best_f1(&labels.into().pooled(scores))
 }
 
 /// Decisions `[titles, genres]`: `score >= threshold`. NaN is never decided.
@@ -234,22 +270,22 @@ mod tests {
     #[test]
     fn best_threshold_by_hand() {
         // Deciding the two highest: P 1, R 1.
-        assert_eq!(best_f1(&[0.9, 0.7, 0.3], &[true, true, false]), 0.5);
+        assert_eq!(best_f1(&Column::even(&[0.9, 0.7, 0.3], &[true, true, false])), 0.5);
         // Everything decided is best: the lowest score itself.
-        assert_eq!(best_f1(&[0.9, 0.7, 0.3], &[false, false, true]), 0.3);
+        assert_eq!(best_f1(&Column::even(&[0.9, 0.7, 0.3], &[false, false, true])), 0.3);
         // Equally good (F1 2/3): cut after the first (P 1, R 1/2) or after the fourth
         // (P 1/2, R 1): the higher one.
-        assert_eq!(best_f1(&[0.8, 0.6, 0.4, 0.2], &[true, false, false, true]), 0.7);
+        assert_eq!(best_f1(&Column::even(&[0.8, 0.6, 0.4, 0.2], &[true, false, false, true])), 0.7);
         // Neighbouring floats have no midpoint between them.
         let high = 0.5_f64.next_up();
-        assert_eq!(best_f1(&[high, 0.5], &[true, false]), high);
+        assert_eq!(best_f1(&Column::even(&[high, 0.5], &[true, false])), high);
     }
 
     #[test]
     fn genres_without_positives_are_never_decided_and_get_the_pooled_threshold() {
-        let t = best_f1(&[0.2, 0.6], &[false, false]);
+        let t = best_f1(&Column::even(&[0.2, 0.6], &[false, false]));
         assert!(t > 0.6 && t < 0.600_001);
-        assert_eq!(best_f1(&[], &[]), 0.5);
+        assert_eq!(best_f1(&Column::even(&[], &[])), 0.5);
         let scores = array![[0.9, 0.3], [0.7, 0.1], [0.3, 0.2]];
         let labels = array![[true, false], [true, false], [false, false]];
         let pooled = pooled_threshold(scores.view(), labels.view());
@@ -281,12 +317,16 @@ mod tests {
     fn a_precision_is_reached_by_enough_decisions_or_not_at_all() {
         // n right in a row have the lower end n / (n + z²) = n / (n + 1.642): 0.9 needs fifteen.
         let (scores, labels) = falling(&[true; 15], 60);
-        assert_eq!(for_precision(&scores, &labels, 0.9), Some(scores[14]));
+        assert_eq!(for_precision(&Column::even(&scores, &labels), 0.9), Some(scores[14]));
         let (scores, labels) = falling(&[true; 14], 60);
-        assert_eq!(for_precision(&scores, &labels, 0.9), None);
-        assert_eq!(for_precision(&scores, &labels, 0.8), Some(scores[14]), "14 of 15: 0.801");
-        assert_eq!(for_precision(&scores, &[false; 60], 0.1), None);
-        assert_eq!(for_precision(&[], &[], 0.5), None);
+        assert_eq!(for_precision(&Column::even(&scores, &labels), 0.9), None);
+        assert_eq!(
+            for_precision(&Column::even(&scores, &labels), 0.8),
+            Some(scores[14]),
+            "14 of 15: 0.801"
+        );
+        assert_eq!(for_precision(&Column::even(&scores, &[false; 60]), 0.1), None);
+        assert_eq!(for_precision(&Column::even(&[], &[]), 0.5), None);
         let table = Array2::from_shape_vec((60, 1), scores.clone()).unwrap();
         let labels = Array2::from_shape_vec((60, 1), labels).unwrap();
         let never = AtPrecision::fit(table.view(), labels.view(), 0.9);
@@ -298,8 +338,16 @@ mod tests {
         // Two of two, nine of nine: the posters of rare genres, of which 4 of 20 were right.
         for right in [2, 9] {
             let (scores, labels) = falling(&vec![true; right], 400);
-            assert_eq!(for_precision(&scores, &labels, 0.5), None, "{right} right ones");
-            assert_eq!(half_the_error_of_the_prior(&scores, &labels), None, "{right} right ones");
+            assert_eq!(
+                for_precision(&Column::even(&scores, &labels), 0.5),
+                None,
+                "{right} right ones"
+            );
+            assert_eq!(
+                half_the_error_of_the_prior(&Column::even(&scores, &labels)),
+                None,
+                "{right} right ones"
+            );
         }
         // The lowest of many thresholds that reach a precision reaches it by luck: on other titles
         // it is to hold. 60 genres of 400 titles, right as often as the score says.
@@ -313,7 +361,9 @@ mod tests {
             let mut promised: Vec<(usize, usize)> = Vec::new();
             for _ in 0..60 {
                 let (scores, labels) = draw();
-                let Some(threshold) = for_precision(&scores, &labels, asked) else { continue };
+                let Some(threshold) = for_precision(&Column::even(&scores, &labels), asked) else {
+                    continue;
+                };
                 let (others, labels) = draw();
                 let decided = others.iter().zip(&labels).filter(|(s, _)| **s >= threshold);
                 promised.push((decided.clone().filter(|(_, l)| **l).count(), decided.count()));
@@ -330,13 +380,13 @@ mod tests {
         // Every second title: three in four must be right, surely.
         let labels: Vec<bool> = (0..80).map(|k| k < 40).collect();
         let (scores, labels) = falling(&labels, 80);
-        let threshold = half_the_error_of_the_prior(&scores, &labels).unwrap();
+        let threshold = half_the_error_of_the_prior(&Column::even(&scores, &labels)).unwrap();
         let decided = scores.iter().filter(|&&s| s >= threshold).count();
         assert_eq!(decided, 48, "40 right ones of 48 have the lower end 0.754, of 49 0.736");
         let blind: Vec<bool> = (0..80).map(|k| k % 2 == 0).collect();
         let (scores, blind) = falling(&blind, 80);
-        assert_eq!(half_the_error_of_the_prior(&scores, &blind), None);
-        assert_eq!(half_the_error_of_the_prior(&[], &[]), None);
+        assert_eq!(half_the_error_of_the_prior(&Column::even(&scores, &blind)), None);
+        assert_eq!(half_the_error_of_the_prior(&Column::even(&[], &[])), None);
     }
 
     #[test]
@@ -345,11 +395,14 @@ mod tests {
         let first = |right: usize| -> Vec<bool> { (0..48).map(|k| k < right).collect() };
         // One in eight, so 0.5625: five right in a row show at least 0.566, four 0.510.
         let six = first(6);
-        assert_eq!(half_the_error_of_the_prior(&scores, &six), None);
-        assert_eq!(surely_half_the_error_of_the_prior(&scores, &six), Some(scores[5]));
+        assert_eq!(half_the_error_of_the_prior(&Column::even(&scores, &six)), None);
+        assert_eq!(
+            surely_half_the_error_of_the_prior(&Column::even(&scores, &six)),
+            Some(scores[5])
+        );
         let four = first(4);
-        assert_eq!(surely_half_the_error_of_the_prior(&scores, &four), None);
-        assert_eq!(surely_half_the_error_of_the_prior(&[], &[]), None);
+        assert_eq!(surely_half_the_error_of_the_prior(&Column::even(&scores, &four)), None);
+        assert_eq!(surely_half_the_error_of_the_prior(&Column::even(&[], &[])), None);
     }
 
     #[test]
@@ -380,7 +433,7 @@ mod tests {
                 }
                 counts.f1()
             };
-            let best = f1(best_f1(&scores, &labels));
+            let best = f1(best_f1(&Column::even(&scores, &labels)));
             for &s in &scores {
                 prop_assert!(best >= f1(s) - 1e-12, "{best} < {} at {s}", f1(s));
             }

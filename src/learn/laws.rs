@@ -35,7 +35,7 @@ const BLANK_TITLE: usize = 7;
 /// Every head of the registry, every network over words, the last layers of a sentence network, and
 /// what heads share: views of words, label schemes, losses, weights and resampling. All small, by
 /// name.
-fn configs() -> Vec<(String, LearnConfig)> {
+pub(super) fn configs() -> Vec<(String, LearnConfig)> {
     let mut configs: Vec<(String, LearnConfig)> =
         registry().iter().map(|kind| (kind.name.to_owned(), config(kind.name))).collect();
     for kind in [
@@ -194,6 +194,7 @@ fn library_with(planted: bool, present_frac: f64) -> Dataset {
         titles: (0..NUM_TITLES).map(|t| TitleId::new(&format!("t{t}"))).collect(),
         genres: (0..NUM_GENRES).map(|g| format!("genre {g}")).collect(),
         labels,
+        label_weights: None,
         modalities: vec![
             ModalityTable::text("single", Content::Rows(single), words)
                 .with_sentences(bert())

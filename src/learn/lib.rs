@@ -6,7 +6,7 @@
 //! Its floors, each of which imports from those above it in this list alone
 //! (`tests/architecture/learn_floors.rs`):
 //!
-//! 1. `error`, `bounds`, `math`, `finite`: what all share
+//! 1. `error`, `bounds`, `math`, `finite`, `labels`: what all share
 //! 2. `transform` (what is fitted on titles before any head) and `loss`, with their settings
 //! 3. `config`: the `[learn]` table
 //! 4. `heads`: what is trained on top of features
@@ -24,11 +24,14 @@ mod error;
 mod fine_tuning;
 mod finite;
 pub mod heads;
+pub mod labels;
 #[cfg(test)]
 mod laws;
 pub mod loss;
 mod math;
 pub mod model;
+#[cfg(test)]
+mod partly_known;
 mod spec;
 pub mod study;
 pub mod train;

@@ -1,10 +1,13 @@
-//! Losses on logits, averaged over titles and genres.
+//! Losses on logits, averaged over titles and genres whose labels are known.
 //!
 //! in: logits `[titles, genres]`, targets `[titles, genres]` in 0..=1, weight of positives
-//! `[genres]`; out: a scalar
+//! `[genres]`, where some labels are not known or weigh differently what each weighs `[titles,
+//! genres]`; out: a scalar
 //! source: King & Zeng 2001 (weighted cross-entropy); Lin et al. 2017, "Focal loss for dense
 //! object detection"; Ridnik et al. 2021, "Asymmetric loss for multi-label classification"; Cui
-//! et al. 2019, "Class-balanced loss based on effective number of samples"
+//! et al. 2019, "Class-balanced loss based on effective number of samples"; Durand, Mehrasa and Mori
+//! 2019, "Learning a deep `ConvNet` for multi-label classification with partial labels" (labels that
+//! are not known)
 //! reference: PyTorch `binary_cross_entropy_with_logits(pos_weight=…)` and the others written out
 //! (`scripts/golden/torch_head.py`), values and gradients
 
@@ -78,11 +81,17 @@ impl Loss {
         Ok(Self { kind, pos_weight: Tensor::new(pos_weight, device)? })
     }
 
-    /// The mean over titles and genres.
+    /// The mean over titles and genres; with `weights` `[titles, genres]` each label counts as much
+    /// as it weighs, and one that weighs 0 has no gradient. Without any that weighs something it is 0.
     ///
     /// # Errors
     /// The device's error.
-    pub fn of(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    pub fn of(
+        &self,
+        logits: &Tensor,
+        targets: &Tensor,
+        weights: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let positive = targets.broadcast_mul(&self.pos_weight)?;
         let negative = targets.affine(-1.0, 1.0)?;
         let softplus = softplus(logits)?;
@@ -104,7 +113,10 @@ impl Loss {
                 (negative * (shifted.powf(ASYMMETRIC_GAMMA)? * log_rest)?)?.neg()?
             }
         };
-        (on_positives + on_negatives)?.mean_all()
+        let losses = (on_positives + on_negatives)?;
+        let Some(weights) = weights else { return losses.mean_all() };
+        let all = weights.sum_all()?.maximum(f64::from(f32::MIN_POSITIVE))?;
+        (losses * weights)?.sum_all()? / all
     }
 }
 
@@ -121,9 +133,9 @@ pub struct LabelStatistics {
 /// What positives weigh by the effective number of titles, `(1 - beta^n) / (1 - beta)`: its
 /// inverse, brought to a mean of 1 over the genres. A genre without titles counts as one with 1.
 #[must_use]
-pub fn effective_number_weights(positives: impl Iterator<Item = usize>, beta: f64) -> Vec<f32> {
+pub fn effective_number_weights(positives: impl Iterator<Item = f64>, beta: f64) -> Vec<f32> {
     let weights: Vec<f64> =
-        positives.map(|n| (1.0 - beta) / (1.0 - beta.powf(n.max(1) as f64))).collect();
+        positives.map(|n| (1.0 - beta) / (1.0 - beta.powf(n.max(1.0)))).collect();
     let mean = weights.iter().sum::<f64>() / weights.len().max(1) as f64;
     weights.into_iter().map(|weight| (weight / mean) as f32).collect()
 }
@@ -132,11 +144,16 @@ impl LabelStatistics {
     /// Counts the labels of these titles.
     #[must_use]
     pub fn of(data: &Dataset, train: &[usize], weighing: ClassWeighing) -> Self {
+        // What the titles weigh of which a genre is known, and those of them that have it.
+        let known = |genre: usize| -> f64 {
+            train.iter().map(|&title| f64::from(data.label_weight(title, genre))).sum()
+        };
+        let with = |genre: usize| -> f64 {
+            let those = train.iter().filter(|&&title| data.labels_of(title)[genre]);
+            those.map(|&title| f64::from(data.label_weight(title, genre))).sum()
+        };
         let prevalence: Vec<f64> = (0..data.num_genres())
-            .map(|genre| {
-                let positives = train.iter().filter(|&&t| data.labels_of(t)[genre]).count();
-                (positives as f64 + 0.5) / (train.len() as f64 + 1.0)
-            })
+            .map(|genre| (with(genre) + 0.5) / (known(genre) + 1.0))
             .collect();
         let pos_weight = match weighing.weights {
             ClassWeights::Power => prevalence
@@ -147,8 +164,7 @@ impl LabelStatistics {
                 })
                 .collect(),
             ClassWeights::EffectiveNumber => {
-                let positives = (0..data.num_genres())
-                    .map(|g| train.iter().filter(|&&t| data.labels_of(t)[g]).count());
+                let positives = (0..data.num_genres()).map(with);
                 effective_number_weights(positives, weighing.effective_beta)
             }
         };
@@ -159,6 +175,19 @@ impl LabelStatistics {
     #[must_use]
     pub fn prior(&self) -> Vec<f32> {
         self.prevalence.iter().map(|p| (p / (1.0 - p)).ln() as f32).collect()
+    }
+
+    /// What the labels of these titles weigh, `[titles, genres]`; `None`: all are known and weigh 1.
+    ///
+    /// # Errors
+    /// The device's error.
+    pub fn weights(data: &Dataset, titles: &[usize], device: &Device) -> Result<Option<Tensor>> {
+        let genres = data.num_genres();
+        let of_title = |&title: &usize| (0..genres).map(move |g| data.label_weight(title, g));
+        let weights = || titles.iter().flat_map(of_title).collect();
+        data.is_weighed()
+            .then(|| Tensor::from_vec(weights(), (titles.len(), genres), device))
+            .transpose()
     }
 
     /// Smoothed targets of these titles, `[titles, genres]`.
@@ -185,7 +214,7 @@ mod tests {
     #[test]
     fn effective_numbers_are_hand_worked() {
         // Of 1: 1. Of 2 at beta 0.5: 1.5. Of 3: 1.75. Weights 1, 2/3, 4/7: mean 47/63.
-        let weights = effective_number_weights([1, 2, 3, 0].into_iter(), 0.5);
+        let weights = effective_number_weights([1.0, 2.0, 3.0, 0.0].into_iter(), 0.5);
         let mean = (1.0 + 2.0 / 3.0 + 4.0 / 7.0 + 1.0) / 4.0;
         for (ours, by_hand) in weights.iter().zip([1.0, 2.0 / 3.0, 4.0 / 7.0, 1.0]) {
             assert!((f64::from(*ours) - by_hand / mean).abs() < 1e-6, "{weights:?}");

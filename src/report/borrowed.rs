@@ -318,6 +318,7 @@ mod tests {
             titles: (0..NUM_TITLES).map(|t| TitleId::new(&t.to_string())).collect(),
             genres: vec!["first".into(), "second".into()],
             labels: (0..NUM_TITLES).flat_map(|t| [t % 4 < 2, false]).collect(),
+            label_weights: None,
             modalities: vec![
                 ModalityTable::new("plot", Content::Rows(table(|t| t < 10))).into(),
                 ModalityTable::text("speech", speech, words).into(),

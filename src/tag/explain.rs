@@ -148,6 +148,7 @@ fn with_variants(data: &Dataset, m: usize, variants: &[Option<Occluded>]) -> Dat
         titles: vec![data.titles[0].clone(); copies],
         genres: data.genres.clone(),
         labels: data.labels.repeat(copies),
+        label_weights: None,
         modalities: modalities.collect(),
     }
 }

@@ -140,6 +140,7 @@ fn with_words(data: &Dataset, title: usize, m: usize, wordings: &[String]) -> Da
         titles: vec![data.titles[title].clone(); copies],
         genres: data.genres.clone(),
         labels: vec![false; copies * data.num_genres()],
+        label_weights: None,
         modalities: modalities.collect(),
     }
 }

@@ -35,6 +35,7 @@ fn made(folder: &Path) -> PathBuf {
         labels: (0..NUM_TITLES)
             .flat_map(|title| (0..3).map(move |genre| has(title, genre)))
             .collect(),
+        label_weights: None,
         modalities: vec![ModalityTable::new("plot", Content::Rows(rows)).into()],
     };
     let config = LearnConfig { head: "late-fusion".to_owned(), ..LearnConfig::default() }

@@ -134,7 +134,9 @@ fn classical_learners_score_as_scikit_learns() {
         let scores = kernel_probe.chunks(golden.train).map(|row| f64::from(fitted.score(row)));
         assert_near(scores, &golden.kernel_svm[g], 5e-3, "kernel SVM");
 
-        let [fitted] = &KernelMachine::ridge(&kernel, &[(labels, 1.0)], 3.0)[..] else { panic!() };
+        let [fitted] = &KernelMachine::ridge(&kernel, &[(labels, 1.0).into()], 3.0)[..] else {
+            panic!()
+        };
         let scores = kernel_probe.chunks(golden.train).map(|row| f64::from(fitted.score(row)));
         assert_near(scores, &golden.kernel_ridge[g], 1e-5, "kernel ridge regression");
 

@@ -1,7 +1,7 @@
 //! `eval` against scikit-learn: `scripts/golden/sklearn_metrics.py` wrote the numbers.
 
 use cinetag::eval::{
-    Headline, Isotonic, Metrics,
+    Headline, Isotonic, Labels, Metrics,
     calibration::{Platt, brier_score, reliability_bins},
     ranking,
 };
@@ -70,6 +70,41 @@ fn every_metric_equals_scikit_learn() {
         let quick = Headline::compute(scores.view(), decisions.view(), labels.view());
         for ((figure, a), (_, b)) in quick.entries().iter().zip(metrics.headline().entries()) {
             assert!((*a - b).abs() <= TOLERANCE, "{name} {figure}: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn of_labels_that_are_partly_known_every_figure_equals_scikit_learns_on_the_known_ones() {
+    let golden = golden();
+    let partly_known = golden["partly_known"].as_object().expect("cases by name");
+    assert_eq!(partly_known.len(), 3);
+    for (name, partly) in partly_known {
+        let case = &golden["cases"][name];
+        let (scores, decisions) =
+            (table::<f64>(&case["scores"]), table::<bool>(&case["decisions"]));
+        let (has, weights) = (table::<bool>(&case["labels"]), table::<f32>(&partly["weights"]));
+        let labels = Labels::weighing(has.view(), Some(weights.view()));
+        let metrics = Metrics::compute(scores.view(), decisions.view(), labels);
+        let ours = serde_json::to_value(&metrics).expect("metrics are JSON");
+        compare(name, &ours, &partly["metrics"]);
+        let quick = Headline::compute(scores.view(), decisions.view(), labels);
+        for ((figure, a), (_, b)) in quick.entries().iter().zip(metrics.headline().entries()) {
+            assert!((*a - b).abs() <= TOLERANCE, "{name} {figure}: {a} {b}");
+        }
+        if partly["platt"].is_null() {
+            continue;
+        }
+        let logits = table::<f64>(&case["logits"]);
+        for (g, column) in labels.columns(logits.view()).enumerate() {
+            let (ours, exact) = (Platt::fit_to(&column), &partly["platt"][g]);
+            for (ours, exact) in [(ours.a, &exact["a"]), (ours.b, &exact["b"])] {
+                let exact = exact.as_f64().expect("a number");
+                assert!((ours - exact).abs() < 1e-7, "{name}, genre {g}: {ours} {exact}");
+            }
+            let (curve, theirs) = (Isotonic::fit_to(&column), &partly["isotonic"][g]);
+            let ours: Vec<f64> = numbers(&theirs["at"]).iter().map(|&z| curve.apply(z)).collect();
+            compare(&format!("{name}, genre {g}"), &ours.into(), &theirs["probability"]);
         }
     }
 }

@@ -32,6 +32,8 @@ struct Golden {
     attention: Vec<Vec<Vec<f32>>>,
     fused: Vec<f32>,
     losses: BTreeMap<String, GoldenLoss>,
+    label_weights: Vec<f32>,
+    partly_known: BTreeMap<String, GoldenLoss>,
     joint: BTreeMap<String, GoldenJoint>,
 }
 
@@ -182,16 +184,21 @@ fn total(
     net: &FusionNet,
     batch: &Batch,
     outputs: &[Option<BranchOutput>],
+    label_weights: Option<&[f32]>,
 ) -> Tensor {
-    let shape = (golden.titles, golden.genres);
-    let targets = Tensor::from_slice(&golden.targets, shape, &Device::Cpu).unwrap();
-    let mut total = loss.of(&net.fuse(batch, outputs).unwrap(), &targets).unwrap();
+    let table = |values: &[f32]| {
+        Tensor::from_slice(values, (golden.titles, golden.genres), &Device::Cpu).unwrap()
+    };
+    let (targets, weights) = (table(&golden.targets), label_weights.map(table));
+    let fused = net.fuse(batch, outputs).unwrap();
+    let mut total = loss.of(&fused, &targets, weights.as_ref()).unwrap();
     for (branch, output) in batch.branches.iter().zip(outputs) {
         let branch = branch.as_ref().unwrap();
         let idxs: Vec<u32> = branch.titles.iter().map(|&t| t as u32).collect();
         let idxs = Tensor::new(idxs, &Device::Cpu).unwrap();
         let own = targets.index_select(&idxs, 0).unwrap();
-        let own = loss.of(&output.as_ref().unwrap().logits, &own).unwrap();
+        let weights = weights.as_ref().map(|weights| weights.index_select(&idxs, 0).unwrap());
+        let own = loss.of(&output.as_ref().unwrap().logits, &own, weights.as_ref()).unwrap();
         let share = branch.titles.len() as f64 / golden.titles as f64;
         total = (total + (own * (golden.unimodal_loss * share)).unwrap()).unwrap();
     }
@@ -211,7 +218,7 @@ fn joined_branches_are_pytorchs() {
         let outputs = net.branches(&batch, None).unwrap();
         assert_near(&flat(&net.fuse(&batch, &outputs).unwrap()), &expected.fused, name);
         let loss = Loss::new(LossKind::Bce, &golden.pos_weight, &Device::Cpu).unwrap();
-        let total = total(&golden, &loss, &net, &batch, &outputs);
+        let total = total(&golden, &loss, &net, &batch, &outputs, None);
         assert_near(&[total.to_scalar().unwrap()], &[expected.loss.value], name);
         assert_gradients(&net, &batch, &outputs, &total, &expected.loss, name);
     }
@@ -224,13 +231,25 @@ fn losses_and_gradients_are_pytorchs() {
     for (kind, name) in
         [(LossKind::Bce, "bce"), (LossKind::Asymmetric, "asymmetric"), (LossKind::Focal, "focal")]
     {
-        let expected = &golden.losses[name];
-        let loss = Loss::new(kind, &golden.pos_weight, &Device::Cpu).unwrap();
-        let outputs = net.branches(&batch, None).unwrap();
-        let total = total(&golden, &loss, &net, &batch, &outputs);
-        assert_near(&[total.to_scalar().unwrap()], &[expected.value], name);
-        assert_gradients(&net, &batch, &outputs, &total, expected, name);
+        let partly_known = Some(golden.label_weights.as_slice());
+        for (weights, expected) in
+            [(None, &golden.losses[name]), (partly_known, &golden.partly_known[name])]
+        {
+            let loss = Loss::new(kind, &golden.pos_weight, &Device::Cpu).unwrap();
+            let outputs = net.branches(&batch, None).unwrap();
+            let total = total(&golden, &loss, &net, &batch, &outputs, weights);
+            assert_near(&[total.to_scalar().unwrap()], &[expected.value], name);
+            assert_gradients(&net, &batch, &outputs, &total, expected, name);
+        }
     }
+}
+
+#[test]
+fn of_labels_that_nobody_knows_there_is_no_loss() {
+    let loss = Loss::new(LossKind::Bce, &[1.0], &Device::Cpu).unwrap();
+    let column = |x: f32| Tensor::new(&[[x]], &Device::Cpu).unwrap();
+    let of = loss.of(&column(3.0), &column(0.0), Some(&column(0.0))).unwrap();
+    assert_eq!(of.to_scalar::<f32>().unwrap(), 0.0);
 }
 
 fn assert_gradients(

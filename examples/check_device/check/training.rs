@@ -115,5 +115,6 @@ fn dataset(titles: usize) -> Dataset {
         genres: (0..GENRES).map(|genre| format!("g{genre}")).collect(),
         modalities: modalities.collect(),
         labels,
+        label_weights: None,
     }
 }

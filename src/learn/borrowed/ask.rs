@@ -120,6 +120,7 @@ impl<'a> Questions<'a> {
             titles: (0..num).map(|n| TitleId::new(&n.to_string())).collect(),
             genres: own.genres.clone(),
             labels: vec![false; num * own.num_genres()],
+            label_weights: None,
             modalities,
         }
     }

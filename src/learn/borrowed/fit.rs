@@ -6,6 +6,7 @@ use eval::{
     Platt,
     calibration::sigmoid,
     evidence::{chance_of_precision, fit_evidence},
+    labels::Column,
     ranking::average_precision,
     thresholds::NEVER,
 };
@@ -16,6 +17,7 @@ use crate::{
     LearnConfig, LearnError,
     config::Borrowing,
     heads::FittedHead,
+    labels::KnownLabels,
     spec::{BorrowedModality, Decisions, ModelSpec, PartialDecisions, Vote, Worth},
     train::{Least, MemberPlan, fit_cuts},
 };
@@ -118,7 +120,7 @@ struct Judged {
     raw: Array2<f64>,
     /// `[titles, genres]`: the priors of those members.
     prior: Array2<f64>,
-    labels: Array2<bool>,
+    labels: KnownLabels,
 }
 
 impl Judged {
@@ -149,8 +151,7 @@ impl Judged {
         let table = |values: &[f64]| {
             Array2::from_shape_fn((titles.len(), genres), |(t, g)| values[t * genres + g])
         };
-        let labels =
-            Array2::from_shape_fn((titles.len(), genres), |(t, g)| data.labels_of(titles[t])[g]);
+        let labels = KnownLabels::of(data, &titles);
         let (raw, prior) = (table(&all.raw), table(&all.prior));
         Ok(Self { claims: all.claims, raw, prior, labels, titles })
     }
@@ -158,9 +159,8 @@ impl Judged {
     fn calibrated(&self, name: &str, settings: &Borrowing, seed: Seed) -> BorrowedModality {
         let claims = Array1::from(self.claims.clone());
         let enough = self.titles.len() >= MIN_TITLES;
-        let vote = |genre: usize| {
-            let (raw, labels) =
-                (self.raw.column(genre).to_vec(), self.labels.column(genre).to_vec());
+        let vote = |(genre, known): (usize, Column)| {
+            let Column { scores: raw, labels, .. } = known;
             let positives = labels.iter().filter(|&&label| label).count();
             let mut rng = seed.rng(&format!("vote {genre}"));
             let p = chance_of_precision(&raw, &labels, NUM_DRAWS, &mut rng);
@@ -176,7 +176,7 @@ impl Judged {
             from: settings.from.clone(),
             num_titles: self.titles.len(),
             calibration: fit_evidence(self.raw.view(), self.labels.view(), claims.view()),
-            votes: (0..self.raw.ncols()).map(vote).collect(),
+            votes: self.labels.view().columns(self.raw.view()).enumerate().map(vote).collect(),
             beside_from: 0.0,
             beside_others: 0.0,
         }
@@ -214,6 +214,7 @@ impl Judged {
         let shown = if hide_from { own.masked(|_, m| !is_from[m]) } else { own.clone() };
         // What the head's own modalities say, what is added, what is true.
         let mut sums: Vec<(f64, f64, bool)> = Vec::new();
+        let labels = self.labels.view();
         let mut num_titles = 0;
         for (plan, head) in ensemble.plans.iter().zip(ensemble.heads) {
             let here: Vec<usize> = (0..self.titles.len())
@@ -224,9 +225,10 @@ impl Judged {
             for (&at, logits) in here.iter().zip(logits.chunks_exact(own.num_genres().max(1))) {
                 let decisions = ensemble.spec.decisions_for(&seen(self.titles[at]));
                 num_titles += 1;
-                sums.extend(logits.iter().enumerate().map(|(g, &logit)| {
+                let known = logits.iter().enumerate().filter(|(g, _)| labels.weight(at, *g) > 0.0);
+                sums.extend(known.map(|(g, &logit)| {
                     let logit = decisions.calibrated_logit(g, f64::from(logit));
-                    (logit, evidence[[at, g]], self.labels[[at, g]])
+                    (logit, evidence[[at, g]], labels.has(at, g))
                 }));
             }
         }
@@ -262,7 +264,7 @@ impl Judged {
             let g = voters[v];
             sigmoid(self.prior[[t, g]] + evidence[[t, g]])
         });
-        let labels = Array2::from_shape_fn(shape, |(t, v)| self.labels[[t, voters[v]]]);
+        let labels = self.labels.of_genres(&voters);
         let least = settings.least_precision.map_or(Least::SurelyHalfTheError, Least::Precision);
         let (own, mut at_precision) =
             fit_cuts(probabilities.view(), labels.view(), config, Some(least));

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     LearnError,
     config::LearnConfig,
+    labels::KnownLabels,
     loss::{LabelStatistics, Loss},
 };
 
@@ -179,16 +180,19 @@ impl Fit<'_> {
         )?;
         let outputs = self.net.branches(&batch, Some((config.fusion.dropout, &mut rngs.hidden)))?;
         let device = self.net.device();
-        let targets = self.labels.targets(self.data, titles, device)?;
-        let mut loss = self.loss.of(&self.net.fuse(&batch, &outputs)?, &targets)?;
+        let loss_on = |logits: &Tensor, titles: &[usize]| {
+            let targets = self.labels.targets(self.data, titles, device)?;
+            let weights = LabelStatistics::weights(self.data, titles, device)?;
+            self.loss.of(logits, &targets, weights.as_ref())
+        };
+        let mut loss = loss_on(&self.net.fuse(&batch, &outputs)?, titles)?;
         if config.fusion.unimodal_loss > 0.0 {
             for (branch, output) in batch.branches.iter().zip(&outputs) {
                 let (Some(branch), Some(output)) = (branch, output) else { continue };
                 let titles: Vec<usize> = branch.titles.iter().map(|&at| titles[at]).collect();
-                let targets = self.labels.targets(self.data, &titles, device)?;
                 // A branch that few titles have must not be learned as if all had it.
                 let share = titles.len() as f64 / batch.num_titles as f64;
-                let own = self.loss.of(&output.logits, &targets)?;
+                let own = loss_on(&output.logits, &titles)?;
                 loss = (loss + (own * (config.fusion.unimodal_loss * share))?)?;
             }
         }
@@ -237,14 +241,12 @@ impl Fit<'_> {
             let fused = self.net.fuse(batch, &outputs)?;
             scores.extend(fused.flatten_all()?.to_vec1::<f32>()?.into_iter().map(f64::from));
         }
-        let labels: Vec<bool> =
-            valid.iter().flat_map(|&title| self.data.labels_of(title)).copied().collect();
         let table = |_| LearnError::Data {
             message: "the validation scores do not fit the labels".to_owned(),
             hint: None,
         };
         let scores = Array2::from_shape_vec((valid.len(), genres), scores).map_err(table)?;
-        let labels = Array2::from_shape_vec((valid.len(), genres), labels).map_err(table)?;
+        let labels = KnownLabels::of(self.data, valid);
         Ok(mean_average_precision(scores.view(), labels.view()))
     }
 }

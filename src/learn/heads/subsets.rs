@@ -164,6 +164,7 @@ mod tests {
             titles: ["a", "b", "c"].map(TitleId::new).to_vec(),
             genres: vec!["g".into()],
             labels: vec![false; 3],
+            label_weights: None,
             modalities: vec![
                 table([true, true, false]),
                 table([true, false, false]),

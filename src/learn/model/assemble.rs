@@ -8,6 +8,7 @@ use crate::{
     LearnConfig, LearnError,
     borrowed::{self, Ensemble},
     heads::{FittedHead, Prediction},
+    labels::KnownLabels,
     spec::{Decisions, ModelSpec, PartialDecisions},
     train::{Heads, HeldOut, MemberPlan, fit_decisions},
 };
@@ -28,14 +29,14 @@ pub fn assemble(
     config: &LearnConfig,
 ) -> Result<TrainedModel, LearnError> {
     let (whole, data) = (data, &*config.own_part(data));
-    let mut labels = Vec::new();
     let mut held_out = Prediction {
         num_genres: data.num_genres(),
         num_modalities: data.modalities.len(),
         ..Prediction::default()
     };
+    let mut all_titles = Vec::new();
     for HeldOut { titles, prediction: part } in &heads.held_out {
-        labels.extend(titles.iter().flat_map(|&title| data.labels_of(title)).copied());
+        all_titles.extend(titles);
         held_out.logits.extend(&part.logits);
         held_out.unimodal.extend(&part.unimodal);
         held_out.scored.extend(&part.scored);
@@ -46,9 +47,8 @@ pub fn assemble(
         let titles: Vec<usize> = (0..held_out.scored.len()).filter(|&t| counts(t)).collect();
         let scores =
             Array2::from_shape_fn((titles.len(), genres), |(t, g)| score(titles[t] * genres + g));
-        let labels =
-            Array2::from_shape_fn((titles.len(), genres), |(t, g)| labels[titles[t] * genres + g]);
-        fit_decisions(scores.view(), labels.view(), config, false)
+        let those: Vec<usize> = titles.iter().map(|&t| all_titles[t]).collect();
+        fit_decisions(scores.view(), KnownLabels::of(data, &those).view(), config, false)
     };
     let fused = fit(&|at| f64::from(held_out.logits[at]), &|t| held_out.scored[t]);
     let unimodal = (0..modalities)
@@ -99,22 +99,18 @@ fn fit_partial(
         let has_all =
             |t: usize| (0..modalities).all(|m| !present[m] || data.modalities[m].present(t));
         let masked = data.masked(|t, m| present[m] && has_all(t));
-        let (mut scores, mut labels) = (Vec::new(), Vec::new());
+        let (mut scores, mut all_titles) = (Vec::new(), Vec::new());
         for (plan, member) in plans.iter().zip(members) {
             let titles: Vec<usize> = plan.valid.iter().copied().filter(|&t| has_all(t)).collect();
             scores.extend(member.predict(&masked, &titles)?.logits.into_iter().map(f64::from));
-            labels.extend(titles.iter().flat_map(|&t| data.labels_of(t)).copied());
+            all_titles.extend(titles);
         }
-        let num_titles = labels.len() / genres;
-        if num_titles < MIN_PARTIAL_TITLES {
+        if all_titles.len() < MIN_PARTIAL_TITLES {
             continue;
         }
-        let shape = (num_titles, genres);
-        let (Ok(scores), Ok(labels)) =
-            (Array2::from_shape_vec(shape, scores), Array2::from_shape_vec(shape, labels))
-        else {
-            continue;
-        };
+        let shape = (all_titles.len(), genres);
+        let Ok(scores) = Array2::from_shape_vec(shape, scores) else { continue };
+        let labels = KnownLabels::of(data, &all_titles);
         let decisions = fit_decisions(scores.view(), labels.view(), config, true);
         partial.push(PartialDecisions { present, decisions });
     }

@@ -6,10 +6,11 @@ use dataset::Dataset;
 
 use crate::{LearnError, train::check_groups};
 
-/// The folds of a study. Every title is held out once.
+/// The folds of a study. Every title is held out once, but for those of which not every genre is known:
+/// they are trained on, and nobody could say whether what is said of them is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HeldOut {
-    /// All that take part, ascending.
+    /// All that are held out, ascending.
     pub(super) titles: Vec<usize>,
     /// By name, ascending.
     pub(super) folds: Vec<Fold>,
@@ -49,15 +50,18 @@ impl HeldOut {
         let titles = |wanted: &dyn Fn(u32) -> bool| -> Vec<usize> {
             (0..folds.len()).filter(|&title| folds[title].is_some_and(wanted)).collect()
         };
+        let scored = |wanted: &dyn Fn(u32) -> bool| -> Vec<usize> {
+            titles(wanted).into_iter().filter(|&title| data.knows_all_of(title)).collect()
+        };
         Ok(Self {
-            titles: titles(&|_| true),
+            titles: scored(&|_| true),
             folds: names
                 .iter()
                 .map(|&name| Fold {
                     name,
                     train: titles(&|fold| fold != name),
                     others: folds.iter().copied().flatten().filter(|&fold| fold != name).collect(),
-                    test: titles(&|fold| fold == name),
+                    test: scored(&|fold| fold == name),
                 })
                 .collect(),
         })

@@ -1,7 +1,7 @@
 //! From out-of-fold scores to calibration and thresholds.
 
 use eval::{
-    AtPrecision, Isotonic,
+    AtPrecision, Isotonic, Labels,
     calibration::{apply_platt, fit_platt},
     expected_f1::expected_f1_thresholds,
     thresholds::{
@@ -9,7 +9,7 @@ use eval::{
         surely_half_the_error_of_the_prior,
     },
 };
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 
 use crate::{
     LearnConfig,
@@ -21,7 +21,7 @@ use crate::{
 /// the genre named blindly would be.
 pub(crate) fn fit_decisions(
     scores: ArrayView2<'_, f64>,
-    labels: ArrayView2<'_, bool>,
+    labels: Labels<'_>,
     config: &LearnConfig,
     abstain: bool,
 ) -> Decisions {
@@ -29,11 +29,12 @@ pub(crate) fn fit_decisions(
     let mut probabilities = apply_platt(scores, &platt);
     let mut isotonic = Vec::new();
     if config.decisions.calibration == Calibration::Isotonic {
-        for (g, mut probabilities) in probabilities.columns_mut().into_iter().enumerate() {
-            let logits: Vec<f64> =
-                scores.column(g).iter().map(|&s| platt[g].calibrated_logit(s)).collect();
-            let curve = Isotonic::fit(&logits, &labels.column(g).to_vec());
-            probabilities.iter_mut().zip(&logits).for_each(|(p, &z)| *p = curve.apply(z));
+        let logits =
+            Array2::from_shape_fn(scores.dim(), |(t, g)| platt[g].calibrated_logit(scores[[t, g]]));
+        for (g, known) in labels.columns(logits.view()).enumerate() {
+            let curve = Isotonic::fit_to(&known);
+            let probabilities = probabilities.column_mut(g).into_iter();
+            probabilities.zip(logits.column(g)).for_each(|(p, &z)| *p = curve.apply(z));
             isotonic.push(curve);
         }
     }
@@ -57,7 +58,7 @@ pub(crate) enum Least {
 /// Thresholds for calibrated probabilities, the usual ones and those for precisions.
 pub(crate) fn fit_cuts(
     probabilities: ArrayView2<'_, f64>,
-    labels: ArrayView2<'_, bool>,
+    labels: Labels<'_>,
     config: &LearnConfig,
     least: Option<Least>,
 ) -> (Vec<f64>, Vec<AtPrecision>) {
@@ -71,12 +72,12 @@ pub(crate) fn fit_cuts(
     let mut at_precision: Vec<AtPrecision> =
         USUAL_PRECISIONS.iter().map(|&p| AtPrecision::fit(probabilities, labels, p)).collect();
     if let Some(least) = least {
-        for (g, threshold) in thresholds.iter_mut().enumerate() {
-            let (scores, labels) = (probabilities.column(g).to_vec(), labels.column(g).to_vec());
+        for (g, known) in labels.columns(probabilities).enumerate() {
+            let threshold = &mut thresholds[g];
             let least = match least {
-                Least::HalfTheError => half_the_error_of_the_prior(&scores, &labels),
-                Least::SurelyHalfTheError => surely_half_the_error_of_the_prior(&scores, &labels),
-                Least::Precision(least) => for_precision(&scores, &labels, least),
+                Least::HalfTheError => half_the_error_of_the_prior(&known),
+                Least::SurelyHalfTheError => surely_half_the_error_of_the_prior(&known),
+                Least::Precision(least) => for_precision(&known, least),
             };
             *threshold = threshold.max(least.unwrap_or(NEVER));
             for at in &mut at_precision {

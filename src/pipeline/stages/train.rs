@@ -176,6 +176,7 @@ mod tests {
             titles: (0..201).map(|t| TitleId::new(&t.to_string())).collect(),
             genres: Vec::new(),
             labels: Vec::new(),
+            label_weights: None,
             modalities: vec![table.into()],
         };
         let all: Vec<usize> = (0..201).collect();

@@ -52,6 +52,7 @@ fn data() -> Dataset {
         titles: (0..NUM_TITLES).map(|title| TitleId::new(&title.to_string())).collect(),
         genres: GENRES.map(str::to_owned).to_vec(),
         labels,
+        label_weights: None,
         modalities: vec![
             ModalityTable::text("plot", Content::Rows(single), words).into(),
             ModalityTable::new("poster", Content::Rows(several)).into(),

@@ -51,10 +51,12 @@ impl Trees {
             columns_per_split: (x.dim() as f64).sqrt().ceil() as usize,
             ridge: 0.0,
         };
+        let known = known(row_weights);
         let trees = (0..settings.trees).map(|tree| {
             let mut rng = seed.rng(&format!("tree {tree}"));
-            let num_rows = labels.len() as u32;
-            let rows = (0..num_rows).map(|_| rng.random_range(0..num_rows)).collect();
+            let num_rows = known.len() as u32;
+            let mut drawn = || known[rng.random_range(0..num_rows) as usize];
+            let rows = known.iter().map(|_| drawn()).collect();
             Tree::grow(x, rows, slopes, &growth, &mut rng)
         });
         Self { base: 0.0, members: trees.collect(), votes: true }
@@ -82,8 +84,8 @@ impl Trees {
             columns_per_split: (design.dim() as f64).sqrt().ceil() as usize * 4,
             ridge: 1.0,
         };
-        let sampled = ((num_rows as f64 * settings.subsample).round() as usize).max(1);
-        let mut order: Vec<u32> = (0..num_rows as u32).collect();
+        let mut order = known(row_weights);
+        let sampled = ((order.len() as f64 * settings.subsample).round() as usize).max(1);
         let mut rng = seed.rng("boosting");
         let mut logits = vec![base; num_rows];
         let mut trees = Vec::with_capacity(settings.rounds);
@@ -115,6 +117,11 @@ impl Trees {
         let share = (sum + 0.5) / (self.members.len() as f32 + 1.0);
         (share / (1.0 - share)).ln()
     }
+}
+
+/// The rows that weigh anything.
+fn known(row_weights: &[f32]) -> Vec<u32> {
+    (0..row_weights.len() as u32).filter(|&row| row_weights[row as usize] > 0.0).collect()
 }
 
 /// Each row with all its columns.

@@ -8,12 +8,15 @@
 //! reference: scikit-learn 1.9 `KernelRidge(kernel="rbf")`, `SVC(kernel="rbf")`,
 //! `KNeighborsClassifier(metric="cosine")`
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use faer::{Mat, MatRef, Side, prelude::Solve};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Design,
     passes::{product, vector_isa},
+    problem::Problem,
 };
 
 /// How alike two rows are.
@@ -66,36 +69,38 @@ impl KernelMachine {
     }
 
     /// Kernel ridge regression on 1 where a row has the label and −1 elsewhere, of several labels
-    /// of the same rows, `(labels, pos_weight)`: minimises `|f|²/2 + c/2 Σ weight · (f(x) + bias ∓
-    /// 1)²`, where rows with the label weigh `pos_weight` and the others 1; the bias is the
-    /// weighted mean of what it regresses on. `kernel` `[rows, rows]`. Labels without a weight of
-    /// their own share one factorisation.
+    /// of the same rows: minimises `|f|²/2 + c/2 Σ weight · (f(x) + bias ∓ 1)²` over the known rows;
+    /// the bias is the weighted mean of what it regresses on. `kernel` `[rows, rows]`. Labels without
+    /// a weight of their own that are known of the same rows share one factorisation.
     #[must_use]
-    pub fn ridge(kernel: &[f32], problems: &[(&[bool], f32)], c: f64) -> Vec<Self> {
-        let n = problems.first().map_or(0, |(labels, _)| labels.len());
-        let even: Vec<usize> = (0..problems.len()).filter(|&p| problems[p].1 == 1.0).collect();
-        let uneven = (0..problems.len()).filter(|&p| problems[p].1 != 1.0).map(|p| vec![p]);
+    pub fn ridge(kernel: &[f32], problems: &[Problem<'_>], c: f64) -> Vec<Self> {
+        let (even, uneven): (Vec<usize>, Vec<usize>) =
+            (0..problems.len()).partition(|&p| problems[p].is_even());
+        let mut of_rows: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
+        for p in even {
+            of_rows.entry(problems[p].known()).or_default().push(p);
+        }
         let mut machines: Vec<Option<Self>> = vec![None; problems.len()];
-        for members in uneven.chain([even]).filter(|members| !members.is_empty()) {
-            let weight = |p: usize, row: usize| {
-                let (labels, pos_weight) = problems[p];
-                f64::from(if labels[row] { pos_weight } else { 1.0 })
-            };
-            let target = |p: usize, row: usize| if problems[p].0[row] { 1.0 } else { -1.0 };
+        for members in uneven.into_iter().map(|p| vec![p]).chain(of_rows.into_values()) {
+            let rows = problems[members[0]].known();
+            let weight = |p: usize, row: usize| f64::from(problems[p].weight(row));
+            let target = |p: usize, row: usize| if problems[p].labels[row] { 1.0 } else { -1.0 };
             let mean = |p: usize| {
-                let all: f64 = (0..n).map(|row| weight(p, row)).sum();
-                (0..n).map(|row| weight(p, row) * target(p, row)).sum::<f64>() / all.max(1e-300)
+                let all: f64 = rows.iter().map(|&row| weight(p, row)).sum();
+                let sum: f64 = rows.iter().map(|&row| weight(p, row) * target(p, row)).sum();
+                sum / all.max(1e-300)
             };
             let means: Vec<f64> = members.iter().map(|&p| mean(p)).collect();
             let penalties: Vec<f64> =
-                (0..n).map(|row| 1.0 / (c * weight(members[0], row))).collect();
-            let away = Mat::from_fn(n, members.len(), |row, at| {
-                (target(members[at], row) - means[at]) as f32
+                rows.iter().map(|&row| 1.0 / (c * weight(members[0], row))).collect();
+            let away = Mat::from_fn(rows.len(), members.len(), |k, at| {
+                (target(members[at], rows[k]) - means[at]) as f32
             });
-            let weights = solved(kernel, &penalties, &away);
+            let weights = solved(&among(kernel, &rows), &penalties, &away);
             for (at, &p) in members.iter().enumerate() {
-                let support = (0..n).map(|row| (row as u32, weights[(row, at)])).collect();
-                machines[p] = Some(Self { support, bias: means[at] as f32 });
+                let support =
+                    rows.iter().enumerate().map(|(k, &row)| (row as u32, weights[(k, at)]));
+                machines[p] = Some(Self { support: support.collect(), bias: means[at] as f32 });
             }
         }
         machines.into_iter().flatten().collect()
@@ -201,6 +206,16 @@ impl KernelMachine {
     }
 }
 
+/// A kernel's part between some of its rows.
+fn among<'a>(kernel: &'a [f32], rows: &[usize]) -> Cow<'a, [f32]> {
+    let num = kernel.len().isqrt();
+    if rows.len() == num {
+        return kernel.into();
+    }
+    let row = |&a: &usize| rows.iter().map(move |&b| kernel[a * num + b]);
+    rows.iter().flat_map(row).collect::<Vec<f32>>().into()
+}
+
 /// The solution of (kernel + diagonal of penalties) · solution = `right` `[rows, labels]`. Where
 /// penalties are too small for single precision, they are taken ten times as large until they
 /// are not.
@@ -244,12 +259,13 @@ impl Neighbours {
         Self { labels: labels.to_vec(), row_weights: row_weights.to_vec(), k }
     }
 
-    /// The share of the `k` most alike training rows that have the label, each by its weight;
+    /// The share of the `k` most alike known training rows that have the label, each by its weight;
     /// of those that are equally alike, the first.
     #[must_use]
     pub fn share(&self, likeness: &[f32]) -> f32 {
-        let k = self.k.min(likeness.len());
-        let mut nearest: Vec<usize> = (0..likeness.len()).collect();
+        let mut nearest: Vec<usize> =
+            (0..likeness.len()).filter(|&row| self.row_weights[row] > 0.0).collect();
+        let k = self.k.min(nearest.len());
         let order = |a: &usize, b: &usize| likeness[*b].total_cmp(&likeness[*a]).then(a.cmp(b));
         if k > 0 && k < nearest.len() {
             nearest.select_nth_unstable_by(k - 1, order);
@@ -294,7 +310,7 @@ mod tests {
         let labels = [true, false, false];
         let (even, heavy, twin) =
             ((&labels[..], 1.0), (&labels[..], 2.0), (&[false, true, true][..], 1.0));
-        let machines = KernelMachine::ridge(&kernel, &[heavy, even, twin], 0.5);
+        let machines = KernelMachine::ridge(&kernel, &[heavy, even, twin].map(Problem::from), 0.5);
         let scores = |machine: &KernelMachine| -> Vec<f32> {
             kernel.chunks(3).map(|row| machine.score(row)).collect()
         };
@@ -316,7 +332,7 @@ mod tests {
             assert!(together.iter().zip(alone).all(|(a, b)| (a - b).abs() < 1e-6));
         }
         // Equal rows and no penalty to speak of: the matrix has no inverse, yet there is an answer.
-        let same = KernelMachine::ridge(&[1.0; 9], &[even], 1e9);
+        let same = KernelMachine::ridge(&[1.0; 9], &[even.into()], 1e9);
         assert!(same[0].score(&[1.0; 3]).is_finite());
     }
 

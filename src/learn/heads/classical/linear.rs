@@ -10,7 +10,7 @@ use kernels::logistic_losses;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{Design, lbfgs::Search, passes::Passes};
+use super::{Design, lbfgs::Search, passes::Passes, problem::Problem};
 
 /// Gradient components below this, per row, are none: a fiftieth of scikit-learn's.
 const TOLERANCE: f64 = 2e-6;
@@ -57,13 +57,13 @@ impl Linear {
     /// `pos_weight` and the others 1; the bias is not penalised.
     #[must_use]
     pub fn logistic(x: &Design, labels: &[bool], pos_weight: f32, c: f64) -> Self {
-        Self::logistics(x, &[(labels, pos_weight)], c).swap_remove(0)
+        Self::logistics(x, &[(labels, pos_weight).into()], c).swap_remove(0)
     }
 
-    /// The same of several labels of the same rows, each by itself, `(labels, pos_weight)`. All
+    /// The same of several labels of the same rows, each by itself. All
     /// searches are answered in one pass over the rows, which costs little more than one of them.
     #[must_use]
-    pub fn logistics(x: &Design, problems: &[(&[bool], f32)], c: f64) -> Vec<Self> {
+    pub fn logistics(x: &Design, problems: &[Problem<'_>], c: f64) -> Vec<Self> {
         let dim = x.dim();
         let tolerance = TOLERANCE * c * x.num_rows().max(1) as f64;
         let passes = Passes::new(x);
@@ -99,7 +99,7 @@ impl Linear {
     }
 
     /// Minimises `(|w|² + b²)/2 + c Σ weight · max(0, 1 ∓ (w·x + b))²` in the dual, one row at a
-    /// time, in an order drawn from `seed`.
+    /// time, in an order drawn from `seed`. Rows that weigh 0 are not looked at.
     #[must_use]
     pub fn support_vectors(
         x: &Design,
@@ -109,7 +109,8 @@ impl Linear {
         seed: Seed,
     ) -> Self {
         let mut rng = seed.rng("order of rows");
-        let mut order: Vec<usize> = (0..x.num_rows()).collect();
+        let mut order: Vec<usize> =
+            (0..x.num_rows()).filter(|&row| row_weights[row] > 0.0).collect();
         let mut weights = vec![0.0_f32; x.dim()];
         let mut bias = 0.0_f64;
         let mut alphas = vec![0.0_f64; x.num_rows()];
@@ -155,13 +156,13 @@ struct Losses {
 }
 
 impl Losses {
-    fn new(of: Vec<usize>, problems: &[(&[bool], f32)], c: f64) -> Self {
-        let rows = problems.first().map_or(0, |(labels, _)| labels.len());
+    fn new(of: Vec<usize>, problems: &[Problem<'_>], c: f64) -> Self {
+        let rows = problems.first().map_or(0, |problem| problem.labels.len());
         let (mut signs, mut weights) = (Vec::new(), Vec::new());
         for row in 0..rows {
-            for (labels, pos_weight) in of.iter().map(|&at| &problems[at]) {
-                signs.push(if labels[row] { 1.0 } else { -1.0 });
-                weights.push(if labels[row] { c as f32 * pos_weight } else { c as f32 });
+            for problem in of.iter().map(|&at| &problems[at]) {
+                signs.push(if problem.labels[row] { 1.0 } else { -1.0 });
+                weights.push(c as f32 * problem.weight(row));
             }
         }
         Self { of, signs, weights }

@@ -12,6 +12,7 @@ mod linear;
 mod multi_label;
 mod newton;
 mod passes;
+mod problem;
 mod tree;
 
 use std::time::Instant;
@@ -27,6 +28,7 @@ pub use self::{
     linear::Linear,
     multi_label::{MultiLabel, Targets},
     newton::standardised_logistic,
+    problem::Problem,
     tree::Binned,
 };
 use super::{
@@ -175,8 +177,10 @@ impl UnitView {
 #[must_use]
 pub fn targets(data: &Dataset, titles: &[usize], config: &LearnConfig) -> Targets {
     let genre = |g: usize| titles.iter().map(|&title| data.labels_of(title)[g]).collect();
+    let weights = |g: usize| titles.iter().map(|&title| data.label_weight(title, g)).collect();
     Targets {
         labels: (0..data.num_genres()).map(genre).collect(),
+        weights: data.is_weighed().then(|| (0..data.num_genres()).map(weights).collect()),
         pos_weight: LabelStatistics::of(data, titles, config.class_weighing()).pos_weight,
     }
 }
@@ -198,6 +202,10 @@ pub fn resampled(
             for (genre, has) in targets.labels.iter_mut().zip(synthetic.labels) {
                 genre.push(has);
             }
+            // What is not known of a title is not known of one that was made of it.
+            for genre in targets.weights.iter_mut().flatten() {
+                genre.push(genre[synthetic.title]);
+            }
         }
         return (x, targets);
     }
@@ -210,6 +218,9 @@ pub fn resampled(
         None => (x, targets),
         Some(rows) => {
             for genre in &mut targets.labels {
+                *genre = rows.iter().map(|&row| genre[row]).collect();
+            }
+            for genre in targets.weights.iter_mut().flatten() {
                 *genre = rows.iter().map(|&row| genre[row]).collect();
             }
             (x.select(&rows), targets)

@@ -14,6 +14,7 @@ use super::{
     ensembles::{Trees, each_row},
     kernel::{KernelMachine, Likeness, Neighbours},
     linear::Linear,
+    problem::Problem,
     tree::Binned,
 };
 use crate::config::{Compares, LabelScheme, LearnConfig};
@@ -35,15 +36,29 @@ pub struct Targets {
     pub labels: Vec<Vec<bool>>,
     /// `[genres]`: what a row with the label weighs; one without weighs 1.
     pub pos_weight: Vec<f32>,
+    /// `[genres][rows]`: by how much more; 0 where the label is not known. `None`: all are known and
+    /// weigh the same.
+    pub weights: Option<Vec<Vec<f32>>>,
 }
 
 impl Targets {
-    /// The model of a genre that all rows have, or none.
+    /// Of one genre.
+    #[must_use]
+    pub fn problem(&self, genre: usize) -> Problem<'_> {
+        Problem {
+            labels: &self.labels[genre],
+            pos_weight: self.pos_weight[genre],
+            weights: self.weights.as_ref().map(|weights| weights[genre].as_slice()),
+        }
+    }
+
+    /// The model of a genre that all known rows have, or none.
     fn constant(&self, genre: usize) -> Option<Binary> {
-        let labels = &self.labels[genre];
-        let num_with = labels.iter().filter(|&&label| label).count();
-        let odds = (num_with as f32 + 0.5) / ((labels.len() - num_with) as f32 + 0.5);
-        (num_with == 0 || num_with == labels.len()).then(|| Binary::Constant(odds.ln()))
+        let problem = self.problem(genre);
+        let known = problem.known();
+        let num_with = known.iter().filter(|&&row| problem.labels[row]).count();
+        let odds = (num_with as f32 + 0.5) / ((known.len() - num_with) as f32 + 0.5);
+        (num_with == 0 || num_with == known.len()).then(|| Binary::Constant(odds.ln()))
     }
 }
 
@@ -207,6 +222,7 @@ impl Chain {
         seed: Seed,
         interrupt: &Interrupt,
     ) -> Result<Self, Interrupted> {
+        // What later links see of a label that is not known is a no.
         let labels: Vec<Vec<bool>> = order.iter().map(|&g| targets.labels[g].clone()).collect();
         let mut links = Vec::with_capacity(order.len());
         for (place, &genre) in order.iter().enumerate() {
@@ -260,10 +276,7 @@ impl Learner<'_> {
             let mut models: Vec<Option<Binary>> = genres.map(|g| targets.constant(g)).collect();
             let open = models.iter_mut().enumerate().filter(|(_, model)| model.is_none());
             let (genres, models_left): (Vec<usize>, Vec<_>) = open.unzip();
-            let problems: Vec<_> = genres
-                .iter()
-                .map(|&g| (targets.labels[g].as_slice(), targets.pos_weight[g]))
-                .collect();
+            let problems: Vec<_> = genres.iter().map(|&g| targets.problem(g)).collect();
             let c = self.config.classical.c;
             let fitted: Vec<Binary> = match &prepared {
                 Prepared::Kernel(kernel) => KernelMachine::ridge(kernel, &problems, c)
@@ -297,12 +310,12 @@ impl Learner<'_> {
         if let Some(constant) = targets.constant(genre) {
             return constant;
         }
-        let (labels, pos_weight) = (&targets.labels[genre], targets.pos_weight[genre]);
-        let weights: Vec<f32> = labels.iter().map(|&l| if l { pos_weight } else { 1.0 }).collect();
+        let problem = targets.problem(genre);
+        let (labels, weights) = (problem.labels, problem.row_weights());
         let (c, trees) = (self.config.classical.c, &self.config.trees);
         match (self.base, prepared) {
             (Base::LogisticRegression, _) => {
-                Binary::Linear(Linear::logistic(x, labels, pos_weight, c))
+                Binary::Linear(Linear::logistics(x, &[problem], c).swap_remove(0))
             }
             (Base::LinearSvm, _) => {
                 Binary::Linear(Linear::support_vectors(x, labels, &weights, c, seed))
@@ -316,9 +329,9 @@ impl Learner<'_> {
             (Base::KernelSvm, Prepared::Kernel(kernel)) => {
                 Binary::Kernel(KernelMachine::fit(kernel, labels, &weights, c))
             }
-            (Base::KernelRidge, Prepared::Kernel(kernel)) => Binary::Kernel(
-                KernelMachine::ridge(kernel, &[(labels, pos_weight)], c).swap_remove(0),
-            ),
+            (Base::KernelRidge, Prepared::Kernel(kernel)) => {
+                Binary::Kernel(KernelMachine::ridge(kernel, &[problem], c).swap_remove(0))
+            }
             _ => Binary::Neighbours(Neighbours::new(
                 labels,
                 &weights,
@@ -391,7 +404,8 @@ mod tests {
         let rows: Vec<f32> = (0..300).map(|_| rng.random_range(-1.0..1.0)).collect();
         let first: Vec<bool> = rows.iter().map(|&x| x > 0.0).collect();
         let x = Design::dense(300, rows);
-        let targets = Targets { labels: vec![first.clone(), first], pos_weight: vec![1.0; 2] };
+        let labels = vec![first.clone(), first];
+        let targets = Targets { labels, pos_weight: vec![1.0; 2], weights: None };
         for base in Base::ALL {
             for labels in [LabelScheme::ClassifierChain, LabelScheme::ChainEnsemble] {
                 let config = LearnConfig::default()
@@ -415,7 +429,8 @@ mod tests {
     #[test]
     fn a_genre_that_no_title_has_is_improbable() {
         let x = Design::dense(3, vec![0.0, 1.0, 2.0]);
-        let targets = Targets { labels: vec![vec![false; 3]], pos_weight: vec![1.0] };
+        let labels = vec![vec![false; 3]];
+        let targets = Targets { labels, pos_weight: vec![1.0], weights: None };
         let config = LearnConfig::default();
         for base in Base::ALL {
             let interrupt = Interrupt::default();

@@ -16,11 +16,18 @@ const MAX_HALVINGS: usize = 30;
 /// Losses that are multiplied before the logarithm is taken.
 const LOSSES: usize = 512;
 
-/// Minimises `|w|²/2 + c Σ ln(1 + exp(∓(w·z + b)))` over standardised columns `z`; the bias is not
-/// penalised. The weights that it gives are those of the columns as they are. `x` `[rows, dim]`.
-/// Labels that are all alike give their log-odds, smoothed, whatever the row.
+/// Minimises `|w|²/2 + c Σ weight · ln(1 + exp(∓(w·z + b)))` over standardised columns `z`; the bias
+/// is not penalised. The weights that it gives are those of the columns as they are. `x` `[rows,
+/// dim]`, `weights` `[rows]`, 1 where there are none. Labels that are all alike give their log-odds,
+/// smoothed, whatever the row.
 #[must_use]
-pub fn standardised_logistic(x: &[f32], dim: usize, labels: &[bool], c: f64) -> Linear {
+pub fn standardised_logistic(
+    x: &[f32],
+    dim: usize,
+    labels: &[bool],
+    weights: Option<&[f64]>,
+    c: f64,
+) -> Linear {
     let rows = labels.len();
     let with = labels.iter().filter(|&&label| label).count();
     let odds = ((with as f64 + 0.5) / ((rows - with) as f64 + 0.5)).ln();
@@ -29,7 +36,7 @@ pub fn standardised_logistic(x: &[f32], dim: usize, labels: &[bool], c: f64) -> 
     }
     let columns: Vec<Column> = (0..dim).map(|d| Column::of(x, dim, d)).collect();
     let labels: Vec<f64> = labels.iter().map(|&label| f64::from(u8::from(label))).collect();
-    let problem = Problem { columns: &columns, labels: &labels, c };
+    let problem = Problem { columns: &columns, labels: &labels, weights, c };
     // The bias comes last.
     let mut point = vec![0.0; dim + 1];
     point[dim] = odds;
@@ -93,6 +100,8 @@ struct Problem<'a> {
     columns: &'a [Column],
     /// `[rows]`: 0 or 1.
     labels: &'a [f64],
+    /// `[rows]`
+    weights: Option<&'a [f64]>,
     c: f64,
 }
 
@@ -111,6 +120,15 @@ impl Problem<'_> {
     fn seen_from(&self, point: &[f64]) -> Seen {
         let mut p = self.logits(point);
         let mut loss = 0.0;
+        if let Some(weights) = self.weights {
+            for ((p, y), weight) in p.iter_mut().zip(self.labels).zip(weights) {
+                let z = *p;
+                let small = (-z.abs()).exp();
+                loss += weight * (z.max(0.0) - z * y + small.ln_1p());
+                *p = if z >= 0.0 { 1.0 } else { small } / (1.0 + small);
+            }
+            return Seen { value: self.penalised(point, loss), p };
+        }
         for (p, labels) in p.chunks_mut(LOSSES).zip(self.labels.chunks(LOSSES)) {
             let mut product = 1.0;
             for (p, y) in p.iter_mut().zip(labels) {
@@ -122,16 +140,25 @@ impl Problem<'_> {
             }
             loss += product.ln();
         }
+        Seen { value: self.penalised(point, loss), p }
+    }
+
+    fn penalised(&self, point: &[f64], loss: f64) -> f64 {
         let square: f64 = point[..self.columns.len()].iter().map(|w| w * w).sum();
-        Seen { value: self.c.mul_add(loss, square / 2.0), p }
+        self.c.mul_add(loss, square / 2.0)
     }
 
     /// Where the gradient's zero lies if the curvature stays what it is at a point with the
     /// probabilities `p`; `None` where it has none.
     fn step(&self, point: &[f64], p: &[f64]) -> Option<Vec<f64>> {
         let (dim, size) = (self.columns.len(), self.columns.len() + 1);
-        let slopes: Vec<f64> = p.iter().zip(self.labels).map(|(p, y)| self.c * (p - y)).collect();
-        let curvature: Vec<f64> = p.iter().map(|p| self.c * p * (1.0 - p)).collect();
+        let mut slopes: Vec<f64> =
+            p.iter().zip(self.labels).map(|(p, y)| self.c * (p - y)).collect();
+        let mut curvature: Vec<f64> = p.iter().map(|p| self.c * p * (1.0 - p)).collect();
+        if let Some(weights) = self.weights {
+            slopes.iter_mut().zip(weights).for_each(|(slope, weight)| *slope *= weight);
+            curvature.iter_mut().zip(weights).for_each(|(curve, weight)| *curve *= weight);
+        }
         let mut down: Vec<f64> = self
             .columns
             .iter()
@@ -216,7 +243,7 @@ mod tests {
         let even: Vec<f32> =
             (0..rows * dim).map(|at| columns[at % dim].values[at / dim] as f32).collect();
         for c in [0.05, 1.0, 30.0] {
-            let own = standardised_logistic(&even, dim, &labels, c);
+            let own = standardised_logistic(&even, dim, &labels, None, c);
             let other = Linear::logistic(&Design::dense(rows, even.clone()), &labels, 1.0, c);
             for (a, b) in own.weights().iter().zip(other.weights()) {
                 assert!((a - b).abs() < 1e-3, "{own:?} {other:?}");
@@ -228,8 +255,8 @@ mod tests {
             raw.chunks(dim).flat_map(|row| [100.0 * row[0] - 7.0, row[1], row[2], 5.0]).collect();
         let without: Vec<f32> = raw.chunks(dim).flat_map(|row| row[..3].to_vec()).collect();
         let (a, b) = (
-            standardised_logistic(&scaled, dim, &labels, 1.0),
-            standardised_logistic(&without, 3, &labels, 1.0),
+            standardised_logistic(&scaled, dim, &labels, None, 1.0),
+            standardised_logistic(&without, 3, &labels, None, 1.0),
         );
         for (scaled, raw) in scaled.chunks(dim).zip(without.chunks(3)) {
             let score =
@@ -241,12 +268,12 @@ mod tests {
     #[test]
     fn what_can_be_parted_and_what_is_all_alike_ends() {
         let rows = [-2.0, -1.0, 1.0, 2.0];
-        let parted = standardised_logistic(&rows, 1, &[false, false, true, true], 1e6);
+        let parted = standardised_logistic(&rows, 1, &[false, false, true, true], None, 1e6);
         assert!(parted.weights()[0] > 1.0 && parted.weights()[0].is_finite());
-        let alike = standardised_logistic(&rows, 1, &[false; 4], 1.0);
+        let alike = standardised_logistic(&rows, 1, &[false; 4], None, 1.0);
         assert_eq!((alike.weights(), alike.bias()), (&[0.0][..], (0.5_f32 / 4.5).ln()));
-        let flat = standardised_logistic(&[3.0; 4], 1, &[true, false, false, false], 1.0);
+        let flat = standardised_logistic(&[3.0; 4], 1, &[true, false, false, false], None, 1.0);
         assert!((flat.bias() - (1.0_f32 / 3.0).ln()).abs() < 1e-5, "{flat:?}");
-        assert!(standardised_logistic(&[], 2, &[], 1.0).bias().is_finite());
+        assert!(standardised_logistic(&[], 2, &[], None, 1.0).bias().is_finite());
     }
 }

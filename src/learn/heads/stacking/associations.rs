@@ -35,28 +35,29 @@ impl Associations {
         }
         let values = TabularTransform::fit(schema, rows, train, 1);
         let genres = data.num_genres();
-        let (mut num_titles, mut with_genre) = (0.0_f64, vec![0.0_f64; genres]);
+        // Of each genre, what the titles weigh of which it is known, and those of them that have it.
+        let (mut known, mut with_genre) = (vec![0.0_f64; genres], vec![0.0_f64; genres]);
         let (mut counts, mut both) =
-            (vec![0.0_f64; values.dim()], vec![0.0_f64; values.dim() * genres]);
+            (vec![0.0_f64; values.dim() * genres], vec![0.0_f64; values.dim() * genres]);
         for &title in train {
             let Some(record) = &rows[title] else { continue };
-            let labels = data.labels_of(title);
-            num_titles += 1.0;
-            for (sum, &label) in with_genre.iter_mut().zip(labels) {
-                *sum += f64::from(u8::from(label));
-            }
+            let weights: Vec<f64> =
+                (0..genres).map(|genre| f64::from(data.label_weight(title, genre))).collect();
+            let labels = data.labels_of(title).iter().zip(&weights);
+            let has: Vec<f64> =
+                labels.map(|(&label, &weight)| if label { weight } else { 0.0 }).collect();
+            add(&mut known, &weights);
+            add(&mut with_genre, &has);
             for (feature, _) in values.values_of(record) {
-                let feature = feature as usize;
-                counts[feature] += 1.0;
-                for (sum, &label) in both[feature * genres..].iter_mut().zip(labels) {
-                    *sum += f64::from(u8::from(label));
-                }
+                let own = feature as usize * genres..(feature as usize + 1) * genres;
+                add(&mut counts[own.clone()], &weights);
+                add(&mut both[own], &has);
             }
         }
-        let share = |genre: usize| (with_genre[genre] + 0.5) / (num_titles + 1.0);
+        let share = |genre: usize| (with_genre[genre] + 0.5) / (known[genre] + 1.0);
         let odds = |p: f64| (p / (1.0 - p)).ln();
         let weights = (0..values.dim() * genres).map(|at| {
-            let (count, share) = (counts[at / genres], share(at % genres));
+            let (count, share) = (counts[at], share(at % genres));
             let own = pseudo_titles.mul_add(share, both[at]) / (count + pseudo_titles);
             (odds(own) - odds(share)) as f32
         });
@@ -94,6 +95,10 @@ impl Associations {
     }
 }
 
+fn add(sums: &mut [f64], values: &[f64]) {
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -116,6 +121,7 @@ mod tests {
             titles: (0..rows.len()).map(|t| TitleId::new(&t.to_string())).collect(),
             genres: vec!["War".into()],
             labels: rows.iter().map(|(_, label)| *label).collect(),
+            label_weights: None,
             modalities: vec![
                 ModalityTable::new("metadata", Content::Records { schema, rows: records }).into(),
             ],

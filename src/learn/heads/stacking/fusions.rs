@@ -47,10 +47,16 @@ impl Fusions {
                     let said = move |&expert: &usize| held_out.of(expert, subset, at, genre);
                     seeing.iter().map(said)
                 };
-                let x: Vec<f32> = rows.iter().flat_map(|&at| said(at)).collect();
+                let weight = |at: usize| data.label_weight(train[at], genre);
+                let known: Vec<usize> =
+                    rows.iter().copied().filter(|&at| weight(at) > 0.0).collect();
+                let x: Vec<f32> = known.iter().flat_map(|&at| said(at)).collect();
                 let labels: Vec<bool> =
-                    rows.iter().map(|&at| data.labels_of(train[at])[genre]).collect();
-                standardised_logistic(&x, seeing.len(), &labels, c)
+                    known.iter().map(|&at| data.labels_of(train[at])[genre]).collect();
+                let weights: Option<Vec<f64>> = data
+                    .is_weighed()
+                    .then(|| known.iter().map(|&at| f64::from(weight(at))).collect());
+                standardised_logistic(&x, seeing.len(), &labels, weights.as_deref(), c)
             };
             Some((0..data.num_genres()).map(fit).collect())
         };

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{StackSettings, experts::among, remembered::Remembered};
 use crate::{
     LearnConfig,
-    heads::classical::{KernelMachine, targets},
+    heads::classical::{KernelMachine, Problem, targets},
 };
 
 /// What two titles are apart by a modality that one of them lacks.
@@ -57,8 +57,8 @@ impl JointKernel {
             *d = (-gamma * *d).exp();
         }
         let targets = targets(data, train, config);
-        let problems: Vec<(&[bool], f32)> =
-            targets.labels.iter().map(Vec::as_slice).zip(targets.pos_weight).collect();
+        let problems: Vec<Problem<'_>> =
+            (0..data.num_genres()).map(|genre| targets.problem(genre)).collect();
         let machines = KernelMachine::ridge(&distances, &problems, kernel_c);
         Self { gamma, machines }
     }

@@ -396,6 +396,7 @@ mod tests {
             titles: (0..num_titles).map(|t| TitleId::new(&t.to_string())).collect(),
             genres: vec!["first".into(), "second".into()],
             labels,
+            label_weights: None,
             modalities: ["a", "b", "c"]
                 .into_iter()
                 .zip(tables)

@@ -21,7 +21,7 @@ const PSEUDO_NEIGHBOURS: f32 = 1.0;
 pub(super) struct NearestTexts {
     modality: usize,
     neighbours: usize,
-    /// `[remembered titles, genres]`
+    /// `[remembered titles, genres]`; where not all are known as many more, which say whether each is.
     labels: Vec<bool>,
     /// `[genres]`: share among all who have a text.
     prior: Vec<f32>,
@@ -40,9 +40,19 @@ impl NearestTexts {
         let labels: Vec<bool> =
             train.iter().flat_map(|&title| data.labels_of(title)).copied().collect();
         let who: Vec<usize> = (0..train.len()).filter(|&text| texts.has(text)).collect();
-        let with = |genre: usize| who.iter().filter(|&&text| labels[text * genres + genre]).count();
-        let share = |genre: usize| (with(genre) as f32 + 0.5) / (who.len() as f32 + 1.0);
-        Self { modality, neighbours, prior: (0..genres).map(share).collect(), labels }
+        let weight = |text: usize, genre: usize| data.label_weight(train[text], genre);
+        let share = |genre: usize| {
+            let all: f32 = who.iter().map(|&text| weight(text, genre)).sum();
+            let those = who.iter().filter(|&&text| labels[text * genres + genre]);
+            let with: f32 = those.map(|&text| weight(text, genre)).sum();
+            (with + 0.5) / (all + 1.0)
+        };
+        let prior = (0..genres).map(share).collect();
+        let all = 0..train.len() * genres;
+        let is_known = |at: usize| weight(at / genres, at % genres) > 0.0;
+        let known = data.is_weighed().then(|| all.map(is_known));
+        let labels = labels.iter().copied().chain(known.into_iter().flatten()).collect();
+        Self { modality, neighbours, labels, prior }
     }
 
     /// Index of the modality that it looks at.
@@ -52,7 +62,10 @@ impl NearestTexts {
 
     /// Whether its parts belong together and to so many remembered titles.
     pub(super) fn fits(&self, genres: usize, num_titles: usize) -> bool {
-        self.prior.len() == genres && num_titles.checked_mul(genres) == Some(self.labels.len())
+        let num = num_titles.checked_mul(genres);
+        let is_whole =
+            |times: usize| num.and_then(|n| n.checked_mul(times)) == Some(self.labels.len());
+        self.prior.len() == genres && (is_whole(1) || is_whole(2))
     }
 
     /// `[titles, genres]`; `cosines` `[titles, remembered titles]`, `has` `[titles]`: NaN for who
@@ -76,19 +89,23 @@ impl NearestTexts {
             }
             // Sums do not depend on the order in which the nearest were found.
             order[..k].sort_unstable();
-            let mut all = PSEUDO_NEIGHBOURS;
             let mut with: Vec<f32> = self.prior.iter().map(|p| PSEUDO_NEIGHBOURS * p).collect();
             let weight = |text: &u32| cosines[*text as usize].max(0.0).powi(POWER);
             let most = order[..k].iter().map(weight).fold(0.0, f32::max);
+            let mut all = vec![PSEUDO_NEIGHBOURS; genres];
             for text in &order[..k] {
                 let weight = if most > 0.0 { weight(text) / most } else { 1.0 };
-                all += weight;
-                let labels = &self.labels[*text as usize * genres..];
-                for (sum, _) in with.iter_mut().zip(labels).filter(|(_, label)| **label) {
-                    *sum += weight;
+                for genre in 0..genres {
+                    let at = *text as usize * genres + genre;
+                    // A label that is not known is false.
+                    if self.labels.get(num * genres + at).is_none_or(|known| *known) {
+                        all[genre] += weight;
+                        with[genre] += if self.labels[at] { weight } else { 0.0 };
+                    }
                 }
             }
-            scores.extend(with.into_iter().map(|with| (with / (all - with)).ln()));
+            let odds = with.into_iter().zip(all).map(|(with, all)| (with / (all - with)).ln());
+            scores.extend(odds);
         }
         scores
     }

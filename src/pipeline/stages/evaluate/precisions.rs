@@ -105,6 +105,7 @@ mod tests {
             titles: (0..200).map(|t| TitleId::new(&format!("t{t}"))).collect(),
             genres: vec!["Family".to_owned(), "Sport".to_owned()],
             labels: both(&labelled),
+            label_weights: None,
             modalities: Vec::new(),
         };
         let view = PartialOutcome {
