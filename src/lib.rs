@@ -33,6 +33,7 @@
 pub use base;
 
 pub use catalog;
+pub use curation;
 pub use eval;
 pub use media;
 pub use nn;

@@ -35,6 +35,9 @@ pub struct Nfo {
     pub tagline: Option<String>,
     /// Genres; an element that names several (`Drama / War`) is taken apart.
     pub genres: Vec<String>,
+    /// Genres that the program gave by its own account (`<cinetag><reason genre="…">`); one that is
+    /// not among the `genres` any more was taken out by somebody.
+    pub given: Vec<String>,
     /// Free tags.
     pub tags: Vec<String>,
     /// Running time in minutes.
@@ -153,6 +156,7 @@ impl Nfo {
             plot: first(&["plot", "outline"]),
             tagline: text("tagline"),
             genres: several(&["genre"]),
+            given: given(root),
             tags: several(&["tag"]),
             runtime_min: root.child_text("runtime").and_then(leading_number),
             certificate: first(&["mpaa", "certification", "customrating"]),
@@ -217,6 +221,12 @@ fn actors(root: &Element) -> Vec<String> {
         .collect();
     ordered.sort_by(|a, b| a.0.total_cmp(&b.0));
     each_once(ordered.into_iter().map(|(_, name)| name))
+}
+
+/// What `write` puts beside genres that the program gave.
+fn given(root: &Element) -> Vec<String> {
+    let reasons = root.all("cinetag").flat_map(|own| own.all("reason"));
+    each_once(reasons.filter_map(|reason| reason.attribute("genre")))
 }
 
 /// `<set><name>…</name></set>`, before Kodi 17 `<set>…</set>`.

@@ -231,6 +231,11 @@ columns! {
     transcript,
     /// Its genres.
     genres,
+    /// Genres that somebody decided it does not have: known also where no genre is stated.
+    not_genres,
+    /// Genres of which it is not known whether it has them, though others are stated: those that the
+    /// program gave.
+    unknown_genres,
     /// Titles of one group stay in one fold.
     group,
     /// The fold the catalog itself assigns.

@@ -28,6 +28,10 @@ pub struct Title {
     pub transcript: Option<String>,
     /// Genres of the vocabulary, ascending; empty where `labelled` is false.
     pub genres: Vec<GenreId>,
+    /// Genres that somebody decided it does not have, ascending.
+    pub not_genres: Vec<GenreId>,
+    /// Genres of which it is not known whether it has them, though others are stated; ascending.
+    pub unknown_genres: Vec<GenreId>,
     /// Whether the catalog states genres for it at all: a title without is for tagging,
     /// not for training.
     pub labelled: bool,
@@ -55,6 +59,8 @@ impl Title {
             trailers: Vec::new(),
             transcript: None,
             genres: Vec::new(),
+            not_genres: Vec::new(),
+            unknown_genres: Vec::new(),
             labelled: false,
             group: None,
             fold: None,
@@ -125,6 +131,44 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// Titles to learn from: those whose genres are stated, and those of which it is at least known
+    /// that they do not have some. Ascending.
+    #[must_use]
+    pub fn to_learn_from(&self) -> Vec<usize> {
+        let says = |title: &Title| title.labelled || !title.not_genres.is_empty();
+        (0..self.titles.len()).filter(|&idx| says(&self.titles[idx])).collect()
+    }
+
+    /// What the [`labels`](Self::labels) weigh, `[titles * genres]`: 1, or 0 where it is not known
+    /// whether the title has the genre. Of a title that states its genres all others are known not to
+    /// be its, but for those that it says are not.
+    #[must_use]
+    pub fn label_weights(&self) -> Vec<f32> {
+        let genres = 0..self.vocabulary.len();
+        let of_title = |title: &Title| -> Vec<f32> {
+            let names = |genres: &[GenreId], at: usize| genres.iter().any(|id| id.idx() == at);
+            let is_known = |genre: usize| {
+                if title.labelled {
+                    !names(&title.unknown_genres, genre)
+                } else {
+                    names(&title.not_genres, genre)
+                }
+            };
+            genres.clone().map(|genre| f32::from(u8::from(is_known(genre)))).collect()
+        };
+        self.titles.iter().flat_map(of_title).collect()
+    }
+
+    /// Whether a genre is not known of a title that is learned from.
+    #[must_use]
+    pub fn is_partly_known(&self) -> bool {
+        let is_partly = |title: &Title| {
+            let others = if title.labelled { &title.unknown_genres } else { &title.not_genres };
+            !others.is_empty()
+        };
+        self.titles.iter().any(is_partly)
+    }
+
     /// Labels as a table, `[titles * genres]`, title-major; all false for unlabelled titles.
     #[must_use]
     pub fn labels(&self) -> Vec<bool> {

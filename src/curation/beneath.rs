@@ -13,22 +13,19 @@ use std::{
 use base::{file, own_like_folder};
 
 use super::journal::FOLDER;
-use crate::format::registry;
 
 /// Sidecars and journals are texts; what is larger is none.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// Why a path of a journal cannot be a sidecar's, if so.
-pub(super) fn unfit(path: &Path) -> Option<&'static str> {
+/// Why a path of a journal cannot be a file of the tree, if so.
+#[must_use]
+pub fn unfit(path: &Path) -> Option<&'static str> {
     let mut parts = path.components();
     if path.as_os_str().is_empty() || !parts.all(|part| matches!(part, Component::Normal(_))) {
         return Some("it does not lie beneath the root");
     }
-    if path.components().any(|part| part.as_os_str() == FOLDER) {
-        return Some("it lies in the program's own folder");
-    }
-    let format = registry::of_path(path).filter(|format| format.is_sidecar());
-    format.is_none().then_some("its name is no sidecar's")
+    let is_own = path.components().any(|part| part.as_os_str() == FOLDER);
+    is_own.then_some("it lies in the program's own folder")
 }
 
 /// The file that `path` beneath `root` stands for: itself, whether it is there or not, or what a
@@ -36,7 +33,7 @@ pub(super) fn unfit(path: &Path) -> Option<&'static str> {
 ///
 /// # Errors
 /// The folder is not there; it, or what a link points to, lies outside of the root.
-pub(super) fn resolve(root: &Path, path: &Path) -> io::Result<PathBuf> {
+pub fn resolve(root: &Path, path: &Path) -> io::Result<PathBuf> {
     let root = fs::canonicalize(root)?;
     let full = root.join(path);
     let (Some(folder), Some(name)) = (full.parent(), full.file_name()) else {
@@ -54,7 +51,7 @@ pub(super) fn resolve(root: &Path, path: &Path) -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// One cannot be made, or one that is there lies outside of the root.
-pub(super) fn make_folders(root: &Path, path: &Path) -> io::Result<()> {
+pub fn make_folders(root: &Path, path: &Path) -> io::Result<()> {
     let root = fs::canonicalize(root)?;
     let mut folder = root.clone();
     for part in path.parent().into_iter().flat_map(Path::components) {
@@ -82,7 +79,7 @@ fn outside() -> io::Error {
 }
 
 /// Whether an error of [`resolve`] is that something lies outside of the root.
-pub(super) fn is_outside(error: &io::Error) -> bool {
+pub fn is_outside(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Outside>)
 }
 
@@ -90,7 +87,7 @@ pub(super) fn is_outside(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// It is something else, too large, or cannot be read.
-pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match file::open_itself(path) {
         Ok(file) => file,
         Err(error) if is_absent(&error) => return Ok(None),
@@ -110,7 +107,7 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 /// All ordinary files beneath `root` whose name has this ending, without following links.
-pub(super) fn files_ending_in(root: &Path, ending: &str) -> Vec<PathBuf> {
+pub fn files_ending_in(root: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -135,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sidecars_beneath_the_root_are_fit() {
+    fn only_files_beneath_the_root_are_fit() {
         for path in ["a/movie.nfo", "movie.NFO", "a b/x.pbcore.xml", "x.ebucore.xml"] {
             assert_eq!(unfit(Path::new(path)), None, "{path}");
         }
@@ -145,9 +142,7 @@ mod tests {
             "a/../../movie.nfo",
             "",
             ".cinetag/x.nfo",
-            "autostart.desktop",
             "/dev/zero",
-            "tags.csv",
         ] {
             assert!(unfit(Path::new(path)).is_some(), "{path}");
         }

@@ -19,8 +19,7 @@ use base::{Digest, own_like_folder, publish_bytes};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::beneath;
-use crate::WriteError;
+use super::{CurationError, beneath};
 
 /// The folder of journal and before-images, at the root of the tree.
 pub const FOLDER: &str = ".cinetag";
@@ -64,30 +63,40 @@ pub struct Known {
 /// A line of the journal. Paths are relative to the root.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-pub(super) enum Event {
+pub enum Event {
     /// The first line.
     Run(RunHeader),
     /// The file is about to be written.
     Begin {
+        /// From the root.
         path: PathBuf,
         /// Its bytes before, by digest; `None` where there was no file.
         before: Option<Digest>,
         /// When these were last changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         modified: Option<Timestamp>,
+        /// What will be known of it.
         #[serde(flatten)]
         known: Known,
     },
     /// It was written.
-    Done { path: PathBuf },
+    Done {
+        /// From the root.
+        path: PathBuf,
+    },
     /// It was looked at and had not to be changed.
     Kept {
+        /// From the root.
         path: PathBuf,
+        /// What is known of it.
         #[serde(flatten)]
         known: Known,
     },
     /// What the run did to it was taken back.
-    Undone { path: PathBuf },
+    Undone {
+        /// From the root.
+        path: PathBuf,
+    },
 }
 
 impl Event {
@@ -104,7 +113,7 @@ impl Event {
 
 /// The journal of one run.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub struct Journal {
     folder: PathBuf,
     header: RunHeader,
     /// Opened for appending with the first event.
@@ -113,105 +122,129 @@ pub(super) struct Journal {
 
 impl Journal {
     /// A journal of a new run; nothing is written yet.
-    pub(super) fn new(root: &Path, header: RunHeader) -> Self {
+    pub fn new(root: &Path, header: RunHeader) -> Self {
         Self { folder: root.join(FOLDER), header, open: None }
     }
 
     /// The run's name, where it has changed anything.
-    pub(super) fn run(&self) -> Option<&str> {
+    pub fn run(&self) -> Option<&str> {
         self.open.as_ref().map(|(run, _)| run.as_str())
     }
 
     /// Appends an event and syncs it to the disk.
-    pub(super) fn append(&mut self, event: &Event) -> Result<(), WriteError> {
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn append(&mut self, event: &Event) -> Result<(), CurationError> {
         if self.open.is_none() {
             let run = new_run(&self.folder, self.header.began)?;
             let mut file = open(&self.folder, &run)?;
             write(&mut file, &Event::Run(self.header.clone()))
-                .map_err(WriteError::file(&self.folder))?;
+                .map_err(CurationError::file(&self.folder))?;
             self.open = Some((run, file));
         }
         let Some((_, file)) = &mut self.open else { return Ok(()) };
-        write(file, event).map_err(WriteError::file(&self.folder))
+        write(file, event).map_err(CurationError::file(&self.folder))
     }
 
     /// Keeps a file's bytes, once.
-    pub(super) fn keep(&self, bytes: &[u8]) -> Result<Digest, WriteError> {
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn keep(&self, bytes: &[u8]) -> Result<Digest, CurationError> {
         keep(&self.folder, bytes)
     }
 }
 
 /// Keeps bytes below `folder`, once.
-pub(super) fn keep(folder: &Path, bytes: &[u8]) -> Result<Digest, WriteError> {
+///
+/// # Errors
+/// They cannot be written, or the folder is a link.
+pub fn keep(folder: &Path, bytes: &[u8]) -> Result<Digest, CurationError> {
     let digest = Digest::of_bytes(bytes);
     let images = own_folder(folder, IMAGES, true)?;
     let path = images.join(digest.to_string());
     if !beneath::read(&path).is_ok_and(|kept| kept.as_deref() == Some(bytes)) {
-        publish_bytes(&path, bytes).map_err(WriteError::file(&path))?;
+        publish_bytes(&path, bytes).map_err(CurationError::file(&path))?;
         own_like_folder(&path);
     }
     Ok(digest)
 }
 
 /// The bytes that were kept under a digest.
-pub(super) fn image(folder: &Path, digest: &Digest) -> Result<Vec<u8>, WriteError> {
+///
+/// # Errors
+/// They are not there, or are not those that were kept.
+pub fn image(folder: &Path, digest: &Digest) -> Result<Vec<u8>, CurationError> {
     let path = own_folder(folder, IMAGES, false)?.join(digest.to_string());
-    let kept = beneath::read(&path).map_err(WriteError::file(&path))?;
+    let kept = beneath::read(&path).map_err(CurationError::file(&path))?;
     kept.filter(|bytes| Digest::of_bytes(bytes) == *digest).ok_or_else(|| {
-        WriteError::file(path)(io::Error::other("it is not what was kept under its name"))
+        CurationError::file(path)(io::Error::other("it is not what was kept under its name"))
     })
 }
 
 /// A folder of the journal, which must be no link.
-fn own_folder(folder: &Path, name: &str, make: bool) -> Result<PathBuf, WriteError> {
+fn own_folder(folder: &Path, name: &str, make: bool) -> Result<PathBuf, CurationError> {
     let path = folder.join(name);
     for part in [folder, &path] {
         match fs::symlink_metadata(part) {
             Ok(found) if found.is_dir() => {}
             Ok(_) => {
                 let error = io::Error::other("it is no folder, so it is no journal of cinetag's");
-                return Err(WriteError::file(part)(error));
+                return Err(CurationError::file(part)(error));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
-                fs::create_dir(part).map_err(WriteError::file(part))?;
+                fs::create_dir(part).map_err(CurationError::file(part))?;
                 own_like_folder(part);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(WriteError::file(part)(error)),
+            Err(error) => return Err(CurationError::file(part)(error)),
         }
     }
     Ok(path)
 }
 
 /// Appends an event to the journal of an earlier run.
-pub(super) fn append_to(folder: &Path, run: &str, event: &Event) -> Result<(), WriteError> {
+///
+/// # Errors
+/// The journal cannot be written.
+pub fn append_to(folder: &Path, run: &str, event: &Event) -> Result<(), CurationError> {
     let mut file = open(folder, run)?;
-    write(&mut file, event).map_err(WriteError::file(folder))
+    write(&mut file, event).map_err(CurationError::file(folder))
 }
 
 /// All runs of a tree, oldest first.
-pub(super) fn runs(folder: &Path) -> Result<Vec<String>, WriteError> {
+///
+/// # Errors
+/// The folder cannot be read, or is a link.
+pub fn runs(folder: &Path) -> Result<Vec<String>, CurationError> {
     let path = own_folder(folder, RUNS, false)?;
     let entries = match fs::read_dir(&path) {
         Ok(entries) => entries,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(WriteError::file(path)(e)),
+        Err(e) => return Err(CurationError::file(path)(e)),
     };
     let mut runs = Vec::new();
     for entry in entries {
-        let name = entry.map_err(WriteError::file(&path))?.file_name();
+        let name = entry.map_err(CurationError::file(&path))?.file_name();
         runs.extend(name.to_str().and_then(|name| name.strip_suffix(ENDING)).map(str::to_owned));
     }
     runs.sort();
     Ok(runs)
 }
 
+/// Why a path cannot be one of a journal, if so.
+pub type Unfit = dyn Fn(&Path) -> Option<&'static str>;
+
 /// The events of a run. A last line that a crash cut off is passed over.
-pub(super) fn events(folder: &Path, run: &str) -> Result<Vec<Event>, WriteError> {
+///
+/// # Errors
+/// The journal cannot be read, or names a path that is `unfit`.
+pub fn events(folder: &Path, run: &str, unfit: &Unfit) -> Result<Vec<Event>, CurationError> {
     let (path, bytes) = run_bytes(folder, run)?;
     let refused = |number: usize, error: String| {
         let line = io::Error::other(format!("line {}: {error}", number + 1));
-        WriteError::file(&path)(line)
+        CurationError::file(&path)(line)
     };
     let text = String::from_utf8_lossy(&bytes);
     let mut events = Vec::new();
@@ -221,8 +254,7 @@ pub(super) fn events(folder: &Path, run: &str) -> Result<Vec<Event>, WriteError>
             Err(_) if !text.ends_with('\n') => break,
             Err(error) => return Err(refused(number, error.to_string())),
         };
-        if let Some((path, why)) = event.path().and_then(|path| Some((path, beneath::unfit(path)?)))
-        {
+        if let Some((path, why)) = event.path().and_then(|path| Some((path, unfit(path)?))) {
             let path = path.display();
             let mend =
                 "cinetag did not write this: move `.cinetag` away, and nothing can be undone";
@@ -234,7 +266,10 @@ pub(super) fn events(folder: &Path, run: &str) -> Result<Vec<Event>, WriteError>
 }
 
 /// What the last run of a tree was, also one that was undone.
-pub(super) fn last_header(folder: &Path) -> Result<Option<RunHeader>, WriteError> {
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn last_header(folder: &Path) -> Result<Option<RunHeader>, CurationError> {
     let Some(run) = runs(folder)?.pop() else { return Ok(None) };
     let (_, bytes) = run_bytes(folder, &run)?;
     let first = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -245,14 +280,14 @@ pub(super) fn last_header(folder: &Path) -> Result<Option<RunHeader>, WriteError
 }
 
 /// The journal of a run, and where it lies.
-fn run_bytes(folder: &Path, run: &str) -> Result<(PathBuf, Vec<u8>), WriteError> {
+fn run_bytes(folder: &Path, run: &str) -> Result<(PathBuf, Vec<u8>), CurationError> {
     let path = own_folder(folder, RUNS, false)?.join(format!("{run}{ENDING}"));
-    let bytes = beneath::read(&path).map_err(WriteError::file(&path))?.unwrap_or_default();
+    let bytes = beneath::read(&path).map_err(CurationError::file(&path))?.unwrap_or_default();
     Ok((path, bytes))
 }
 
 /// A name by the time, later than all names that are there.
-fn new_run(folder: &Path, began: Timestamp) -> Result<String, WriteError> {
+fn new_run(folder: &Path, began: Timestamp) -> Result<String, CurationError> {
     let now = began.strftime("%Y%m%d-%H%M%S").to_string();
     let Some(last) = runs(folder)?.pop().filter(|last| *last >= now) else { return Ok(now) };
     let (base, number) = match last.split_at_checked(now.len()) {
@@ -262,12 +297,12 @@ fn new_run(folder: &Path, began: Timestamp) -> Result<String, WriteError> {
     Ok(format!("{base}-{:03}", number + 1))
 }
 
-fn open(folder: &Path, run: &str) -> Result<File, WriteError> {
+fn open(folder: &Path, run: &str) -> Result<File, CurationError> {
     let path = own_folder(folder, RUNS, true)?.join(format!("{run}{ENDING}"));
     let no_link = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
     let mut options = OpenOptions::new();
     options.create(true).append(true).custom_flags(no_link);
-    let file = options.open(&path).map_err(WriteError::file(&path))?;
+    let file = options.open(&path).map_err(CurationError::file(&path))?;
     own_like_folder(&path);
     Ok(file)
 }

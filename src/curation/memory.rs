@@ -9,10 +9,9 @@ use base::Digest;
 use jiff::Timestamp;
 
 use super::{
-    beneath,
-    journal::{self, Event, FOLDER, Known},
+    CurationError, beneath,
+    journal::{self, Event, FOLDER, Known, Unfit},
 };
-use crate::WriteError;
 
 /// Sidecars by their path from the root.
 #[derive(Debug, Default)]
@@ -22,15 +21,15 @@ impl Memory {
     /// Reads what is remembered of the tree at `root`; nothing where it was never tagged.
     ///
     /// # Errors
-    /// A journal cannot be read.
-    pub fn read(root: &Path) -> Result<Self, WriteError> {
+    /// A journal cannot be read, or names a path that is `unfit`.
+    pub fn read(root: &Path, unfit: &Unfit) -> Result<Self, CurationError> {
         let folder = root.join(FOLDER);
         // The states that each sidecar was brought to. Undoing a run takes its state away, and
         // with it what later runs only looked at.
         let mut states: BTreeMap<PathBuf, Vec<Known>> = BTreeMap::new();
         let mut undone: BTreeSet<PathBuf> = BTreeSet::new();
         for run in journal::runs(&folder)? {
-            for (path, change) in changes(&folder, root, &run)? {
+            for (path, change) in changes(&folder, root, &run, unfit)? {
                 if change.is_undone {
                     undone.insert(path);
                     continue;
@@ -48,33 +47,40 @@ impl Memory {
     }
 
     /// What is known of a sidecar.
-    pub(super) fn get(&self, path: &Path) -> Option<&Known> {
+    #[must_use]
+    pub fn get(&self, path: &Path) -> Option<&Known> {
         self.0.get(path)
     }
 }
 
 /// What a run did to a sidecar.
 #[derive(Debug)]
-pub(super) struct Change {
+pub struct Change {
     /// Whether bytes were written.
-    pub(super) is_written: bool,
+    pub is_written: bool,
     /// The bytes before; `None` where there was no file.
-    pub(super) before: Option<Digest>,
+    pub before: Option<Digest>,
     /// When these were last changed.
-    pub(super) modified: Option<Timestamp>,
-    pub(super) known: Known,
-    pub(super) is_undone: bool,
+    pub modified: Option<Timestamp>,
+    /// What the program knows of it since.
+    pub known: Known,
+    /// Whether it was taken back.
+    pub is_undone: bool,
 }
 
 /// By path from the root: what a run did.
-pub(super) fn changes(
+///
+/// # Errors
+/// Its journal cannot be read, or names a path that is `unfit`.
+pub fn changes(
     folder: &Path,
     root: &Path,
     run: &str,
-) -> Result<BTreeMap<PathBuf, Change>, WriteError> {
+    unfit: &Unfit,
+) -> Result<BTreeMap<PathBuf, Change>, CurationError> {
     let mut begun: BTreeMap<PathBuf, Change> = BTreeMap::new();
     let mut changes: BTreeMap<PathBuf, Change> = BTreeMap::new();
-    for event in journal::events(folder, run)? {
+    for event in journal::events(folder, run, unfit)? {
         match event {
             Event::Run(_) => {}
             Event::Begin { path, before, modified, known } => {

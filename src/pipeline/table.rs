@@ -24,6 +24,11 @@ impl Table {
         let looked = context.modalities()?.stored(&catalog.titles, context.store())?;
         let genres = catalog.vocabulary.names().to_vec();
         let data = looked.data.with_genres(genres, catalog.labels());
+        let data = if catalog.is_partly_known() {
+            data.with_label_weights(&catalog.label_weights())
+        } else {
+            data
+        };
         Ok(Self { data, groups: catalog.group_idxs() })
     }
 }

@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use base::{ErrorKind, Hinted, Interrupted, OutputError};
+use curation::CurationError;
 use extract::ExtractError;
 use store::StoreError;
 use tag::TagError;
@@ -46,6 +47,9 @@ pub enum WriteError {
     /// The titles cannot be looked at.
     #[error(transparent)]
     Extract(#[from] ExtractError),
+    /// The journal of a tree.
+    #[error(transparent)]
+    Curation(#[from] CurationError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -77,6 +81,7 @@ impl Hinted for WriteError {
             Self::Output(e) => e.hint(),
             Self::Tag(e) => e.hint(),
             Self::Extract(e) => e.hint(),
+            Self::Curation(e) => e.hint(),
             Self::Store(e) => e.hint(),
             Self::Interrupted(_) => {
                 Some("the same command goes on: features are kept in the store".to_owned())
@@ -91,6 +96,7 @@ impl Hinted for WriteError {
             Self::Output(e) => e.kind(),
             Self::Tag(e) => e.kind(),
             Self::Extract(e) => e.kind(),
+            Self::Curation(e) => e.kind(),
             Self::Store(e) => e.kind(),
             Self::Interrupted(_) => ErrorKind::Interrupted,
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use base::GenreId;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -54,7 +55,9 @@ impl Notes {
 /// A title as a row, with the genres of the vocabulary.
 pub(super) fn row_of(title: &Title, catalog: &Catalog) -> Row {
     let path = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
-    let names = title.genres.iter().map(|&genre| catalog.vocabulary.name(genre).to_owned());
+    let names = |genres: &[GenreId]| -> Vec<String> {
+        genres.iter().map(|&genre| catalog.vocabulary.name(genre).to_owned()).collect()
+    };
     let mut row = Row::default()
         .text("id", title.id.as_str())
         .text("title", &title.name)
@@ -63,7 +66,9 @@ pub(super) fn row_of(title: &Title, catalog: &Catalog) -> Row {
         .maybe("poster", title.poster.as_ref().map(path))
         .one_or_list("trailer", title.trailers.iter().map(path).collect())
         .maybe("transcript", title.transcript.as_ref())
-        .list("genres", names.collect())
+        .list("genres", names(&title.genres))
+        .list("not_genres", names(&title.not_genres))
+        .list("unknown_genres", names(&title.unknown_genres))
         .maybe("group", title.group.as_ref())
         .maybe("fold", title.fold.map(|fold| fold.to_string()));
     for (name, value) in &title.fields {
@@ -143,7 +148,7 @@ fn note(title: &Title, words: &GenreWords) -> Notes {
 
 #[cfg(test)]
 mod tests {
-    use base::{GenreId, TitleId};
+    use base::TitleId;
 
     use super::*;
     use crate::Vocabulary;

@@ -12,7 +12,7 @@ use std::{
 
 use base::{Hinted, file};
 
-use super::LibraryItem;
+use super::{LibraryItem, whose::Whose};
 use crate::{
     FilmIds, Problem, ProblemKind,
     nfo::{self, Nfo},
@@ -40,16 +40,23 @@ pub(crate) fn describe(
     item: &LibraryItem,
     (root, is_alone): (&Path, bool),
     uses: &dyn Fn(&str) -> bool,
+    whose: &mut Whose,
     problems: &mut Vec<Problem>,
 ) -> Described {
-    let nfo = item.nfos.iter().find_map(|nfo| match read_nfo(nfo) {
-        Ok(nfo) => Some(nfo),
+    let nfo = item.nfos.iter().find_map(|path| match read_nfo(path) {
+        Ok(nfo) => Some((path, nfo)),
         Err(problem) => {
             problems.push(*problem);
             None
         }
     });
-    let nfo = nfo.unwrap_or_default();
+    let (nfo, curated) = match nfo {
+        Some((path, nfo)) => {
+            let curated = whose.genres(path, &nfo, problems);
+            (nfo, curated)
+        }
+        None => Default::default(),
+    };
     let ids = FilmIds {
         imdb: nfo.ids.get("imdb").or(item.imdb_id.as_ref()).cloned(),
         tmdb: nfo.ids.get("tmdb").or(item.tmdb_id.as_ref()).cloned(),
@@ -60,6 +67,9 @@ pub(crate) fn describe(
     let written = item.screenplay.as_ref().filter(|_| uses("screenplay"));
     let written = written.and_then(|file| text(file, screenplay));
     let row = row(root, (item, is_alone), nfo, &ids)
+        .list("genres", curated.genres)
+        .list("not_genres", curated.not_genres)
+        .list("unknown_genres", curated.unknown_genres)
         .maybe("dialogue", spoken)
         .maybe("screenplay", written);
     Described { row, ids, is_film }
@@ -84,7 +94,6 @@ fn row(root: &Path, (item, is_alone): (&LibraryItem, bool), nfo: Nfo, ids: &Film
         .maybe("tagline", nfo.tagline)
         .files("poster", relative, item.poster.as_slice())
         .files("trailer", relative, &item.trailers)
-        .list("genres", nfo.genres)
         .maybe("group", nfo.set)
         .maybe("imdb_id", ids.imdb.as_ref())
         .maybe("tmdb_id", ids.tmdb.as_ref())
@@ -104,7 +113,7 @@ fn row(root: &Path, (item, is_alone): (&LibraryItem, bool), nfo: Nfo, ids: &Film
 
 /// Whether a film of a library may have a column of this name.
 pub(crate) fn is_column(name: &str) -> bool {
-    const NAMES: [&str; 24] = [
+    const NAMES: [&str; 26] = [
         "id",
         "title",
         "original_title",
@@ -114,6 +123,8 @@ pub(crate) fn is_column(name: &str) -> bool {
         "poster",
         "trailer",
         "genres",
+        "not_genres",
+        "unknown_genres",
         "group",
         "imdb_id",
         "tmdb_id",

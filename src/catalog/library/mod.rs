@@ -21,6 +21,7 @@ mod disc;
 mod folder;
 mod trailers;
 mod versions;
+mod whose;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,7 +29,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(super) use self::describe::{TEXTS, describe, is_column};
+pub(super) use self::{
+    describe::{TEXTS, describe, is_column},
+    whose::Whose,
+};
 use self::{disc::is_disc, folder::Folder};
 use super::{CatalogError, Problem, folders, trailer_names};
 

@@ -29,7 +29,7 @@ use std::{
     sync::Arc,
 };
 
-use base::{TitleId, file};
+use base::{GenreId, TitleId, file};
 
 use super::{
     Catalog, CatalogError, CatalogSpec, Format, Problem, ProblemKind, Severity, Title,
@@ -46,6 +46,9 @@ use super::{
 
 /// By these a table of tags is known that the program wrote itself.
 const OWN_COLUMNS: [&str; 4] = ["genre", "probability", "threshold", "decision"];
+
+/// And by these keys a file of them in JSON Lines.
+const OWN_KEYS: [&str; 3] = ["scores", "model", "version"];
 
 /// Reads a catalog.
 ///
@@ -147,6 +150,17 @@ const MAX_NUL: usize = 10;
 pub(super) use head::Heads;
 pub(super) use rows::RowLoader;
 
+/// What a title says of genres.
+#[derive(Default)]
+struct Stated {
+    /// Indices of those that it states.
+    genres: Vec<usize>,
+    /// Names of those that it is known not to have.
+    not: Vec<String>,
+    /// Names of those of which that is not known.
+    unknown: Vec<String>,
+}
+
 struct Loader<'a> {
     spec: &'a CatalogSpec,
     columns: Arc<ResolvedColumns>,
@@ -164,8 +178,8 @@ struct Loader<'a> {
     /// The file of the row that is looked at, where it is not the catalog itself.
     file: Option<Arc<Path>>,
     titles: Vec<Title>,
-    /// Per title: indices of the genres it states.
-    stated: Vec<Vec<usize>>,
+    /// Per title.
+    stated: Vec<Stated>,
     genres: GenreCounter,
     declared_genres: Vec<String>,
     crosswalk: Option<Crosswalk>,
@@ -282,14 +296,35 @@ impl<'a> Loader<'a> {
 
     fn read_jsonl(&mut self, reader: impl BufRead) -> Result<(), CatalogError> {
         let mut reader = JsonlReader::new(reader);
+        let genres = self.columns.genres.as_ref().map_or("", |column| &column.name).to_owned();
+        let mut num_ours = 0;
         while let Some(row) = reader.next_row().map_err(|e| unreadable(&self.spec.path, e))? {
             match row {
                 Err(malformed) => self.malformed(malformed),
                 Ok(mut row) => {
-                    row.cells.retain(|(name, _)| self.uses(name));
+                    let has = |own: &&str| reader.keys.iter().any(|key| **key == **own);
+                    let is_ours = OWN_KEYS.iter().all(has) && row.get(&genres).is_some();
+                    num_ours += usize::from(is_ours);
+                    row.cells
+                        .retain(|(name, _)| self.uses(name) && !(is_ours && *genres == **name));
                     self.row(row);
                 }
             }
+        }
+        if num_ours > 0 {
+            self.problems.push(Problem {
+                severity: Severity::Note,
+                kind: ProblemKind::LeftOut,
+                file: self.spec.path.clone(),
+                line: None,
+                column: None,
+                field: Some(genres),
+                value: None,
+                message: format!(
+                    "the genres of {num_ours} titles were given by cinetag: no labels"
+                ),
+                hint: "give a catalog with the genres that people decided on".to_owned(),
+            });
         }
         if reader.keys.is_empty() { Ok(()) } else { self.check_columns(&reader.keys, None) }
     }
@@ -411,9 +446,9 @@ impl<'a> Loader<'a> {
         let path = &self.spec.path;
         let (vocabulary, resolved) =
             self.genres.to_vocabulary(&self.spec.genres, path, &column, &mut self.problems)?;
-        for (title, stated) in self.titles.iter_mut().zip(&self.stated) {
+        for (title, said) in self.titles.iter_mut().zip(&self.stated) {
             let mut unknown = false;
-            for &idx in stated {
+            for &idx in &said.genres {
                 match resolved[idx] {
                     Resolved::Known(genre) => title.genres.push(genre),
                     Resolved::LeftOut => {}
@@ -421,8 +456,17 @@ impl<'a> Loader<'a> {
                 }
             }
             title.genres.sort_unstable();
+            let own = title.genres.clone();
+            let others = |names: &[String]| -> Vec<GenreId> {
+                let found = names.iter().filter_map(|name| vocabulary.find(name));
+                let mut found: Vec<GenreId> = found.filter(|id| !own.contains(id)).collect();
+                found.sort_unstable();
+                found.dedup();
+                found
+            };
+            (title.not_genres, title.unknown_genres) = (others(&said.not), others(&said.unknown));
             let is_lost = unknown && title.genres.is_empty();
-            title.labelled = !stated.is_empty() && !is_lost;
+            title.labelled = !said.genres.is_empty() && !is_lost;
         }
         if self.spec.drop_naming_sentences {
             let words = GenreWords::new(&vocabulary);

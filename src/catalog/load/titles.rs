@@ -7,7 +7,7 @@ use std::{
 
 use base::TitleId;
 
-use super::Loader;
+use super::{Loader, Stated};
 use crate::{
     Problem, ProblemKind, Severity, Title,
     genres::{genres_of, names_of},
@@ -130,7 +130,13 @@ impl Loader<'_> {
         let genres = in_role(columns.genres.as_ref());
         let spec = self.spec;
         let stated = genres.map(|(cell, field)| self.stated_genres(cell, field, line));
-        self.stated.push(stated.unwrap_or_default());
+        let mut names = |cell: Option<(Cell, &str)>| {
+            let names = cell.and_then(|(cell, field)| self.genre_names(cell, field, line));
+            names.unwrap_or_default()
+        };
+        let not = names(in_role(columns.not_genres.as_ref()));
+        let unknown = names(in_role(columns.unknown_genres.as_ref()));
+        self.stated.push(Stated { genres: stated.unwrap_or_default(), not, unknown });
         let mut title = Title::new(id);
         title.name = name.unwrap_or(title.name);
         Title {
@@ -175,13 +181,17 @@ impl Loader<'_> {
     }
 
     fn stated_genres(&mut self, cell: Cell, field: &str, line: u64) -> Vec<usize> {
+        let names = self.genre_names(cell, field, line);
+        names.map_or_else(Vec::new, |names| self.genres.count(&names, line))
+    }
+
+    /// The genres that a cell names, as the crosswalk says them; `None` where it cannot be taken
+    /// apart, which is said.
+    fn genre_names(&mut self, cell: Cell, field: &str, line: u64) -> Option<Vec<String>> {
         let value = cell.clone().into_text();
         let is_name = |name: &str| self.has_name(name);
         match genres_of(cell.content, self.spec.genres.separator, is_name) {
-            Ok(names) => {
-                let names = self.in_target(names);
-                self.genres.count(&names, line)
-            }
+            Ok(names) => Some(self.in_target(names)),
             Err(reason) => {
                 self.problem(
                     (Severity::Warning, ProblemKind::BadGenres),
@@ -193,7 +203,7 @@ impl Loader<'_> {
                     ),
                     "write [\"Drama\", \"Comedy\"] with double quotes, or Drama|Comedy",
                 );
-                Vec::new()
+                None
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Hints, TitlePlace};
 use crate::{
     Catalog, CatalogError, CatalogSpec, Columns, Format, GenreSpec, Problem, ProblemKind, Severity,
-    library::{Library, TEXTS, describe, is_column},
+    library::{Library, TEXTS, Whose, describe, is_column},
     load::RowLoader,
 };
 
@@ -33,10 +33,10 @@ pub(super) fn read(
     let spec = spec_of(root, hints.trained);
     let mut loader = RowLoader::with_fields(&spec, dropped(hints.trained))?;
     let mut problems = library.problems();
-    let (mut places, mut shows) = (Vec::new(), Vec::new());
+    let (mut places, mut shows, mut whose) = (Vec::new(), Vec::new(), Whose::default());
     for (item, is_alone) in library.items() {
         let uses = |column: &str| loader.uses(column);
-        let described = describe(item, (root, is_alone), &uses, &mut problems);
+        let described = describe(item, (root, is_alone), &uses, &mut whose, &mut problems);
         if !described.is_film {
             shows.push(item.folder.as_path());
         } else if loader.take(described.row) {

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::{Intake, Source};
 use crate::{
     CatalogError,
-    library::{Library, describe},
+    library::{Library, Whose, describe},
 };
 
 /// A media library.
@@ -30,9 +30,12 @@ impl Source for MediaLibrary {
     fn read(&self, path: &Path, intake: &mut Intake<'_>) -> Result<(), CatalogError> {
         let mut library = Library::of(&[path.to_owned()])?;
         let mut problems = library.problems();
+        let mut whose = Whose::default();
         for (item, is_alone) in library.items() {
-            intake.title(describe(item, (path, is_alone), &|_| true, &mut problems).row);
+            let place = (path, is_alone);
+            intake.title(describe(item, place, &|_| true, &mut whose, &mut problems).row);
         }
+        problems.extend(whose.note(path));
         for problem in problems {
             intake.problem(problem);
         }

@@ -53,8 +53,7 @@ impl Stage for Settings {
         let catalog = context.catalog()?;
         let modalities = context.modalities()?;
         let table = Table::read(context)?;
-        let train: Vec<usize> =
-            (0..catalog.titles.len()).filter(|&title| catalog.titles[title].labelled).collect();
+        let train = catalog.to_learn_from();
         let folds = self.folds(context, catalog, &train)?;
         let fit = FitContext { inner_folds: &folds, ..context.fit_context() };
         let model = TrainedModel::fit(&table.data, &train, &table.groups, &pipeline.learn, &fit)?;

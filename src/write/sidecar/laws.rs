@@ -471,12 +471,12 @@ fn a_journal_leads_nowhere_but_to_sidecars_beneath_the_root() {
             let cause = std::error::Error::source(&error).unwrap().to_string();
             assert!(cause.contains("line 2"), "{path}: {cause}");
         }
-        assert!(Memory::read(library.path()).is_err(), "{path}");
+        assert!(memory(library.path()).is_err(), "{path}");
         assert_eq!(fs::read(&victim).unwrap(), b"after");
     }
     // A line that was begun and not done is not looked at, either.
     let library = hostile(&begin("/dev/zero", "before", "after")[..1]);
-    assert!(Memory::read(library.path()).is_err());
+    assert!(memory(library.path()).is_err());
     // Through a folder that is a link.
     let library = hostile(&begin("out/movie.nfo", "before", "after"));
     symlink(other.path(), library.path().join("out")).unwrap();
@@ -513,7 +513,7 @@ fn images_and_journals_are_no_links_and_hold_what_they_are_called() {
     fs::create_dir(library.path().join("Film 0")).unwrap();
     symlink(link.path().join(FOLDER), library.path().join(FOLDER)).unwrap();
     assert!(undone(&library).is_err());
-    assert!(Memory::read(library.path()).is_err());
+    assert!(memory(library.path()).is_err());
     // A planted image does not stand for the bytes that are kept.
     let library = with_image(&|_| {});
     let nfo = library.path().join("Film 0/movie.nfo");

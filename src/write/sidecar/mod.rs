@@ -6,27 +6,39 @@
 //! What people decided stays: a locked file, a genre of theirs, and a genre of ours that they
 //! took out. All of it is remembered in `.cinetag/` at the root of the tree ([`Memory`]).
 
-mod beneath;
-mod journal;
-mod memory;
 mod undo;
 mod writer;
 
 use std::path::Path;
 
-pub use journal::{FOLDER, RunHeader};
-pub use memory::Memory;
+use curation::journal;
+pub use curation::{FOLDER, Memory, RunHeader};
 pub use undo::{Undone, last_run, undo};
 pub use writer::{Place, SidecarReport, SidecarWriter};
 
 use super::WriteError;
+use crate::format::registry;
 
 /// What the last run of the tree at `root` was; `None` where it was never tagged.
 ///
 /// # Errors
 /// Its journal cannot be read.
 pub fn last_header(root: &Path) -> Result<Option<RunHeader>, WriteError> {
-    journal::last_header(&root.join(FOLDER))
+    Ok(journal::last_header(&root.join(FOLDER))?)
+}
+
+/// What is remembered of the tree at `root`; nothing where it was never tagged.
+///
+/// # Errors
+/// A journal cannot be read, or names what is no sidecar.
+pub fn memory(root: &Path) -> Result<Memory, WriteError> {
+    Ok(Memory::read(root, &unfit)?)
+}
+
+/// Why a path of a journal cannot be a sidecar's, if so.
+fn unfit(path: &Path) -> Option<&'static str> {
+    let format = registry::of_path(path).filter(|format| format.is_sidecar());
+    curation::unfit(path).or(format.is_none().then_some("its name is no sidecar's"))
 }
 
 #[cfg(test)]

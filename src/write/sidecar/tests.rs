@@ -264,3 +264,85 @@ fn sidecars_of_other_formats_are_replaced_only_where_they_are_ours() {
         assert_eq!(fs::read(&path).unwrap(), b"somebody's");
     }
 }
+
+/// What training sees of the tree's film, read as a library: its genres, those that it is known not
+/// to have, and whether it is labelled.
+fn labels_of(tree: &Tree) -> (Vec<String>, Vec<String>, bool) {
+    let spec = catalog::CatalogSpec {
+        format: catalog::Format::Source("library"),
+        genres: catalog::GenreSpec {
+            vocabulary: Some(catalog::VocabularySpec::Names(
+                ["Drama", "Mystery", "Thriller", "Horror", "War"].map(str::to_owned).to_vec(),
+            )),
+            min_support: 0,
+            ..catalog::GenreSpec::default()
+        },
+        ..catalog::CatalogSpec::new(tree.root())
+    };
+    let (catalog, _) = catalog::load(&spec).unwrap();
+    let [title] = &catalog.titles[..] else { panic!("one film") };
+    let names = |genres: &[base::GenreId]| {
+        genres.iter().map(|&genre| catalog.vocabulary.name(genre).to_owned()).collect()
+    };
+    (names(&title.genres), names(&title.not_genres), title.labelled)
+}
+
+#[test]
+fn a_genre_of_ours_is_no_label_and_each_edit_is_one() {
+    let edit = |tree: &Tree, from: &str, to: &str| {
+        let text = String::from_utf8(tree.bytes()).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(tree.nfo(), text.replace(from, to)).unwrap();
+    };
+    let strings = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let [drama, ours] = ["<genre>Drama</genre>", "    <genre>Thriller</genre>\n"];
+    let tagged = || {
+        let tree = Tree::new(Some(KODI));
+        assert_eq!(labels_of(&tree), (strings(&["Drama", "Mystery"]), Vec::new(), true));
+        tree.run(&["Thriller", "Horror"], "a");
+        assert_eq!(labels_of(&tree), (strings(&["Drama", "Mystery"]), Vec::new(), true));
+        tree
+    };
+    // Taken out: a no. Written by somebody: a yes.
+    let tree = tagged();
+    edit(&tree, ours, "");
+    edit(&tree, drama, "<genre>Drama</genre><genre>War</genre>");
+    let decided = (strings(&["Drama", "Mystery", "War"]), strings(&["Thriller"]), true);
+    assert_eq!(labels_of(&tree), decided);
+    // By the journal alone, where a media manager wrote the file anew.
+    let text = String::from_utf8(tree.bytes()).unwrap();
+    let (before, rest) = text.split_once("<cinetag").unwrap();
+    let (_, after) = rest.split_once("</cinetag>").unwrap();
+    fs::write(tree.nfo(), format!("{before}{after}")).unwrap();
+    assert_eq!(labels_of(&tree), decided);
+    // By the file alone, where the journal is gone.
+    fs::write(tree.nfo(), text).unwrap();
+    fs::remove_dir_all(tree.root().join(FOLDER)).unwrap();
+    assert_eq!(labels_of(&tree), decided);
+    // A later run remembers it, and it is no less a no.
+    let tree = tagged();
+    edit(&tree, ours, "");
+    tree.run(&["Thriller", "Horror", "War"], "b");
+    let (_, not_genres, _) = labels_of(&tree);
+    assert_eq!(not_genres, ["Thriller"]);
+    // Put back by somebody: theirs.
+    edit(&tree, drama, "<genre>Drama</genre><genre>Thriller</genre>");
+    let (genres, not_genres, _) = labels_of(&tree);
+    assert!(genres.contains(&"Thriller".to_owned()) && not_genres.is_empty(), "{genres:?}");
+    // Locked: somebody stands for all of them.
+    let tree = tagged();
+    edit(&tree, drama, "<genre>Drama</genre><lockedfields>Genres</lockedfields>");
+    let (genres, _, _) = labels_of(&tree);
+    assert_eq!(genres, ["Drama", "Mystery", "Thriller", "Horror"]);
+}
+
+#[test]
+fn of_a_film_that_only_we_tagged_nothing_is_known_but_what_was_taken_out() {
+    let tree = Tree::new(None);
+    fs::write(tree.root().join("Film (1995)/Film (1995).mkv"), "").unwrap();
+    tree.run(&["Thriller", "Horror"], "a");
+    assert_eq!(labels_of(&tree), (Vec::new(), Vec::new(), false));
+    let text = String::from_utf8(tree.bytes()).unwrap();
+    fs::write(tree.nfo(), text.replace("<genre>Horror</genre>", "")).unwrap();
+    assert_eq!(labels_of(&tree), (Vec::new(), vec!["Horror".to_owned()], false));
+}

@@ -10,11 +10,12 @@ use std::{
 
 use base::{Digest, replace_bytes};
 
-use super::{
-    beneath,
-    journal::{self, Event, FOLDER},
-    memory::{Change, changes},
+use curation::{
+    Change, CurationError, FOLDER, changes,
+    journal::{self, Event},
 };
+
+use super::unfit;
 use crate::{WriteError, format::registry};
 
 /// What came of undoing a run.
@@ -40,7 +41,7 @@ pub struct Undone {
 pub fn last_run(root: &Path, part: &Path) -> Result<Option<String>, WriteError> {
     let folder = root.join(FOLDER);
     for run in journal::runs(&folder)?.into_iter().rev() {
-        let changes = changes(&folder, root, &run)?;
+        let changes = changes(&folder, root, &run, &unfit)?;
         let is_open = |(path, change): (&PathBuf, &Change)| {
             path.starts_with(part) && change.is_written && !change.is_undone
         };
@@ -66,7 +67,7 @@ pub fn undo(root: &Path, part: &Path, run: &str, force: bool) -> Result<Undone, 
     }
     let mut undone = Undone::default();
     let mut moved = Moved { root, by_ending: BTreeMap::new() };
-    for (path, change) in changes(&folder, root, run)? {
+    for (path, change) in changes(&folder, root, run, &unfit)? {
         if change.is_undone || !change.is_written || !path.starts_with(part) {
             continue;
         }
@@ -102,8 +103,8 @@ fn restore(
     change: &Change,
     force: bool,
 ) -> io::Result<Outcome> {
-    let found = match beneath::resolve(moved.root, path) {
-        Ok(file) => beneath::read(&file)?.map(|bytes| (file, bytes)),
+    let found = match curation::resolve(moved.root, path) {
+        Ok(file) => curation::read(&file)?.map(|bytes| (file, bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
@@ -136,11 +137,8 @@ fn restore(
 /// The bytes before, and when they were last changed.
 fn write(folder: &Path, file: &Path, change: &Change) -> io::Result<()> {
     let Some(before) = &change.before else { return fs::remove_file(file) };
-    let bytes = journal::image(folder, before).map_err(|error| match error {
-        WriteError::File { path, source } => {
-            io::Error::other(format!("{}: {source}", path.display()))
-        }
-        other => io::Error::other(other),
+    let bytes = journal::image(folder, before).map_err(|CurationError { path, source }| {
+        io::Error::other(format!("{}: {source}", path.display()))
     })?;
     replace_bytes(file, &bytes)?;
     if let Some(modified) = change.modified {
@@ -163,10 +161,10 @@ impl Moved<'_> {
         let root = self.root;
         let files = self.by_ending.entry(ending).or_insert_with_key(|ending| {
             let read = |file: PathBuf| {
-                let bytes = beneath::read(&file).ok().flatten()?;
+                let bytes = curation::read(&file).ok().flatten()?;
                 Some((Digest::of_bytes(&bytes), file))
             };
-            beneath::files_ending_in(root, ending).into_iter().filter_map(read).collect()
+            curation::files_ending_in(root, ending).into_iter().filter_map(read).collect()
         });
         let mut same = files.iter().filter(|(digest, _)| Some(*digest) == content);
         let (_, first) = same.next()?;

@@ -7,13 +7,14 @@ use std::{
 };
 
 use base::{Digest, replace_bytes};
+use curation::{
+    Known,
+    journal::{Event, Journal},
+};
 use diffy::DiffOptions;
 use jiff::Timestamp;
 
-use super::{
-    Memory, RunHeader, beneath,
-    journal::{Event, Journal, Known},
-};
+use super::{Memory, RunHeader, memory};
 use crate::{
     TagSink, WriteError,
     format::{Existing, FilmIds, NewNfo, TagFormat, Tagged, Update, registry},
@@ -84,7 +85,7 @@ impl<'a> SidecarWriter<'a> {
             root: root.to_owned(),
             format,
             places,
-            memory: Memory::read(root)?,
+            memory: memory(root)?,
             journal: Journal::new(root, header),
             dry_run,
             report: SidecarReport::default(),
@@ -110,19 +111,19 @@ impl<'a> SidecarWriter<'a> {
         let place = self.places[idx].clone();
         let path = match self.resolve(&place) {
             Ok(path) => path,
-            Err(e) if beneath::is_outside(&e) => {
+            Err(e) if curation::is_outside(&e) => {
                 self.report.left.insert(place.target, e.to_string());
                 return Ok(());
             }
             Err(e) => return self.failed(place.target, &e),
         };
-        let current = match path.as_deref().map(beneath::read).transpose() {
+        let current = match path.as_deref().map(curation::read).transpose() {
             Ok(current) => current.flatten(),
             Err(e) => return self.failed(place.target, &e),
         };
         let origin = match (&current, &place.origin) {
             (None, Some(origin)) => {
-                match fs::canonicalize(origin).map_or(Ok(None), |path| beneath::read(&path)) {
+                match fs::canonicalize(origin).map_or(Ok(None), |path| curation::read(&path)) {
                     Ok(bytes) => bytes,
                     Err(e) => return self.failed(place.target, &e),
                 }
@@ -190,7 +191,7 @@ impl<'a> SidecarWriter<'a> {
             let target = place.target.clone();
             self.journal.append(&Event::Begin { path: target, before, modified, known: new })?;
             // Somebody may have saved it while the film was looked at.
-            let written = match beneath::read(path) {
+            let written = match curation::read(path) {
                 Ok(now) if now == current => replace_bytes(path, &bytes),
                 Ok(_) => Err(io::Error::other("it was changed a moment ago")),
                 Err(e) => Err(e),
@@ -211,9 +212,9 @@ impl<'a> SidecarWriter<'a> {
     fn resolve(&self, place: &Place) -> io::Result<Option<PathBuf>> {
         // A tree of its own has the library's folders.
         if place.origin.is_some() && self.dry_run.is_none() {
-            beneath::make_folders(&self.root, &place.target)?;
+            curation::make_folders(&self.root, &place.target)?;
         }
-        match beneath::resolve(&self.root, &place.target) {
+        match curation::resolve(&self.root, &place.target) {
             Ok(path) => Ok(Some(path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.dry_run.is_some() => {
                 Ok(None)

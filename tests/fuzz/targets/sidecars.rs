@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use cinetag::{
     base::Digest,
-    write::sidecar::{FOLDER, Memory, last_header, last_run, undo},
+    write::sidecar::{FOLDER, last_header, last_run, memory, undo},
 };
 use serde_json::json;
 
@@ -73,7 +73,7 @@ pub static JOURNAL: Target = Target {
         fs::write(folder.join("victim.nfo"), b"<movie>mine</movie>").expect("a file");
         files::write(&root, &files::unpack(input));
         let film = fs::read(root.join("film.mkv"));
-        let _ = (Memory::read(&root), last_header(&root));
+        let _ = (memory(&root), last_header(&root));
         if let Ok(Some(run)) = last_run(&root, Path::new("")) {
             let _ = undo(&root, Path::new(""), &run, false);
         }
