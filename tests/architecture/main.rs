@@ -15,21 +15,22 @@ use std::{
 const FLOORS: &[(&str, u32)] = &[
     ("base", 0),
     ("kernels", 0),
-    ("catalog", 1),
-    ("eval", 1),
-    ("media", 1),
-    ("nn", 1),
-    ("store", 1),
-    ("dataset", 2),
-    ("demo", 2),
-    ("encode", 2),
-    ("extract", 3),
-    ("learn", 3),
-    ("report", 4),
-    ("tag", 4),
-    ("write", 5),
-    ("pipeline", 6),
-    ("cli", 7),
+    ("curation", 1),
+    ("catalog", 2),
+    ("eval", 2),
+    ("media", 2),
+    ("nn", 2),
+    ("store", 2),
+    ("dataset", 3),
+    ("demo", 3),
+    ("encode", 3),
+    ("extract", 4),
+    ("learn", 4),
+    ("report", 5),
+    ("tag", 5),
+    ("write", 6),
+    ("pipeline", 7),
+    ("cli", 8),
 ];
 
 /// Heavy crates and the rooms that may need them.
@@ -105,7 +106,7 @@ const MAY_OPEN_BLINDLY: &[(&str, &str)] = &[
     ("media/worker/faults.rs", "a test has it try what its sandbox forbids"),
     ("nn/weights/download.rs", "goes on writing its own part file"),
     ("store/sources.rs", "appends to a log of its own"),
-    ("write/sidecar", "holds folders by handles of its own"),
+    ("curation/journal.rs", "holds folders by handles of its own"),
 ];
 
 #[derive(Clone)]

@@ -10,19 +10,18 @@ use base::TitleId;
 use super::{Loader, Stated};
 use crate::{
     Problem, ProblemKind, Severity, Title,
-    genres::{genres_of, names_of},
+    genres::names_of,
     problem::shown,
     row::{Cell, Content, Row},
     spec::{Column, Separator},
     trailer_names::videos_in,
-    vocabularies,
 };
 
 /// Years outside are taken for a mistake: film begins in the 1870s.
 const YEARS: std::ops::RangeInclusive<i32> = 1870..=2100;
 
 impl Loader<'_> {
-    fn problem(
+    pub(super) fn problem(
         &mut self,
         (severity, kind): (Severity, ProblemKind),
         line: u64,
@@ -178,53 +177,6 @@ impl Loader<'_> {
             })
             .map(|(name, cell)| (name.to_string(), cell.clone().into_text()))
             .collect()
-    }
-
-    fn stated_genres(&mut self, cell: Cell, field: &str, line: u64) -> Vec<usize> {
-        let names = self.genre_names(cell, field, line);
-        names.map_or_else(Vec::new, |names| self.genres.count(&names, line))
-    }
-
-    /// The genres that a cell names, as the crosswalk says them; `None` where it cannot be taken
-    /// apart, which is said.
-    fn genre_names(&mut self, cell: Cell, field: &str, line: u64) -> Option<Vec<String>> {
-        let value = cell.clone().into_text();
-        let is_name = |name: &str| self.has_name(name);
-        match genres_of(cell.content, self.spec.genres.separator, is_name) {
-            Ok(names) => Some(self.in_target(names)),
-            Err(reason) => {
-                self.problem(
-                    (Severity::Warning, ProblemKind::BadGenres),
-                    line,
-                    (field, &value),
-                    format!(
-                        "`{field}` {:?} {reason}; the title is read as unlabelled",
-                        shown(&value)
-                    ),
-                    "write [\"Drama\", \"Comedy\"] with double quotes, or Drama|Comedy",
-                );
-                None
-            }
-        }
-    }
-
-    /// Whether a vocabulary has a genre of this name.
-    fn has_name(&self, name: &str) -> bool {
-        let is_same = |known: &String| known.trim().to_lowercase() == name.to_lowercase();
-        self.declared_genres.iter().any(is_same)
-            || self.crosswalk.as_ref().is_some_and(|crosswalk| crosswalk.knows(name))
-            || (name.contains('/') && vocabularies::has(name))
-    }
-
-    /// Genres in the vocabulary that the crosswalk leads to; names that it does not know stay as
-    /// they are.
-    fn in_target(&mut self, names: Vec<String>) -> Vec<String> {
-        let Some(crosswalk) = &self.crosswalk else { return names };
-        let translated = crosswalk.translate(&names);
-        for (_, loss) in translated.losses {
-            *self.losses.entry(loss).or_default() += 1;
-        }
-        translated.genres.into_iter().chain(translated.unknown).collect()
     }
 
     fn year(&mut self, cell: Cell, field: &str, line: u64) -> Option<i32> {
