@@ -106,7 +106,8 @@ const MAY_OPEN_BLINDLY: &[(&str, &str)] = &[
     ("media/worker/faults.rs", "a test has it try what its sandbox forbids"),
     ("nn/weights/download.rs", "goes on writing its own part file"),
     ("store/sources.rs", "appends to a log of its own"),
-    ("curation/journal.rs", "holds folders by handles of its own"),
+    ("curation/journal.rs", "appends to a journal of its own"),
+    ("write/sidecar/undo.rs", "sets the time of what it has just written"),
 ];
 
 #[derive(Clone)]

@@ -52,8 +52,8 @@ pub(crate) fn describe(
     });
     let (nfo, curated) = match nfo {
         Some((path, nfo)) => {
-            let curated = whose.genres(path, &nfo, problems);
-            (nfo, curated)
+            let mut curated = whose.genres(path, &nfo, problems);
+            (Nfo { genres: std::mem::take(&mut curated.genres), ..nfo }, curated)
         }
         None => Default::default(),
     };
@@ -67,7 +67,6 @@ pub(crate) fn describe(
     let written = item.screenplay.as_ref().filter(|_| uses("screenplay"));
     let written = written.and_then(|file| text(file, screenplay));
     let row = row(root, (item, is_alone), nfo, &ids)
-        .list("genres", curated.genres)
         .list("not_genres", curated.not_genres)
         .list("unknown_genres", curated.unknown_genres)
         .maybe("dialogue", spoken)
@@ -94,6 +93,7 @@ fn row(root: &Path, (item, is_alone): (&LibraryItem, bool), nfo: Nfo, ids: &Film
         .maybe("tagline", nfo.tagline)
         .files("poster", relative, item.poster.as_slice())
         .files("trailer", relative, &item.trailers)
+        .list("genres", nfo.genres)
         .maybe("group", nfo.set)
         .maybe("imdb_id", ids.imdb.as_ref())
         .maybe("tmdb_id", ids.tmdb.as_ref())
