@@ -114,13 +114,21 @@ fn set_permissions(_temporary: &Path, _path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Flushes a folder to the disk: what was renamed in it stays so.
+///
+/// # Errors
+/// The system's.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Nothing: folders cannot be opened here.
+///
+/// # Errors
+/// None.
 #[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
+pub fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! 130 interrupted and resumable.
 
 mod ablate;
+mod bundle;
 mod catalog;
 mod compare;
 mod console;
@@ -59,6 +60,9 @@ enum Command {
     Compare(compare::Args),
     /// Tag new titles with a bundle
     Tag(tag::Args),
+    /// One's own bundles and their versions: keep, promote, go back
+    #[command(subcommand)]
+    Bundle(bundle::Command),
     /// Why a title of a run gets its genres: modalities, moments, words
     Explain(explain::Args),
     /// Look at a catalog before anything is computed
@@ -97,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Tune(args) => tune::run(args, &console),
         Command::Compare(args) => compare::run(args, &console),
         Command::Tag(args) => tag::run(args, &console),
+        Command::Bundle(command) => bundle::run(command, &console),
         Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),
         Command::Models(command) => models::run(command, &console),

@@ -35,6 +35,16 @@ pub enum TagError {
         /// The fingerprint here.
         here: String,
     },
+    /// A bundle's versions are not what is asked for.
+    #[error("{message}")]
+    Versions {
+        /// What is wrong.
+        message: String,
+        /// The mend.
+        hint: String,
+        /// Whose fault it is.
+        kind: ErrorKind,
+    },
     /// A file cannot be read or written.
     #[error("{path}: cannot be read or written")]
     File {
@@ -80,6 +90,7 @@ impl Hinted for TagError {
                  again with `cinetag train PIPELINE`"
                     .to_owned(),
             ),
+            Self::Versions { hint, .. } => Some(hint.clone()),
             Self::File { .. } => None,
             Self::Output(e) => e.hint(),
             Self::Encode(e) => e.hint(),
@@ -95,6 +106,7 @@ impl Hinted for TagError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Bundle { .. } | Self::OtherEncoder { .. } => ErrorKind::Input,
+            Self::Versions { kind, .. } => *kind,
             Self::File { .. } => ErrorKind::System,
             Self::Output(e) => e.kind(),
             Self::Encode(e) => e.kind(),

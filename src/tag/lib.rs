@@ -12,6 +12,7 @@ mod explain;
 mod predict;
 mod said;
 mod shipped;
+mod versions;
 
 pub use bundle::{About, Bundle, BundleConfig, BundleModality, TrainedOn};
 pub use card::model_card;
@@ -21,3 +22,4 @@ pub use explain::{Explanation, WordEffect, explain};
 pub use predict::{GenreScore, Moment, Tagger, TitleTags};
 pub use said::{Said, tokens};
 pub use shipped::{SHIPPED, ShippedBundle};
+pub use versions::{Event, Grounds, Judged, NotAVersion, Version, Versions, Way, resolve};

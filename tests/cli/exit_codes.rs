@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{cinetag, subcommands, text};
 
 /// Inputs of every kind that need no weights: a table of films, pipelines, a space to search.
-fn inputs(folder: &Path) {
+pub(super) fn inputs(folder: &Path) {
     let file = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
     let mut films = "id,title,year,language,genres\n".to_owned();
     for n in 0..36 {
@@ -79,6 +79,9 @@ const CASES: &[(i32, &str)] = &[
     (0, "tune whole.toml --space space.toml"),
     (0, "compare runs/whole runs/whole --resamples 20"),
     (0, "tag films.csv --bundle runs/whole/bundle --store store"),
+    (0, "bundle add own runs/whole/bundle"),
+    (0, "bundle list"),
+    (0, "bundle list own --history"),
     (0, "catalog check films.csv"),
     (0, "catalog import kaggle films.csv --out imported"),
     (0, "catalog export films.csv --out exported --folds 3"),
@@ -95,6 +98,7 @@ const CASES: &[(i32, &str)] = &[
     (1, "ablate weights.toml --seeds 1"),
     (1, "explain untrained.toml t1"),
     (1, "tag plots.csv --store store"),
+    (1, "bundle add own nowhere"),
     (1, "models verify whisper-base"),
     (1, "models pull whisper-base --offline"),
     (1, "doctor --device metal"),
@@ -121,6 +125,12 @@ const CASES: &[(i32, &str)] = &[
     (2, "tag films.csv --id-column nmae"),
     (2, "tag films.csv --format jsnol"),
     (2, "tag undo last ."),
+    (2, "tag films.csv --bundle own"),
+    (2, "bundle list nobody"),
+    (2, "bundle add own/er runs/whole/bundle"),
+    (2, "bundle promote own 0000"),
+    (2, "bundle promote own 0000 --report nowhere.json"),
+    (2, "bundle rollback own"),
     (2, "catalog check nowhere.csv"),
     (2, "catalog check rows.csv"),
     (2, "catalog import kagle films.csv --out imported"),

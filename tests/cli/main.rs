@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // it is a test
 
+mod bundles;
 mod exit_codes;
 mod without_weights;
 
@@ -23,6 +24,7 @@ fn cinetag(args: &[&str], folder: &Path) -> Output {
         .env("COLUMNS", "100")
         .env("NO_COLOR", "1")
         .env("CINETAG_WEIGHTS", folder.join("no-weights"))
+        .env("CINETAG_BUNDLES", folder.join("bundles"))
         .output()
         .unwrap()
 }
@@ -91,6 +93,7 @@ fn the_reference_is_what_the_program_says() {
         "tune",
         "tag",
         "explain",
+        "bundle promote",
         "catalog check",
         "models pull",
         "store verify",
@@ -200,6 +203,11 @@ fn wrong_use_is_told_with_its_mend() {
         &["tag", "odd.csv", "--new-nfo", "always"],
         &["tag", "odd.csv", "--in-place", "--new-nfo", "sometimes"],
         &["catalog", "export", "odd.csv", "--out", "data-set"],
+        &["bundle", "list", "films"],
+        &["bundle", "add", "films", "nowhere"],
+        &["bundle", "add", "films@1", "nowhere"],
+        &["bundle", "promote", "films", "9f86"],
+        &["bundle", "rollback", "films"],
         &["models", "pull", "gpt-9"],
         &["models", "verify", "all-minilm-l6-v2"],
         &["store", "ls", "--store", "nowhere"],

@@ -11,6 +11,7 @@ use tag::{Bundle, SHIPPED, ShippedBundle};
 use write::sidecar::{self, RunHeader};
 
 use super::{
+    super::bundle::{own, own_names},
     Args, Console, Failure,
     titles::{self, Found},
 };
@@ -42,20 +43,29 @@ pub(super) fn asked_for(bundle: &Bundle) -> PathBuf {
     }
 }
 
+/// A folder, one that comes along, or one's own of this name, in this order.
 fn open(path: &Path, args: &Args) -> Result<Bundle, Failure> {
-    let name = path.to_string_lossy();
-    if !path.exists() && ShippedBundle::find(&name).is_none() {
-        let meant = nearest::mend(&name, ShippedBundle::names());
-        return Err(Failure::usage(
-            format!("--bundle {name}: neither a folder nor a bundle that comes along"),
-            format!("{meant} (or give a folder: `cinetag train PIPELINE` writes one)"),
-        ));
+    if path.exists() {
+        return Ok(Bundle::load(path, args.device)?);
     }
-    let shipped = path.to_str().filter(|_| !path.exists()).and_then(ShippedBundle::find);
-    Ok(match shipped {
-        Some(shipped) => shipped.load(args.device)?,
-        None => Bundle::load(path, args.device)?,
-    })
+    let name = path.to_string_lossy();
+    if let Some(shipped) = ShippedBundle::find(&name) {
+        return Ok(shipped.load(args.device)?);
+    }
+    if let Some(folder) = own(&name)? {
+        return Ok(Bundle::load(&folder, args.device)?);
+    }
+    let (shipped, own) = (ShippedBundle::names(), own_names());
+    let meant = nearest::mend(&name, shipped.into_iter().chain(own.iter().map(String::as_str)));
+    Err(Failure::usage(
+        format!(
+            "--bundle {name}: neither a folder nor a bundle that comes along, nor one of your own"
+        ),
+        format!(
+            "{meant} (or give a folder: `cinetag train PIPELINE` writes one; `cinetag bundle add` \
+             gives it a name)"
+        ),
+    ))
 }
 
 fn named(path: &Path, args: &Args, console: &Console) -> Result<(Bundle, Found), Failure> {

@@ -40,8 +40,9 @@ pub(super) struct Args {
     /// training named it; where there is none, titles are numbered by their rows]
     #[arg(long, value_name = "NAME")]
     id_column: Option<String>,
-    /// The bundle: a folder, or the name of one that the program brings along (films-research,
-    /// plots-open) [default: the first of these that fits what the titles have]
+    /// The bundle: a folder, the name of one that the program brings along (films-research,
+    /// plots-open), or of one's own (NAME or NAME@VERSION, `cinetag bundle list`) [default: the
+    /// first of those that come along which fits what the titles have]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
     /// File of the tags; standard output where nothing else is asked for

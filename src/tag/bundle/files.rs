@@ -61,6 +61,15 @@ pub(super) fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Copies a file, with the folders that its new path leads through.
+pub(super) fn copy_file(from: &Path, to: &Path) -> Result<(), TagError> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).map_err(TagError::file(folder))?;
+    }
+    let bytes = file::read(from).map_err(TagError::file(from))?;
+    fs::write(to, bytes).map_err(TagError::file(to))
+}
+
 /// Flushes every file of a folder to the disk.
 pub(super) fn sync(folder: &Path) -> Result<(), TagError> {
     for path in files_below(folder).map_err(TagError::file(folder))? {
@@ -96,7 +105,7 @@ pub(super) fn replace(
 }
 
 /// Temporary folders are private; a published one is as readable as any other.
-fn make_readable(folder: &Path) -> Result<(), TagError> {
+pub(super) fn make_readable(folder: &Path) -> Result<(), TagError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -23,14 +23,14 @@ use serde_json::Value;
 pub use config::{About, BundleConfig, BundleModality, TrainedOn};
 
 use super::TagError;
-use files::{check_confined, digests, files_below, replace, sync};
+use files::{check_confined, copy_file, digests, files_below, make_readable, replace, sync};
 use models::{check_model, named_paths, weights_at};
 
 /// Version of the bundle's layout.
 const FORMAT: u32 = 3;
 /// Since which stacking's parts are what they are now.
 const STACKING_FORMAT: u32 = 3;
-const CONFIG: &str = "bundle.json";
+pub(super) const CONFIG: &str = "bundle.json";
 const MODEL: &str = "model";
 const CARD: &str = "README.md";
 /// The mend of what no bundle of `cinetag train` does.
@@ -220,6 +220,30 @@ impl Bundle {
         let modalities = config.modalities.iter().map(|modality| modality.name.as_str());
         same("modalities", modalities.collect(), &spec.modalities)?;
         Ok(Self { folder: folder.to_owned(), config, digest: Digest::of_bytes(&text), model })
+    }
+
+    /// Copies its own files (not what else lies in its folder) into an empty folder and checks the copy.
+    ///
+    /// # Errors
+    /// As [`Bundle::load`], of the copy; a file cannot be read or written.
+    pub(super) fn copy_to(&self, folder: &Path) -> Result<(), TagError> {
+        let card = self.folder.join(CARD);
+        for path in self.paths() {
+            let name = path.strip_prefix(&self.folder).unwrap_or(&path);
+            if path != card || card.is_file() {
+                copy_file(&path, &folder.join(name))?;
+            }
+        }
+        let copied = Self::load(folder, DeviceChoice::Cpu)?;
+        if copied.digest != self.digest {
+            return Err(TagError::Bundle {
+                path: self.folder.clone(),
+                message: "was changed while it was copied".to_owned(),
+                hint: Some("add it again once nobody writes there".to_owned()),
+            });
+        }
+        sync(folder)?;
+        make_readable(folder)
     }
 
     /// Its name and the start of its digest: `movies@9f86d081884c7d65`.
