@@ -73,7 +73,7 @@ impl Said {
 
 /// Prints what was said of all kinds.
 pub(super) fn print(kinds: &[Kind], tables: &[Table], pinned: &[usize]) {
-    let rules: String = RULES.iter().map(|(name, _)| format!(" {name} |")).collect();
+    let rules = RULES.map(|(name, _)| format!(" {name} |")).concat();
     println!(
         "| update | in truth: micro F1 | mAP | pinned | promoted | refused | undecided | more wanted, \
          median | bound of micro F1 | of mAP |{rules} genres alone |"
@@ -86,8 +86,7 @@ pub(super) fn print(kinds: &[Kind], tables: &[Table], pinned: &[usize]) {
             let mut more = said.more.clone();
             more.sort_unstable();
             let more = more.get(more.len() / 2).map_or_else(String::new, usize::to_string);
-            let rules: String =
-                said.rules.iter().map(|[all, alone]| format!(" {all} ({alone}) |")).collect();
+            let rules = said.rules.map(|[all, alone]| format!(" {all} ({alone}) |")).concat();
             println!(
                 "| {} | {micro_f1} | {map} | {pinned} | {} | {} | {} | {more} | {:.3} | {:.3} |{rules} {} |",
                 kind.words(),

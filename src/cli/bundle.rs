@@ -149,7 +149,9 @@ fn list(args: &ListArgs, console: &Console) -> Result<u8, Failure> {
             console.data(format!("{mark} {name}@{version}  {trained_on}{since}"));
         }
         if args.history {
-            history.iter().for_each(|event| tell(event, &name, args.json, console));
+            for event in &history {
+                tell(event, &name, args.json, console);
+            }
         }
     }
     Ok(0)
@@ -173,17 +175,12 @@ fn tell(event: &Event, name: &str, as_json: bool, console: &Console) {
 }
 
 fn add(args: &AddArgs, console: &Console) -> Result<u8, Failure> {
-    let home = match &args.home.home {
-        Some(folder) => {
-            make_folder(folder)?;
-            folder.clone()
-        }
-        None => {
-            let folder = args.home.folder()?;
-            std::fs::create_dir_all(&folder)?;
-            folder
-        }
-    };
+    let home = args.home.folder()?;
+    if args.home.home.is_some() {
+        make_folder(&home)?;
+    } else {
+        std::fs::create_dir_all(&home)?;
+    }
     let versions = Versions::of(&home, &args.name)?;
     let version = versions.add(&args.bundle)?;
     console.data(format!("{}@{version}", args.name));

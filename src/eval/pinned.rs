@@ -34,7 +34,7 @@ pub fn is_pinned(group: &str) -> bool {
 pub fn digest_of<'a>(ids: impl IntoIterator<Item = &'a str>) -> Digest {
     let mut ids: Vec<&str> = ids.into_iter().collect();
     ids.sort_unstable();
-    ids.iter().fold(DigestBuilder::new(), |builder, id| builder.part(id)).finish()
+    ids.iter().fold(DigestBuilder::new(), DigestBuilder::part).finish()
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ impl Versions {
             }
         }
         let _lock = self.lock()?;
-        self.clear(&versions)?;
+        clear(&versions)?;
         if self.folder_of(&version).exists() {
             self.config(&version)?;
             return Ok(version);
@@ -42,13 +42,13 @@ impl Versions {
         sync_folder(&versions).map_err(TagError::file(&versions))?;
         Ok(version)
     }
+}
 
-    /// Removes what processes that were killed had begun: whoever holds the lock is alone.
-    fn clear(&self, versions: &Path) -> Result<(), TagError> {
-        for name in entries(versions)?.iter().filter(|name| name.starts_with(TEMPORARY_PREFIX)) {
-            let path = versions.join(name);
-            fs::remove_dir_all(&path).map_err(TagError::file(path))?;
-        }
-        Ok(())
+/// Removes what processes that were killed had begun: whoever holds the lock is alone.
+fn clear(versions: &Path) -> Result<(), TagError> {
+    for name in entries(versions)?.iter().filter(|name| name.starts_with(TEMPORARY_PREFIX)) {
+        let path = versions.join(name);
+        fs::remove_dir_all(&path).map_err(TagError::file(path))?;
     }
+    Ok(())
 }
