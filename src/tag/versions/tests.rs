@@ -24,6 +24,7 @@ fn bundle(folder: &Path, note: &str) -> PathBuf {
         titles: (0..40).map(|title| TitleId::new(&title.to_string())).collect(),
         genres: vec!["Drama".to_owned()],
         labels: (0..40).map(has).collect(),
+        label_weights: None,
         modalities: vec![ModalityTable::new("numbers", Content::Rows(rows)).into()],
     };
     let config = LearnConfig {
