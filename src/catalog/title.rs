@@ -69,6 +69,12 @@ impl Title {
         }
     }
 
+    /// The name of its group; a title that is alone is a group by its id.
+    #[must_use]
+    pub fn group_name(&self) -> &str {
+        self.group.as_deref().unwrap_or(self.id.as_str())
+    }
+
     /// The trailer that is looked at where only one can be.
     #[must_use]
     pub fn first_trailer(&self) -> Option<&Path> {

@@ -2,6 +2,7 @@
 //! `cinetag tag`.
 
 use std::{
+    fmt::Write as _,
     fs,
     path::Path,
     process::{Command, Output, Stdio},
@@ -9,7 +10,7 @@ use std::{
 
 use cinetag::{
     base::{Digest, Seed, json},
-    eval::{GateConfig, Groups, PinnedTest, gate::judge, significance::Said},
+    eval::{GateConfig, Groups, PinnedTest, gate::judge, pinned::is_pinned, significance::Said},
     tag::{Judged, Version, Versions},
 };
 use ndarray::Array2;
@@ -156,4 +157,70 @@ fn who_is_killed_while_a_version_becomes_current_leaves_a_whole_one() {
     let before = versions.current().unwrap().unwrap();
     done(folder, "bundle rollback films --by mara");
     assert_ne!(versions.current().unwrap().unwrap(), before);
+}
+
+/// Films like those trained on, with other ids.
+fn kept_aside(folder: &Path, num: usize) -> String {
+    let mut films = "id,title,year,language,genres\n".to_owned();
+    for n in 0..num {
+        let (language, genre) = [("en", "Drama"), ("fr", "Comedy"), ("de", "War")][n % 3];
+        let both = if n % 5 == 0 { "|Crime" } else { "" };
+        writeln!(films, "a{n},Other {n},{},{language},{genre}{both}", 1960 + n % 60).unwrap();
+    }
+    let name = format!("aside-{num}.csv");
+    fs::write(folder.join(&name), films).unwrap();
+    name
+}
+
+#[test]
+fn a_version_is_judged_on_titles_that_were_kept_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let [one, two] = two_versions(folder);
+    let (few, many) = (kept_aside(folder, 40), kept_aside(folder, 300));
+    let judge = format!("bundle judge films {two} --store store --on");
+    refused(folder, &format!("{judge} {few}"), 2, &["nothing to judge by"]);
+    done(folder, &format!("bundle promote films {one} --approve mara"));
+    refused(folder, &format!("{judge} films.csv"), 2, &["was trained on these titles"]);
+    fs::write(folder.join("bare.csv"), "id,title,year\nb,Bare,1999\n").unwrap();
+    refused(folder, &format!("{judge} bare.csv"), 2, &["no title states genres"]);
+
+    let promote = format!("bundle promote films {two} --report gate.json");
+    assert_eq!(done(folder, &format!("{judge} {few} --report gate.json")), "undecided\n");
+    refused(folder, &promote, 1, &["(undecided)"]);
+    assert_eq!(done(folder, &format!("{judge} {many} --report gate.json")), "promote\n");
+    let report: Value =
+        serde_json::from_slice(&fs::read(folder.join("gate.json")).unwrap()).unwrap();
+    assert_eq!((&report["from"], &report["to"]), (&one.as_str().into(), &two.as_str().into()));
+    assert_eq!(report["verdict"]["num_titles"], 300);
+    done(folder, &promote);
+    assert_eq!(current(folder).unwrap(), two);
+}
+
+#[test]
+fn pinned_titles_of_the_same_catalog_are_judged_on_and_never_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    inputs(folder);
+    let whole = fs::read_to_string(folder.join("whole.toml")).unwrap();
+    let aside = whole.replace("kind = \"train\"\n", "kind = \"train\"\npinned_aside = true\n");
+    assert_ne!(whole, aside);
+    fs::write(folder.join("aside.toml"), aside).unwrap();
+    let versions = [1, 2].map(|seed| {
+        let set = format!("--set run.seed={seed} --set run.folder=runs/{seed}");
+        done(folder, &format!("run aside.toml {set}"));
+        done(folder, &format!("bundle add own runs/{seed}/bundle"))
+    });
+    let [one, two] = versions.map(|added| added.trim().strip_prefix("own@").unwrap().to_owned());
+    done(folder, &format!("bundle promote own {one} --approve mara"));
+    let judge = format!("bundle judge own {two} --store store --on films.csv --report gate.json");
+    assert_eq!(done(folder, &judge), "undecided\n");
+    let report: Value =
+        serde_json::from_slice(&fs::read(folder.join("gate.json")).unwrap()).unwrap();
+    let num_pinned = (0..36).filter(|n| is_pinned(&format!("t{n}"))).count();
+    assert!(num_pinned > 0);
+    assert_eq!(report["verdict"]["num_titles"], num_pinned);
+    let line = done(folder, "bundle list own --json");
+    let line: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    assert_eq!(line["titles"], 36 - num_pinned);
 }

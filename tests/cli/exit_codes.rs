@@ -128,6 +128,7 @@ const CASES: &[(i32, &str)] = &[
     (2, "tag films.csv --bundle own"),
     (2, "bundle list nobody"),
     (2, "bundle add own/er runs/whole/bundle"),
+    (2, "bundle judge own 0000 --on films.csv"),
     (2, "bundle promote own 0000"),
     (2, "bundle promote own 0000 --report nowhere.json"),
     (2, "bundle rollback own"),

@@ -69,6 +69,7 @@ fn made(folder: &Path) -> PathBuf {
             num_titles: NUM_TITLES,
             seed: 1,
             learn: json!({ "head": "late-fusion" }),
+            pinned_aside: false,
         },
         notes: Vec::new(),
         about: About::default(),

@@ -52,11 +52,11 @@ impl Whose {
         let is_confirmed = nfo.genres_are_locked();
         let mut given = nfo.given.clone();
         let mut not_genres: Vec<String> = Vec::new();
+        // The journal may lie above the folder that the command was given.
+        let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         if let Some(tree) = path.parent().and_then(|folder| self.tree(folder, problems))
-            && let Some(known) = path
-                .strip_prefix(&tree)
-                .ok()
-                .and_then(|relative| self.memories.get(&tree)?.get(relative))
+            && let Ok(relative) = path.strip_prefix(&tree)
+            && let Some(known) = self.memories.get(&tree).and_then(|memory| memory.get(relative))
         {
             given.extend(known.given.iter().cloned());
             not_genres.extend(known.removed.iter().cloned());

@@ -1,4 +1,4 @@
-//! `kind = "train"`: trains on all labelled titles and writes the bundle.
+//! `kind = "train"`: trains on all labelled titles, or on all but the pinned ones, and writes the bundle.
 
 use std::{
     collections::BTreeMap,
@@ -8,6 +8,7 @@ use std::{
 use base::file;
 use catalog::{Catalog, CatalogSpec, Record, split::Folds};
 use dataset::{Content, Dataset};
+use eval::pinned::is_pinned;
 use learn::{TrainedModel, heads::FitContext};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,6 +30,10 @@ pub struct Settings {
     /// Terms, attribution, intended use and limits, for the bundle and its card.
     #[serde(default)]
     pub about: About,
+    /// One group of titles in five is not trained on ([`eval::pinned`]): the next bundle is judged on
+    /// these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned_aside: bool,
 }
 
 fn bundle() -> PathBuf {
@@ -53,7 +58,9 @@ impl Stage for Settings {
         let catalog = context.catalog()?;
         let modalities = context.modalities()?;
         let table = Table::read(context)?;
-        let train = catalog.to_learn_from();
+        let is_kept =
+            |title: &usize| !(self.pinned_aside && is_pinned(catalog.titles[*title].group_name()));
+        let train: Vec<usize> = catalog.to_learn_from().into_iter().filter(is_kept).collect();
         let folds = self.folds(context, catalog, &train)?;
         let fit = FitContext { inner_folds: &folds, ..context.fit_context() };
         let model = TrainedModel::fit(&table.data, &train, &table.groups, &pipeline.learn, &fit)?;
@@ -81,6 +88,7 @@ impl Stage for Settings {
                 num_titles: train.len(),
                 seed: pipeline.run.seed.0,
                 learn: to_json(&pipeline.learn),
+                pinned_aside: self.pinned_aside,
             },
             notes: self.notes.clone(),
             about: self.about.clone(),

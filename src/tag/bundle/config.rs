@@ -92,4 +92,7 @@ pub struct TrainedOn {
     pub seed: u64,
     /// Its modalities' settings and the head's, for the card.
     pub learn: Value,
+    /// Whether pinned titles were kept aside ([`eval::pinned`]), to judge bundles on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned_aside: bool,
 }

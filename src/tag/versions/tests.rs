@@ -61,6 +61,7 @@ fn bundle(folder: &Path, note: &str) -> PathBuf {
             num_titles: 40,
             seed: 1,
             learn: json!({ "head": "logistic-regression" }),
+            pinned_aside: false,
         },
         notes: vec![note.to_owned()],
         about: About::default(),

@@ -268,6 +268,10 @@ fn sidecars_of_other_formats_are_replaced_only_where_they_are_ours() {
 /// What training sees of the tree's film, read as a library: its genres, those that it is known not
 /// to have, and whether it is labelled.
 fn labels_of(tree: &Tree) -> (Vec<String>, Vec<String>, bool) {
+    labels_in(tree.root())
+}
+
+fn labels_in(library: &Path) -> (Vec<String>, Vec<String>, bool) {
     let spec = catalog::CatalogSpec {
         format: catalog::Format::Source("library"),
         genres: catalog::GenreSpec {
@@ -277,7 +281,7 @@ fn labels_of(tree: &Tree) -> (Vec<String>, Vec<String>, bool) {
             min_support: 0,
             ..catalog::GenreSpec::default()
         },
-        ..catalog::CatalogSpec::new(tree.root())
+        ..catalog::CatalogSpec::new(library)
     };
     let (catalog, _) = catalog::load(&spec).unwrap();
     let [title] = &catalog.titles[..] else { panic!("one film") };
@@ -315,6 +319,7 @@ fn a_genre_of_ours_is_no_label_and_each_edit_is_one() {
     let (_, after) = rest.split_once("</cinetag>").unwrap();
     fs::write(tree.nfo(), format!("{before}{after}")).unwrap();
     assert_eq!(labels_of(&tree), decided);
+    assert_eq!(labels_in(tree.nfo().parent().unwrap()), decided, "the journal lies above");
     // By the file alone, where the journal is gone.
     fs::write(tree.nfo(), text).unwrap();
     fs::remove_dir_all(tree.root().join(FOLDER)).unwrap();

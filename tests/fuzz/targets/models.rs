@@ -131,6 +131,7 @@ fn bundle(config: &LearnConfig) -> Vec<u8> {
             num_titles: NUM_TITLES,
             seed: 1,
             learn: Value::Null,
+            pinned_aside: false,
         },
         notes: Vec::new(),
         about: About::default(),

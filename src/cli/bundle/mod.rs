@@ -1,5 +1,7 @@
 //! `cinetag bundle`: versions of one's own bundles.
 
+mod judge;
+
 use std::path::{Path, PathBuf};
 
 use base::{file, output::make_folder};
@@ -18,6 +20,9 @@ pub(super) enum Command {
     List(ListArgs),
     /// Keep a bundle as a version under a name; it does not become current by it
     Add(AddArgs),
+    /// Judge a version against the current one, on titles that neither was trained on: promote, refuse
+    /// or undecided
+    Judge(judge::Args),
     /// Make a version current, on the gate's report or on somebody's word
     Promote(PromoteArgs),
     /// Make that version current which was so before
@@ -89,6 +94,7 @@ pub(super) fn run(command: &Command, console: &Console) -> Result<u8, Failure> {
     match command {
         Command::List(args) => list(args, console),
         Command::Add(args) => add(args, console),
+        Command::Judge(args) => judge::run(args, console),
         Command::Promote(args) => promote(args, console),
         Command::Rollback(args) => rollback(args, console),
     }
