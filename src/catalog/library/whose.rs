@@ -4,9 +4,8 @@
 //! and scrapers, and those that somebody took out.
 //!
 //! A file whose genres are locked is somebody's word for all of them. Else what the program gave stands
-//! in the file beside the genres (`<cinetag>`). Media managers that
-//! write the file anew leave that out, so the journal is asked, too (`.cinetag/` in the folder that
-//! was tagged).
+//! in the file beside the genres (`<cinetag>`). Media managers that write the file anew leave that out,
+//! so the journal is asked, too (`.cinetag/` in the folder that was tagged, or in one above).
 
 use std::{
     collections::HashMap,

@@ -61,3 +61,38 @@ fn a_name_of_ones_own_vocabulary_may_hold_a_slash() {
         toml::from_str::<GenreSpec>("vocabulary = \"own.txt\"").unwrap().vocabulary;
     assert_eq!(genres(&spec), ["War", "Drama", "Crime/Law"]);
 }
+
+#[test]
+fn genres_that_cinetag_gave_in_a_file_of_tags_are_no_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tags.jsonl");
+    let line =
+        |id: &str, more: &str| format!("{{\"id\": \"{id}\", \"genres\": [\"War\"]{more}}}\n");
+    let ours = ", \"scores\": [{\"genre\": \"War\"}], \"model\": \"m@1\", \"version\": \"0\"";
+    fs::write(&path, line("a", ours) + &line("b", ours)).unwrap();
+    let (catalog, problems) = load(&CatalogSpec::new(&path)).unwrap();
+    assert!(catalog.titles.iter().all(|title| !title.labelled && title.genres.is_empty()));
+    let note = problems.iter().find(|p| p.severity == Severity::Note).unwrap();
+    assert!(note.message.contains("of 2 titles were given by cinetag"), "{}", note.message);
+    fs::write(&path, line("a", ", \"model\": \"of the camera\"")).unwrap();
+    let (catalog, problems) = load(&CatalogSpec::new(&path)).unwrap();
+    assert!(catalog.titles[0].labelled && problems.is_empty());
+}
+
+#[test]
+fn what_a_title_has_not_and_what_is_not_known_of_it_are_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    fs::write(
+        &path,
+        "id,genres,not_genres,unknown_genres\na,War|Drama,Horror|War,\nb,Horror,,Drama\nc,,Drama,War\n",
+    )
+    .unwrap();
+    let (catalog, _) = load(&CatalogSpec::new(&path)).unwrap();
+    assert_eq!(catalog.vocabulary.names(), ["Drama", "Horror", "War"]);
+    assert!(catalog.is_partly_known());
+    assert_eq!(catalog.to_learn_from(), [0, 1, 2]);
+    // A genre that is stated is a yes, whatever else is said of it; of an unlabelled title the no alone.
+    assert_eq!(catalog.label_weights(), [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
+    assert_eq!(catalog.labels(), [true, false, true, false, true, false, false, false, false]);
+}
