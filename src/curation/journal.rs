@@ -184,7 +184,7 @@ pub fn image(folder: &Path, digest: &Digest) -> Result<Vec<u8>, CurationError> {
 }
 
 /// A folder of the journal, which must be no link.
-fn own_folder(folder: &Path, name: &str, make: bool) -> Result<PathBuf, CurationError> {
+pub(crate) fn own_folder(folder: &Path, name: &str, make: bool) -> Result<PathBuf, CurationError> {
     let path = folder.join(name);
     for part in [folder, &path] {
         match fs::symlink_metadata(part) {

@@ -2,7 +2,8 @@
 //!
 //! in: `.cinetag/` at the root of a tree, in which every run that writes sidecars keeps its journal;
 //! out: of each sidecar the genres that the program gave and those that somebody took out
-//! ([`Memory`]). Genres that the program gave are never labels.
+//! ([`Memory`]), and what people answered about titles ([`reviews`]). Genres that the program gave are
+//! never labels.
 //!
 //! A library may come from elsewhere with such a folder in it: nothing in it is trusted.
 
@@ -10,6 +11,7 @@ mod beneath;
 mod error;
 pub mod journal;
 mod memory;
+pub mod reviews;
 
 pub use beneath::{files_ending_in, is_outside, make_folders, read, resolve, unfit};
 pub use error::CurationError;
