@@ -6,6 +6,7 @@
 
 mod clean;
 mod content;
+mod decided;
 mod decode;
 mod delimited;
 mod error;

@@ -61,6 +61,12 @@ pub enum ProblemKind {
     UnreadableFolder,
     /// A sidecar that is none.
     BadSidecar,
+    /// A log of what people decided that is not what was written.
+    BadLog,
+    /// An answer about a title that is not there.
+    UnknownTitle,
+    /// What is no answer.
+    BadAnswer,
     /// Titles that a source has and that are not taken.
     LeftOut,
 }
@@ -82,6 +88,9 @@ impl fmt::Display for ProblemKind {
             Self::RareGenre => "rare genre",
             Self::UnreadableFolder => "unreadable folder",
             Self::BadSidecar => "bad sidecar",
+            Self::BadLog => "bad log",
+            Self::UnknownTitle => "unknown title",
+            Self::BadAnswer => "bad answer",
             Self::LeftOut => "left out",
         })
     }

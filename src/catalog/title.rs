@@ -112,6 +112,11 @@ impl Vocabulary {
         self.0.is_empty()
     }
 
+    /// Its genres in order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = GenreId> + use<> {
+        (0..u16::try_from(self.len()).unwrap_or(u16::MAX)).map(GenreId)
+    }
+
     /// A genre's name.
     #[must_use]
     pub fn name(&self, genre: GenreId) -> &str {

@@ -14,6 +14,8 @@
 //! each is excluded or has too few titles, it stays labelled, with none: that it has none of
 //! the genres that count is known. If one of them is not in a given vocabulary (misspelt,
 //! perhaps) and none is left, what it has is not known, and it is not labelled.
+//!
+//! What people decided in the log (`decided`) holds over what the file says.
 
 mod columns;
 mod genre_cells;
@@ -34,7 +36,7 @@ use std::{
 use base::{GenreId, TitleId, file};
 
 use super::{
-    Catalog, CatalogError, CatalogSpec, Format, Problem, ProblemKind, Severity, Title,
+    Catalog, CatalogError, CatalogSpec, Format, Problem, ProblemKind, Severity, Title, decided,
     genres::{self, GenreCounter, Resolved},
     leaks::GenreWords,
     source,
@@ -162,6 +164,8 @@ struct Loader<'a> {
     titles: Vec<Title>,
     /// Per title.
     stated: Vec<Stated>,
+    /// Where people's decisions about the titles may lie; genres are counted when these are known.
+    log: Option<decided::Place>,
     genres: GenreCounter,
     declared_genres: Vec<String>,
     crosswalk: Option<Crosswalk>,
@@ -194,6 +198,7 @@ impl<'a> Loader<'a> {
             file: None,
             titles: Vec::new(),
             stated: Vec::new(),
+            log: decided::Place::of(spec),
             genres: GenreCounter::default(),
             declared_genres: genres::declared(&spec.genres, spec.folder()),
             crosswalk,
@@ -268,6 +273,7 @@ impl<'a> Loader<'a> {
             };
             return Err(CatalogError::NoTitles { path: self.spec.path.clone(), reason, hint });
         }
+        self.apply_log();
         self.report_losses();
         let column = self.columns.genres.as_ref().map_or("", |column| &column.name).to_owned();
         let path = &self.spec.path;
@@ -293,7 +299,11 @@ impl<'a> Loader<'a> {
             };
             (title.not_genres, title.unknown_genres) = (others(&said.not), others(&said.unknown));
             let is_lost = unknown && title.genres.is_empty();
-            title.labelled = !said.genres.is_empty() && !is_lost;
+            title.labelled = said.is_complete || (!said.genres.is_empty() && !is_lost);
+            if said.is_partial {
+                let is_open = |id: &GenreId| !own.contains(id) && !title.not_genres.contains(id);
+                title.unknown_genres = vocabulary.ids().filter(is_open).collect();
+            }
         }
         if self.spec.drop_naming_sentences {
             let words = GenreWords::new(&vocabulary);

@@ -128,14 +128,19 @@ impl Loader<'_> {
         let trailer = in_role(columns.trailer.as_ref());
         let genres = in_role(columns.genres.as_ref());
         let spec = self.spec;
-        let stated = genres.map(|(cell, field)| self.stated_genres(cell, field, line));
         let mut names = |cell: Option<(Cell, &str)>| {
             let names = cell.and_then(|(cell, field)| self.genre_names(cell, field, line));
             names.unwrap_or_default()
         };
+        let stated = names(genres);
         let not = names(in_role(columns.not_genres.as_ref()));
         let unknown = names(in_role(columns.unknown_genres.as_ref()));
-        self.stated.push(Stated { genres: stated.unwrap_or_default(), not, unknown });
+        let mut said = Stated { not, unknown, ..Stated::default() };
+        match self.log {
+            Some(_) => said.names = stated,
+            None => said.genres = self.genres.count(&stated, line),
+        }
+        self.stated.push(said);
         let mut title = Title::new(id);
         title.name = name.unwrap_or(title.name);
         Title {

@@ -42,6 +42,23 @@ impl Log {
     pub fn decisions(&self) -> Decisions {
         fold::fold(&self.events)
     }
+
+    /// With titles named by their whole paths, where the log lies in this folder.
+    #[must_use]
+    pub fn beneath(mut self, folder: &Path) -> Self {
+        for event in &mut self.events {
+            let path = folder.join(&event.words.title);
+            event.words.title = path.to_string_lossy().into_owned();
+        }
+        self
+    }
+
+    /// Takes another log's events in.
+    pub fn join(&mut self, other: Self) {
+        self.events.extend(other.events);
+        self.breaks.extend(other.breaks);
+        in_order(&mut self.events);
+    }
 }
 
 /// Whether there is a log beneath `root`, or something in its place.

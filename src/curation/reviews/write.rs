@@ -45,17 +45,34 @@ impl Session {
     /// It cannot be written, or is longer than anybody's words. What is written after an error goes into
     /// another file, since this one may end in the middle of a line.
     pub fn append(&mut self, words: Words) -> Result<Event, CurationError> {
-        if let Some(why) = unfit(&words) {
+        Ok(self.append_all(vec![words])?.remove(0))
+    }
+
+    /// Appends all of this, and returns when the disk has it.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append); some of it may be written.
+    pub fn append_all(&mut self, all: Vec<Words>) -> Result<Vec<Event>, CurationError> {
+        if let Some(why) = all.iter().find_map(unfit) {
             return Err(CurationError::file(&self.folder)(io::Error::other(why)));
+        }
+        if all.is_empty() {
+            return Ok(Vec::new());
         }
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self.begin()?,
         };
-        let event = Event { event: new_id(), words, prev: open.prev };
-        open.prev = Some(write(&mut open.file, &event).map_err(CurationError::file(&self.folder))?);
+        let mut events = Vec::with_capacity(all.len());
+        for words in all {
+            let event = Event { event: new_id(), words, prev: open.prev };
+            let written = write(&mut open.file, &event);
+            open.prev = Some(written.map_err(CurationError::file(&self.folder))?);
+            events.push(event);
+        }
+        open.file.sync_data().map_err(CurationError::file(&self.folder))?;
         self.open = Some(open);
-        Ok(event)
+        Ok(events)
     }
 
     /// Makes the session's file.
@@ -78,7 +95,6 @@ fn write(file: &mut File, event: &Event) -> io::Result<Digest> {
     let digest = Digest::of_bytes(&line);
     line.push(b'\n');
     file.write_all(&line)?;
-    file.sync_data()?;
     Ok(digest)
 }
 

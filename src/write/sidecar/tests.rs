@@ -6,6 +6,7 @@ use std::{
 };
 
 use base::Digest;
+use curation::reviews::{self, Answer, Session, Words};
 use jiff::Timestamp;
 
 use super::*;
@@ -339,6 +340,22 @@ fn a_genre_of_ours_is_no_label_and_each_edit_is_one() {
     edit(&tree, drama, "<genre>Drama</genre><lockedfields>Genres</lockedfields>");
     let (genres, _, _) = labels_of(&tree);
     assert_eq!(genres, ["Drama", "Mystery", "Thriller", "Horror"]);
+    // In the log: one of ours is right, another is wrong though it stands there, and so is one of theirs.
+    let tree = tagged();
+    let say = |genre: &str, answer| {
+        let at = "2026-01-01T00:00:00Z".parse().unwrap();
+        let words = Words::new(at, reviews::Source::Page, "Film (1995)");
+        let answers = [(genre.to_owned(), answer)].into();
+        Session::new(tree.root()).append(Words { answers, ..words }).unwrap();
+    };
+    say("Thriller", Answer::Yes);
+    say("Horror", Answer::No);
+    let decided = (strings(&["Drama", "Mystery", "Thriller"]), strings(&["Horror"]), true);
+    assert_eq!(labels_of(&tree), decided);
+    say("Drama", Answer::No);
+    say("War", Answer::Added);
+    let decided = (strings(&["Mystery", "Thriller", "War"]), strings(&["Drama", "Horror"]), true);
+    assert_eq!(labels_of(&tree), decided);
 }
 
 #[test]
