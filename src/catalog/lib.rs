@@ -11,6 +11,7 @@ mod decode;
 mod delimited;
 mod error;
 pub mod export;
+pub mod feedback;
 mod folders;
 mod format;
 mod genres;

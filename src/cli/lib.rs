@@ -13,6 +13,7 @@ mod decode_worker;
 mod doctor;
 mod explain;
 mod failure;
+mod feedback;
 mod lines;
 mod modalities;
 mod models;
@@ -68,6 +69,9 @@ enum Command {
     /// Look at a catalog before anything is computed
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// People's answers about titles: take them into the log, and out of it
+    #[command(subcommand)]
+    Feedback(feedback::Command),
     /// Pretrained weights: what there is, get it, check it
     #[command(subcommand)]
     Models(models::Command),
@@ -104,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Bundle(command) => bundle::run(command, &console),
         Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),
+        Command::Feedback(command) => feedback::run(command, &console),
         Command::Models(command) => models::run(command, &console),
         Command::Store(command) => store::run(command, &console),
         Command::Modalities(args) => modalities::run(args, &console),

@@ -26,6 +26,8 @@ pub(super) fn inputs(folder: &Path) {
     fs::create_dir(folder.join("store")).unwrap();
     file("films.csv", &films);
     file("rows.csv", &format!("{films}t1,Again,1999,en,Drama\n"));
+    file("said.csv", "title,genre,answer\nt1,War,no\nt2,Crime,unsure\n");
+    file("odd-said.csv", "title,genre,answer\nt1,War,no\nnobody,War,no\nt2,War,perhaps\n");
     file("cells.csv", &format!("{films}t99,Too few\n"));
     let mut plots = "id,title,plot,genres\n".to_owned();
     for n in 0..12 {
@@ -86,6 +88,10 @@ const CASES: &[(i32, &str)] = &[
     (0, "catalog import kaggle films.csv --out imported"),
     (0, "catalog export films.csv --out exported --folds 3"),
     (0, "catalog sources"),
+    (0, "feedback import said.csv --to films.csv --dry-run"),
+    (0, "feedback import said.csv --to films.csv --who mara"),
+    (0, "feedback export films.csv"),
+    (0, "feedback export films.csv -o answers.jsonl --format jsonl"),
     (0, "models list"),
     (0, "models verify"),
     (0, "store ls --store store"),
@@ -136,6 +142,9 @@ const CASES: &[(i32, &str)] = &[
     (2, "catalog check rows.csv"),
     (2, "catalog import kagle films.csv --out imported"),
     (2, "catalog export nowhere.csv --out exported"),
+    (2, "feedback import nowhere.csv --to films.csv"),
+    (2, "feedback import films.csv --to nowhere.csv"),
+    (2, "feedback export nowhere.csv"),
     (2, "models pull whisper-bas"),
     (2, "models verify whisper-bas"),
     (2, "store ls --store nowhere"),
@@ -148,6 +157,7 @@ const CASES: &[(i32, &str)] = &[
     (3, "tag cells.csv --bundle runs/whole/bundle --store store"),
     (3, "catalog import kaggle cells.csv --out partly"),
     (3, "catalog export rows.csv --out exported --folds 3"),
+    (3, "feedback import odd-said.csv --to films.csv"),
 ];
 
 #[test]
