@@ -89,7 +89,7 @@ fn a_row_may_say_all_of_a_title_and_an_event_of_the_log_is_a_row() {
                 {\"event\":\"1\",\"at\":\"2026-01-01T00:00:00Z\",\"who\":\"ben\",\"source\":\"page\",\
                 \"title\":\"b\",\"answers\":{\"War\":\"yes\",\"Drama\":\"unsure\"},\"complete\":false,\
                 \"prev\":null}\n\
-                {\"event\":\"2\",\"at\":\"2026-01-01T00:00:00Z\",\"title\":\"b\",\"undoes\":\"1\"}\n\
+                {\"event\":\"2\",\"at\":\"2026-01-01T00:00:00Z\",\"title\":\"b\",\"answers\":{},\"complete\":false,\"undoes\":\"1\"}\n\
                 {\"title\":\"Drma\",\"imdb_id\":\"tt0113277\",\"genre\":\"Drma\",\"answer\":\"no\"}\nno row\n";
     let plan = planned(&folder, "said.jsonl", rows);
     let told: Vec<_> = plan.problems.iter().map(|p| (p.line.unwrap(), p.kind)).collect();
