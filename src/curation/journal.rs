@@ -194,14 +194,23 @@ pub(crate) fn own_folder(folder: &Path, name: &str, make: bool) -> Result<PathBu
                 return Err(CurationError::file(part)(error));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
-                fs::create_dir(part).map_err(CurationError::file(part))?;
-                own_like_folder(part);
+                make_folder(part).map_err(CurationError::file(part))?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(CurationError::file(part)(error)),
         }
     }
     Ok(path)
+}
+
+/// Makes a folder, which somebody else may make at the same moment.
+fn make_folder(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Ok(()) => own_like_folder(path),
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Appends an event to the journal of an earlier run.

@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    sync::Barrier,
     thread,
 };
 
@@ -173,10 +174,13 @@ fn links_and_words_longer_than_anybodys_are_refused() {
 fn twenty_who_write_at_once_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
+    let barrier = &Barrier::new(20);
     thread::scope(|scope| {
         for writer in 0..20 {
             scope.spawn(move || {
                 let mut session = Session::new(root);
+                // So that the folders are made at once, too.
+                barrier.wait();
                 for n in 0..10 {
                     let title = format!("{writer}/{n}");
                     session.append(words(n, &title, &[("War", Answer::Yes)])).unwrap();
