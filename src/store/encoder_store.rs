@@ -238,10 +238,12 @@ impl EncoderStore {
     fn entries(&self, path: &Path, shard_idx: usize) -> Result<Vec<Entry>, Damage> {
         let shard = Shard::open(path, &self.identity)?;
         let (keys, offsets, partials) = (shard.keys()?, shard.offsets()?, shard.partials()?);
-        let rows = offsets.windows(2).map(|rows| (rows[0] as usize, rows[1] as usize));
-        let places =
-            rows.map(|(first_row, end)| Place { shard_idx, first_row, num_rows: end - first_row });
-        Ok(keys.into_iter().zip(places).zip(partials).map(|((k, at), p)| (k, at, p)).collect())
+        let places = offsets.windows(2).map(|rows| Place::of_rows(shard_idx, rows[0], rows[1]));
+        let entries = keys.into_iter().zip(places).zip(partials);
+        entries
+            .map(|((key, place), partial)| Some((key, place?, partial)))
+            .collect::<Option<_>>()
+            .ok_or_else(|| Damage::content("it has 2³² rows or more"))
     }
 
     /// Counts, for people.
@@ -253,7 +255,7 @@ impl EncoderStore {
         let mut summary = Summary {
             num_shards: index.num_shards(),
             num_titles: index.len(),
-            num_rows: index.places.values().map(|place| place.num_rows).sum(),
+            num_rows: index.total_rows(),
             num_partial: index.partials.len(),
             ..Summary::default()
         };

@@ -1,5 +1,6 @@
 //! What a store holds, by key: read from the shards' keys and offsets, each once for as long as an
-//! encoder's part of the store is open.
+//! encoder's part of the store is open. Of a key half a digest is kept, of a place 12 bytes: stores
+//! of millions of titles fit in memory.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,11 +12,46 @@ use super::FailureRow;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     /// Into [`Index::shards`].
-    pub(super) shard_idx: usize,
+    shard_idx: u32,
     /// First row within the shard.
-    pub(super) first_row: usize,
+    first_row: u32,
     /// At least one.
-    pub(super) num_rows: usize,
+    num_rows: u32,
+}
+
+impl Place {
+    /// Of the rows from `first_row` to before `end`; none where there are 2³² of them.
+    pub(super) fn of_rows(shard_idx: usize, first_row: u64, end: u64) -> Option<Self> {
+        Some(Self {
+            shard_idx: u32::try_from(shard_idx).ok()?,
+            first_row: u32::try_from(first_row).ok()?,
+            num_rows: u32::try_from(end.checked_sub(first_row)?).ok()?,
+        })
+    }
+
+    pub(super) fn shard_idx(self) -> usize {
+        self.shard_idx as usize
+    }
+
+    pub(super) fn first_row(self) -> usize {
+        self.first_row as usize
+    }
+
+    pub(super) fn num_rows(self) -> usize {
+        self.num_rows as usize
+    }
+}
+
+/// The first half of a key: of SHA-256, 128 bits are the same for no two sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Half([u8; 16]);
+
+impl Half {
+    fn of(key: &Digest) -> Self {
+        let mut half = [0; 16];
+        half.copy_from_slice(&key.as_bytes()[..16]);
+        Self(half)
+    }
 }
 
 /// The keys of an encoder's shards and failure logs at one moment.
@@ -26,7 +62,7 @@ pub(super) struct Place {
 pub struct Index {
     /// Names of the shards, in the order in which they were read.
     pub(super) shards: Vec<String>,
-    pub(super) places: HashMap<Digest, Place>,
+    places: HashMap<Half, Place>,
     pub(super) partials: HashMap<Digest, String>,
     /// Names of the failure logs, in the order in which they were read.
     logs: Vec<String>,
@@ -63,11 +99,11 @@ impl Index {
     /// Takes up a shard whose rows are at the place `self.shards.len()`.
     pub(super) fn add_shard(&mut self, name: String, entries: Vec<Entry>) {
         for (key, place, partial) in entries {
-            let known = self.places.get(&key);
-            if known.is_some_and(|known| self.shards[known.shard_idx] < name) {
+            let known = self.place(&key);
+            if known.is_some_and(|known| self.shards[known.shard_idx()] < name) {
                 continue;
             }
-            self.places.insert(key, place);
+            self.places.insert(Half::of(&key), place);
             self.failures.remove(&key);
             if partial.is_empty() {
                 self.partials.remove(&key);
@@ -85,10 +121,20 @@ impl Index {
         for row in rows {
             let known = self.failures.get(&row.key);
             let is_later = known.is_some_and(|(known, _)| self.logs[*known] <= self.logs[log_idx]);
-            if !is_later && !self.places.contains_key(&row.key) {
+            if !is_later && !self.contains(&row.key) {
                 self.failures.insert(row.key, (log_idx, row));
             }
         }
+    }
+
+    /// Where a source's rows are, if it has features.
+    pub(super) fn place(&self, key: &Digest) -> Option<Place> {
+        self.places.get(&Half::of(key)).copied()
+    }
+
+    /// Number of rows of all sources.
+    pub(super) fn total_rows(&self) -> usize {
+        self.places.values().map(|place| place.num_rows()).sum()
     }
 
     /// Number of sources with features.
@@ -106,7 +152,7 @@ impl Index {
     /// Whether a source has features.
     #[must_use]
     pub fn contains(&self, key: &Digest) -> bool {
-        self.places.contains_key(key)
+        self.places.contains_key(&Half::of(key))
     }
 
     /// Whether a source has features or is known to have none.
@@ -118,7 +164,7 @@ impl Index {
     /// A source's number of rows; 0 where it has no features.
     #[must_use]
     pub fn num_rows(&self, key: &Digest) -> usize {
-        self.places.get(key).map_or(0, |place| place.num_rows)
+        self.place(key).map_or(0, Place::num_rows)
     }
 
     /// Why a source's features are not of the whole of it, where they are not.
@@ -145,5 +191,28 @@ impl Index {
     #[must_use]
     pub fn num_shards(&self) -> usize {
         self.shards.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_costs_no_more_than_32_bytes() {
+        fn size_of_entry<K, V>(_: &HashMap<K, V>) -> usize {
+            size_of::<(K, V)>()
+        }
+        assert!(size_of_entry(&Index::default().places) <= 32);
+    }
+
+    #[test]
+    fn rows_that_a_place_cannot_hold_are_refused() {
+        let rows =
+            |first, end| Place::of_rows(1, first, end).map(|at| (at.first_row(), at.num_rows()));
+        assert_eq!(rows(7, 9), Some((7, 2)));
+        assert_eq!(rows(9, 7), None);
+        assert_eq!(rows(1 << 32, (1 << 32) + 1), None);
+        assert_eq!(rows(0, 1 << 32), None);
     }
 }

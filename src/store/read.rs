@@ -16,7 +16,6 @@ use half::{f16, slice::HalfFloatSliceExt};
 use super::{
     EncoderStore, Index, Ragged, StoreError, TimedText,
     error::Damage,
-    index::Place,
     shard::{self, Shard},
 };
 
@@ -53,8 +52,9 @@ impl EncoderStore {
         let mut wanted: Vec<Vec<Segment>> = vec![Vec::new(); index.shards.len()];
         let mut num_rows = 0;
         for key in keys {
-            if let Some(&Place { shard_idx, first_row, num_rows: n }) = index.places.get(key) {
-                wanted[shard_idx].push(Segment { from: first_row, to: num_rows, len: n });
+            if let Some(place) = index.place(key) {
+                let (from, n) = (place.first_row(), place.num_rows());
+                wanted[place.shard_idx()].push(Segment { from, to: num_rows, len: n });
                 num_rows += n;
             }
             offsets.push(num_rows);
@@ -128,7 +128,7 @@ impl EncoderStore {
         let wanted: HashSet<&Digest> = keys.iter().collect();
         for (shard_idx, name) in index.shards.iter().enumerate() {
             let is_here = |key: &&&Digest| {
-                index.places.get(**key).is_some_and(|place| place.shard_idx == shard_idx)
+                index.place(key).is_some_and(|place| place.shard_idx() == shard_idx)
             };
             let here: HashSet<&Digest> = wanted.iter().filter(is_here).copied().collect();
             if here.is_empty() {
