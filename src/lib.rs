@@ -49,6 +49,7 @@ pub use learn;
 pub use report;
 pub use tag;
 
+pub use adapt;
 pub use write;
 
 pub use pipeline;

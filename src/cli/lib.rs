@@ -14,6 +14,7 @@ mod doctor;
 mod explain;
 mod failure;
 mod feedback;
+mod learn;
 mod lines;
 mod modalities;
 mod models;
@@ -61,6 +62,10 @@ enum Command {
     Compare(compare::Args),
     /// Tag new titles with a bundle
     Tag(tag::Args),
+    /// Learn a bundle of one's own from what people decided about a library; says what would come of it
+    Learn(learn::Args),
+    /// Learn such a bundle anew, with all that was decided since, and ask the gate
+    Refit(learn::RefitArgs),
     /// One's own bundles and their versions: keep, promote, go back
     #[command(subcommand)]
     Bundle(bundle::Command),
@@ -105,6 +110,8 @@ pub fn main() -> ExitCode {
         Command::Tune(args) => tune::run(args, &console),
         Command::Compare(args) => compare::run(args, &console),
         Command::Tag(args) => tag::run(args, &console),
+        Command::Learn(args) => learn::run(args, &console),
+        Command::Refit(args) => learn::refit(args, &console),
         Command::Bundle(command) => bundle::run(command, &console),
         Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),

@@ -80,6 +80,7 @@ pub fn explain(
             .collect();
         let views = with_variants(&data, m, &occluded);
         let rows: Vec<usize> = (0..views.num_titles()).collect();
+        let views = bundle.with_prior(views)?;
         let prediction = bundle.model.predict(&views, &rows)?;
         let genres = prediction.num_genres;
         for genre in &tags.genres {

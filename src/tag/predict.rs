@@ -130,6 +130,7 @@ impl<'a> Tagger<'a> {
         let Looked { data, transcripts, failures } = looked;
         let data = data.unlabelled(self.bundle.config.genres.names().to_vec());
         let (data, sparse) = self.bundle.visible(data);
+        let data = self.bundle.with_prior(data)?;
         let rows: Vec<usize> = (0..titles.len()).collect();
         let prediction = self.bundle.model.predict(&data, &rows)?;
         let missing = self.missing(&data, &sparse, &prediction, failures);

@@ -64,6 +64,7 @@ pub(super) fn said(
     let wordings: Vec<String> = wordings.map(|word| without(text, word)).collect();
     let views = with_words(data, title, m, &wordings);
     let rows: Vec<usize> = (0..views.num_titles()).collect();
+    let views = bundle.with_prior(views)?;
     let prediction = bundle.model.predict(&views, &rows)?;
     let num_genres = prediction.num_genres;
     let mut found = Vec::new();

@@ -108,14 +108,22 @@ impl ShippedBundle {
     /// The temporary folder cannot be written; the device is not there.
     pub fn load(&self, device: DeviceChoice) -> Result<Bundle, TagError> {
         let folder = tempfile::tempdir().map_err(TagError::file(std::env::temp_dir()))?;
+        let bundle = Bundle::load(&self.lay_out_in(folder.path())?, device)?;
+        Ok(Bundle { folder: PathBuf::from(self.name), ..bundle })
+    }
+
+    /// Writes it into a folder, below its name: where it can be loaded and copied from.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn lay_out_in(&self, folder: &Path) -> Result<PathBuf, TagError> {
         let own = FILES.get_dir(self.name).ok_or_else(|| TagError::Bundle {
             path: self.name.into(),
             message: "is not part of the program".to_owned(),
             hint: None,
         })?;
-        lay_out(own, folder.path())?;
-        let bundle = Bundle::load(&folder.path().join(self.name), device)?;
-        Ok(Bundle { folder: PathBuf::from(self.name), ..bundle })
+        lay_out(own, folder)?;
+        Ok(folder.join(self.name))
     }
 }
 

@@ -28,6 +28,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("learn", 4),
     ("report", 5),
     ("tag", 5),
+    ("adapt", 6),
     ("write", 6),
     ("pipeline", 7),
     ("cli", 8),

@@ -75,6 +75,7 @@ fn made(folder: &Path) -> PathBuf {
         about: About::default(),
         files: BTreeMap::new(),
         models: BTreeMap::new(),
+        prior: None,
     };
     let bundle = folder.join("bundle");
     Bundle::write(&bundle, about, &model, "card").unwrap();

@@ -110,7 +110,18 @@ pub(super) fn usual_home() -> Option<PathBuf> {
 }
 
 impl Home {
-    fn folder(&self) -> Result<PathBuf, Failure> {
+    /// The folder; the user's own is made where it is not there.
+    pub(super) fn made(&self) -> Result<PathBuf, Failure> {
+        let home = self.folder()?;
+        if self.home.is_some() {
+            make_folder(&home)?;
+        } else {
+            std::fs::create_dir_all(&home)?;
+        }
+        Ok(home)
+    }
+
+    pub(super) fn folder(&self) -> Result<PathBuf, Failure> {
         self.home.clone().or_else(usual_home).ok_or_else(|| {
             Failure::usage("there is no home folder for bundles", "give one with --home DIR")
         })
@@ -181,13 +192,7 @@ fn tell(event: &Event, name: &str, as_json: bool, console: &Console) {
 }
 
 fn add(args: &AddArgs, console: &Console) -> Result<u8, Failure> {
-    let home = args.home.folder()?;
-    if args.home.home.is_some() {
-        make_folder(&home)?;
-    } else {
-        std::fs::create_dir_all(&home)?;
-    }
-    let versions = Versions::of(&home, &args.name)?;
+    let versions = Versions::of(&args.home.made()?, &args.name)?;
     let version = versions.add(&args.bundle)?;
     console.data(format!("{}@{version}", args.name));
     if versions.current()?.as_ref() != Some(&version) {
@@ -222,15 +227,20 @@ fn promote(args: &PromoteArgs, console: &Console) -> Result<u8, Failure> {
 
 fn rollback(args: &RollbackArgs, console: &Console) -> Result<u8, Failure> {
     let versions = known(&args.home.folder()?, &args.name)?;
-    let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    let who = args.by.clone().or(user).unwrap_or_else(|| "somebody".to_owned());
+    let who = by_user(args.by.clone());
     let (from, to) = versions.rollback(&who, Timestamp::now())?;
     console.say(format!("{}@{to} is current again, in the place of {from}", args.name));
     Ok(0)
 }
 
+/// Who does it: the one who is named, or the user.
+pub(super) fn by_user(named: Option<String>) -> String {
+    let user = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    named.or_else(user).unwrap_or_else(|| "somebody".to_owned())
+}
+
 /// The bundle of this name, of which there is at least one version.
-fn known(home: &Path, name: &str) -> Result<Versions, Failure> {
+pub(super) fn known(home: &Path, name: &str) -> Result<Versions, Failure> {
     let versions = Versions::of(home, name)?;
     if !versions.list()?.is_empty() {
         return Ok(versions);

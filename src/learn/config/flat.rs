@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::{
     Base, Borrowing, Calibration, ClassWeights, Decide, FineTuning, LabelScheme, LearnConfig,
-    LossKind, Pooling, Resampling, SequenceSettings, StackSettings, TextView, TreeSettings,
+    LossKind, Pooling, PriorSettings, Resampling, SequenceSettings, StackSettings, TextView,
+    TreeSettings,
 };
 use crate::transform::{TfIdfSettings, Word2vecSettings};
 
@@ -136,6 +137,8 @@ settings! {
         precision: Option<f64> = decisions.precision,
         #[serde(skip_serializing_if = "is_usual")]
         borrowed: BTreeMap<String, Borrowing> = borrowed,
+        #[serde(skip_serializing_if = "is_usual")]
+        prior: Option<PriorSettings> = prior,
     }
     tables {
         fusion: FusionTable {

@@ -9,6 +9,7 @@ mod decisions;
 mod flat;
 mod fusion;
 mod imbalance;
+mod prior;
 mod stacking;
 mod text;
 
@@ -30,6 +31,7 @@ pub use self::{
     flat::{TABLES, as_written, other_place, twice},
     fusion::{FusionSettings, Pooling},
     imbalance::ImbalanceSettings,
+    prior::PriorSettings,
     stacking::{ExpertKind, StackSettings},
     text::{FineTuning, SequenceKind, SequenceSettings, TextView},
 };
@@ -82,6 +84,8 @@ pub struct LearnConfig {
     pub decisions: DecisionSettings,
     /// By name: modalities that the head is not fitted on but judges as if they were others.
     pub borrowed: BTreeMap<String, Borrowing>,
+    /// A modality that holds what another model says of the genres.
+    pub prior: Option<PriorSettings>,
 }
 
 impl Default for LearnConfig {
@@ -104,6 +108,7 @@ impl Default for LearnConfig {
             min_support: 2,
             decisions: DecisionSettings::default(),
             borrowed: BTreeMap::new(),
+            prior: None,
         }
     }
 }
@@ -136,6 +141,7 @@ impl LearnConfig {
         self.decisions.validate()?;
         count("members", self.members, 2, 100)?;
         count("min_support", self.min_support, 1, 1 << 30)?;
+        self.prior.iter().try_for_each(PriorSettings::validate)?;
         self.borrowed.iter().try_for_each(|(name, own)| own.validate(name, self))
     }
 

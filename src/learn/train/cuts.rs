@@ -1,9 +1,10 @@
 //! From out-of-fold scores to calibration and thresholds.
 
 use eval::{
-    AtPrecision, Isotonic, Labels,
+    AtPrecision, Isotonic, Labels, Platt,
     calibration::{apply_platt, fit_platt},
     expected_f1::expected_f1_thresholds,
+    labels::Column,
     thresholds::{
         NEVER, USUAL_PRECISIONS, fit_thresholds, for_precision, half_the_error_of_the_prior,
         surely_half_the_error_of_the_prior,
@@ -13,7 +14,8 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::{
     LearnConfig,
-    config::{Calibration, Decide},
+    config::{Calibration, Decide, PriorSettings},
+    heads::classical::correction,
     spec::Decisions,
 };
 
@@ -25,7 +27,10 @@ pub(crate) fn fit_decisions(
     config: &LearnConfig,
     abstain: bool,
 ) -> Decisions {
-    let platt = fit_platt(scores, labels);
+    let platt = match &config.prior {
+        None => fit_platt(scores, labels),
+        Some(prior) => labels.columns(scores).map(|known| near_identity(&known, prior)).collect(),
+    };
     let mut probabilities = apply_platt(scores, &platt);
     let mut isotonic = Vec::new();
     if config.decisions.calibration == Calibration::Isotonic {
@@ -42,6 +47,16 @@ pub(crate) fn fit_decisions(
     let least = abstain.then_some(Least::HalfTheError);
     let (thresholds, at_precision) = fit_cuts(probabilities, labels, config, least);
     Decisions { platt, isotonic, thresholds, at_precision }
+}
+
+/// What is learned beside a prior is added to probabilities: few titles do not bend them.
+fn near_identity(known: &Column, prior: &PriorSettings) -> Platt {
+    let c = prior.c_of(known.labels.len());
+    let scores: Vec<f32> = known.scores.iter().map(|&score| score as f32).collect();
+    let weights = known.weights.as_deref();
+    let own = correction(&scores, 1, &known.labels, weights, c, &scores).trusting(0);
+    // A slope below 0 would turn the genre round.
+    Platt { a: f64::from(own.weights()[0]).max(0.0), b: f64::from(own.bias()) }
 }
 
 /// How often a tag must be right at least.
@@ -69,6 +84,10 @@ pub(crate) fn fit_cuts(
         (None, Decide::ExpectedF1) => expected_f1_thresholds(probabilities),
         (Some(precision), _) => AtPrecision::fit(probabilities, labels, precision).or_never(),
     };
+    if let (Some(prior), None) = (&config.prior, config.decisions.precision) {
+        let num_titles: Vec<f64> = labels.columns(probabilities).map(|own| own.total()).collect();
+        prior.pull(&mut thresholds, &num_titles);
+    }
     let mut at_precision: Vec<AtPrecision> =
         USUAL_PRECISIONS.iter().map(|&p| AtPrecision::fit(probabilities, labels, p)).collect();
     if let Some(least) = least {

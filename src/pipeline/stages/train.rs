@@ -6,13 +6,15 @@ use std::{
 };
 
 use base::file;
-use catalog::{Catalog, CatalogSpec, Record, split::Folds};
-use dataset::{Content, Dataset};
+use catalog::{Catalog, CatalogSpec, split::Folds};
 use eval::pinned::is_pinned;
 use learn::{TrainedModel, heads::FitContext};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tag::{About, Bundle, BundleConfig, BundleModality, TrainedOn, model_card};
+use tag::{
+    About, Beside, Bundle, BundleConfig, BundleModality, KnownTitles, TrainedOn, min_stated,
+    model_card,
+};
 
 use super::{Context, Outcome, Stage, evaluate, split, to_json};
 use crate::{Lock, PipelineError, StageKind, table::Table};
@@ -94,13 +96,16 @@ impl Stage for Settings {
             about: self.about.clone(),
             files: BTreeMap::new(),
             models: BTreeMap::new(),
+            prior: None,
         };
         let votes = evaluate::borrowed::votes(model.spec());
         let figures = file::read_to_string(context.file(evaluate::CARD)).ok();
         let figures = figures.map(|figures| figures + &votes);
         let card = model_card(&config, &model, figures.as_deref());
         let folder = context.folder().join(&self.bundle);
-        let outputs = Bundle::write(&folder, config, &model, &card)?;
+        let known = KnownTitles::of(train.iter().map(|&title| &catalog.titles[title]));
+        let beside = Beside { known: Some(&known), ..Beside::default() };
+        let outputs = Bundle::write_with(&folder, config, &model, &card, beside)?;
         Ok(Outcome {
             summary: format!(
                 "{}{} titles; bundle in {}",
@@ -137,17 +142,6 @@ impl Settings {
     }
 }
 
-/// Of a record's columns so many are stated by 99 in 100 of the titles trained on; 0 for what is
-/// no record.
-fn min_stated(data: &Dataset, name: &str, train: &[usize]) -> usize {
-    let table = data.modalities.iter().find(|table| table.name == name);
-    let Some(Content::Records { rows, .. }) = table.map(|table| &table.content) else { return 0 };
-    let stated = train.iter().filter_map(|&title| rows[title].as_ref().map(Record::num_stated));
-    let mut stated: Vec<usize> = stated.collect();
-    stated.sort_unstable();
-    stated.get(stated.len() / 100).copied().unwrap_or(0)
-}
-
 /// How columns are called; nothing that only training needs, and no path of this machine.
 fn for_tagging(trained: &CatalogSpec) -> CatalogSpec {
     CatalogSpec {
@@ -155,40 +149,5 @@ fn for_tagging(trained: &CatalogSpec) -> CatalogSpec {
         drop_naming_sentences: false,
         needs: Vec::new(),
         ..trained.clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use base::TitleId;
-    use catalog::RecordSchema;
-    use dataset::ModalityTable;
-
-    use super::*;
-
-    #[test]
-    fn one_title_in_a_hundred_may_state_less() {
-        let record = |num_stated: usize| {
-            Some(Record {
-                numbers: vec![(num_stated > 0).then_some(1.0)],
-                categories: vec![vec!["x".to_owned(); num_stated.saturating_sub(1).min(1)]],
-            })
-        };
-        let rows: Vec<_> = (0..201)
-            .map(|t| if t == 7 { None } else { record(if t < 2 { 1 } else { 2 }) })
-            .collect();
-        let schema = RecordSchema { numbers: vec!["a".into()], categories: vec!["b".into()] };
-        let table = ModalityTable::new("columns", Content::Records { schema, rows });
-        let data = Dataset {
-            titles: (0..201).map(|t| TitleId::new(&t.to_string())).collect(),
-            genres: Vec::new(),
-            labels: Vec::new(),
-            label_weights: None,
-            modalities: vec![table.into()],
-        };
-        let all: Vec<usize> = (0..201).collect();
-        assert_eq!(min_stated(&data, "columns", &all), 2, "two of two hundred are too few");
-        assert_eq!(min_stated(&data, "columns", &all[..100]), 1, "of a hundred they are not");
-        assert_eq!((min_stated(&data, "other", &all), min_stated(&data, "columns", &[])), (0, 0));
     }
 }

@@ -8,6 +8,8 @@ use extract::MadeBy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::PriorConfig;
+
 /// `bundle.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BundleConfig {
@@ -35,6 +37,9 @@ pub struct BundleConfig {
     /// Digests of weights outside the bundle that its modalities name by a path, by that path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub models: BTreeMap<String, Digest>,
+    /// The bundle that it begins with, in its folder `prior`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<PriorConfig>,
 }
 
 /// Under which terms a bundle may be used and what it is good for. Empty where its maker said

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 pub use config::{About, BundleConfig, BundleModality, TrainedOn};
 
-use super::TagError;
+use super::{KnownTitles, PRIOR, Prior, PriorConfig, TagError};
 use files::{check_confined, copy_file, digests, files_below, make_readable, replace, sync};
 use models::{check_model, named_paths, weights_at};
 
@@ -32,6 +32,8 @@ const FORMAT: u32 = 3;
 const STACKING_FORMAT: u32 = 3;
 pub(super) const CONFIG: &str = "bundle.json";
 const MODEL: &str = "model";
+/// In the folder of the model.
+const TITLES: &str = "titles.bin";
 const CARD: &str = "README.md";
 /// The mend of what no bundle of `cinetag train` does.
 const STRANGER: &str = "use bundles of people whom you trust; one's own is trained again with \
@@ -47,6 +49,19 @@ pub struct Bundle {
     pub digest: Digest,
     /// The fitted model.
     pub model: TrainedModel,
+    /// The bundle that it begins with.
+    pub prior: Option<Box<Prior>>,
+    /// The titles that it was trained on, where it names them.
+    pub known: KnownTitles,
+}
+
+/// What a bundle has beside its model.
+#[derive(Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// The bundle that it begins with, of which it gets a copy.
+    pub prior: Option<&'a Prior>,
+    /// The titles that it was trained on.
+    pub known: Option<&'a KnownTitles>,
 }
 
 impl Bundle {
@@ -55,7 +70,9 @@ impl Bundle {
     pub fn paths(&self) -> Vec<PathBuf> {
         let model = self.folder.join(MODEL);
         let of_model = self.config.files.keys().map(|name| model.join(name));
-        [CONFIG, CARD].map(|name| self.folder.join(name)).into_iter().chain(of_model).collect()
+        let of_prior = self.prior.iter().flat_map(|prior| prior.bundle.paths());
+        let own = [CONFIG, CARD].map(|name| self.folder.join(name));
+        own.into_iter().chain(of_model).chain(of_prior).collect()
     }
 
     /// Looks whether a bundle may be put at `folder`: nothing is there, an empty folder, or a bundle
@@ -71,19 +88,24 @@ impl Bundle {
             _ => return refuse(folder, Why::NoFolder),
         }
         let there = files_below(folder).map_err(OutputError::file(folder))?;
-        let config = file::read(folder.join(CONFIG)).ok();
-        let config: Option<BundleConfig> =
-            config.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let files = config.iter().flat_map(|config| config.files.keys());
-        let model = folder.join(MODEL);
-        let mut own: Vec<PathBuf> = files.map(|name| model.join(name)).collect();
-        if config.is_some() {
-            own.extend([folder.join(CONFIG), folder.join(CARD)]);
-        }
+        let mut own = Self::files_named_in(folder);
+        own.extend(Self::files_named_in(&folder.join(PRIOR)));
         match there.iter().find(|path| !own.contains(path)) {
             None => Ok(()),
             Some(other) => refuse(other, Why::GoneWithFolder),
         }
+    }
+
+    /// The files that the bundle in a folder names as its own, whether they are there or not; none where
+    /// there is no bundle.
+    fn files_named_in(folder: &Path) -> Vec<PathBuf> {
+        let config = file::read(folder.join(CONFIG)).ok();
+        let config: Option<BundleConfig> =
+            config.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let Some(config) = config else { return Vec::new() };
+        let model = folder.join(MODEL);
+        let files = config.files.keys().map(|name| model.join(name));
+        files.chain([folder.join(CONFIG), folder.join(CARD)]).collect()
     }
 
     /// Writes a bundle to `folder`, replacing the one that is there in one step.
@@ -93,9 +115,23 @@ impl Bundle {
     /// A file cannot be written; the folder holds something that is no bundle.
     pub fn write(
         folder: &Path,
+        config: BundleConfig,
+        model: &TrainedModel,
+        card: &str,
+    ) -> Result<Vec<PathBuf>, TagError> {
+        Self::write_with(folder, config, model, card, Beside::default())
+    }
+
+    /// The same for a bundle with something beside its model. `config.prior` is filled in.
+    ///
+    /// # Errors
+    /// As [`Bundle::write`]; the other bundle cannot be read.
+    pub fn write_with(
+        folder: &Path,
         mut config: BundleConfig,
         model: &TrainedModel,
         card: &str,
+        Beside { prior, known }: Beside<'_>,
     ) -> Result<Vec<PathBuf>, TagError> {
         Self::check_place(folder)?;
         let parent = match folder.parent() {
@@ -112,10 +148,25 @@ impl Bundle {
         let model_folder = draft.path().join(MODEL);
         fs::create_dir(&model_folder).map_err(TagError::file(&model_folder))?;
         model.save(&model_folder)?;
+        if let Some(known) = known.filter(|known| !known.is_empty()) {
+            let path = model_folder.join(TITLES);
+            fs::write(&path, known.to_bytes()).map_err(TagError::file(path))?;
+        }
 
         config.format = FORMAT;
         env!("CARGO_PKG_VERSION").clone_into(&mut config.cinetag);
         config.files = digests(&model_folder)?;
+        config.prior = prior.map(Prior::config);
+        let mut names: Vec<PathBuf> = vec![CONFIG.into(), CARD.into()];
+        names.extend(config.files.keys().map(|name| Path::new(MODEL).join(name)));
+        if let Some(Prior { bundle, .. }) = prior {
+            let to = draft.path().join(PRIOR);
+            fs::create_dir(&to).map_err(TagError::file(&to))?;
+            bundle.copy_to(&to)?;
+            let named = bundle.paths();
+            let named = named.iter().filter_map(|path| path.strip_prefix(&bundle.folder).ok());
+            names.extend(named.map(|name| Path::new(PRIOR).join(name)));
+        }
         for modality in &config.modalities {
             for (_, path) in named_paths(&modality.settings) {
                 let weights = weights_at(path);
@@ -125,7 +176,6 @@ impl Bundle {
                 }
             }
         }
-        let names: Vec<String> = config.files.keys().cloned().collect();
         let text = json::pretty(&config);
         let write = |name: &str, text: &str| {
             let path = draft.path().join(name);
@@ -136,9 +186,7 @@ impl Bundle {
         sync(draft.path())?;
         replace(draft, folder, parent)?;
 
-        let mut written = vec![folder.join(CONFIG), folder.join(CARD)];
-        written.extend(names.iter().map(|name| folder.join(MODEL).join(name)));
-        Ok(written)
+        Ok(names.iter().map(|name| folder.join(name)).collect())
     }
 
     /// Loads a bundle and checks its files.
@@ -218,8 +266,49 @@ impl Bundle {
         };
         same("genres", config.genres.names().iter().map(String::as_str).collect(), &spec.genres)?;
         let modalities = config.modalities.iter().map(|modality| modality.name.as_str());
+        let modalities = modalities.chain(config.prior.as_ref().map(|_| PRIOR));
         same("modalities", modalities.collect(), &spec.modalities)?;
-        Ok(Self { folder: folder.to_owned(), config, digest: Digest::of_bytes(&text), model })
+        let prior = match &config.prior {
+            None => None,
+            Some(named) => {
+                Some(Box::new(Self::load_prior(folder, named, spec.genres.len(), device)?))
+            }
+        };
+        let mut known = KnownTitles::default();
+        if config.files.contains_key(TITLES) {
+            let path = model_folder.join(TITLES);
+            let bytes = file::read(&path).map_err(TagError::file(path))?;
+            known = KnownTitles::from_bytes(&bytes).ok_or_else(|| {
+                refuse(format!("{MODEL}/{TITLES} is no list of titles"), "train the bundle again")
+            })?;
+        }
+        let digest = Digest::of_bytes(&text);
+        Ok(Self { folder: folder.to_owned(), config, digest, model, prior, known })
+    }
+
+    fn load_prior(
+        folder: &Path,
+        named: &PriorConfig,
+        num_genres: usize,
+        device: DeviceChoice,
+    ) -> Result<Prior, TagError> {
+        let refuse = |message: &str| TagError::Bundle {
+            path: folder.to_owned(),
+            message: message.to_owned(),
+            hint: Some("learn the bundle anew".to_owned()),
+        };
+        let own = folder.join(PRIOR);
+        // Looked at before it is loaded, so that one that names a prior in turn is not followed.
+        let text = file::read(own.join(CONFIG)).map_err(TagError::file(own.join(CONFIG)))?;
+        if Digest::of_bytes(&text) != named.digest {
+            return Err(refuse("begins with another bundle than the one in its folder `prior`"));
+        }
+        let config: Option<BundleConfig> = serde_json::from_slice(&text).ok();
+        if config.is_none_or(|config| config.prior.is_some()) || named.genres.len() != num_genres {
+            return Err(refuse("begins with a bundle that no bundle begins with"));
+        }
+        check_confined(folder, &own)?;
+        Prior::new(Self::load(&own, device)?, &named.genres)
     }
 
     /// Copies its own files (not what else lies in its folder) into an empty folder and checks the copy.

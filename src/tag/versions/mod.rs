@@ -77,6 +77,12 @@ impl Versions {
         &self.name
     }
 
+    /// The folder of its versions, which need not be there.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The versions that are there, in the order of their names.
     ///
     /// # Errors

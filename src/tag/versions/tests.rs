@@ -67,6 +67,7 @@ fn bundle(folder: &Path, note: &str) -> PathBuf {
         about: About::default(),
         files: BTreeMap::new(),
         models: BTreeMap::new(),
+        prior: None,
     };
     let bundle = folder.join(note);
     Bundle::write(&bundle, about, &model, "card").unwrap();

@@ -137,6 +137,7 @@ fn bundle(config: &LearnConfig) -> Vec<u8> {
         about: About::default(),
         files: BTreeMap::new(),
         models: BTreeMap::new(),
+        prior: None,
     };
     let folder = tempfile::tempdir().expect("a folder");
     let place = folder.path().join("bundle");

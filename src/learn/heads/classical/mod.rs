@@ -27,7 +27,7 @@ pub use self::{
     kernel::{KernelMachine, Likeness, Neighbours},
     linear::Linear,
     multi_label::{MultiLabel, Targets},
-    newton::standardised_logistic,
+    newton::{correction, standardised_logistic},
     problem::Problem,
     tree::Binned,
 };

@@ -2,7 +2,7 @@
 //! experts together. A step costs `rows · columns²`, and some eight of them are enough, where a
 //! search without second derivatives wants a hundred passes.
 //!
-//! in: rows `[rows, dim]`, labels; out: weights `[dim]` and bias
+//! in: rows `[rows, dim]`, labels, perhaps what is known already; out: weights `[dim]` and bias
 //! source: Hastie, Tibshirani and Friedman 2009, §4.4.1 (iteratively reweighted least squares)
 //! reference: scikit-learn 1.9 `make_pipeline(StandardScaler(), LogisticRegression(C=c))`
 
@@ -34,12 +34,39 @@ pub fn standardised_logistic(
     if with == 0 || with == rows {
         return Linear::new(vec![0.0; dim], odds as f32);
     }
+    minimised(x, dim, labels, Loss { weights, c, known: None }, odds)
+}
+
+/// The same, but for what is `known` already `[rows]`, in log-odds: `w·z + b` is added to it, and the
+/// bias is penalised like a weight. Without labels, or with few, next to nothing is added.
+#[must_use]
+pub fn correction(
+    x: &[f32],
+    dim: usize,
+    labels: &[bool],
+    weights: Option<&[f64]>,
+    c: f64,
+    known: &[f32],
+) -> Linear {
+    minimised(x, dim, labels, Loss { weights, c, known: Some(known) }, 0.0)
+}
+
+/// What is minimised, but for rows and labels.
+#[derive(Clone, Copy)]
+struct Loss<'a> {
+    weights: Option<&'a [f64]>,
+    c: f64,
+    known: Option<&'a [f32]>,
+}
+
+/// The least point, from weights of 0 and a bias of `bias`.
+fn minimised(x: &[f32], dim: usize, labels: &[bool], loss: Loss<'_>, bias: f64) -> Linear {
     let columns: Vec<Column> = (0..dim).map(|d| Column::of(x, dim, d)).collect();
     let labels: Vec<f64> = labels.iter().map(|&label| f64::from(u8::from(label))).collect();
-    let problem = Problem { columns: &columns, labels: &labels, weights, c };
+    let problem = Problem { columns: &columns, labels: &labels, loss };
     // The bias comes last.
     let mut point = vec![0.0; dim + 1];
-    point[dim] = odds;
+    point[dim] = bias;
     let mut here = problem.seen_from(&point);
     for _ in 0..MAX_STEPS {
         let Some(step) = problem.step(&point, &here.p) else { break };
@@ -100,15 +127,17 @@ struct Problem<'a> {
     columns: &'a [Column],
     /// `[rows]`: 0 or 1.
     labels: &'a [f64],
-    /// `[rows]`
-    weights: Option<&'a [f64]>,
-    c: f64,
+    loss: Loss<'a>,
 }
 
 impl Problem<'_> {
     /// `[rows]`
     fn logits(&self, point: &[f64]) -> Vec<f64> {
-        let mut logits = vec![point[self.columns.len()]; self.labels.len()];
+        let bias = point[self.columns.len()];
+        let mut logits = match self.loss.known {
+            None => vec![bias; self.labels.len()],
+            Some(known) => known.iter().map(|&known| f64::from(known) + bias).collect(),
+        };
         for (column, weight) in self.columns.iter().zip(point) {
             logits.iter_mut().zip(&column.values).for_each(|(z, x)| *z += weight * x);
         }
@@ -120,7 +149,7 @@ impl Problem<'_> {
     fn seen_from(&self, point: &[f64]) -> Seen {
         let mut p = self.logits(point);
         let mut loss = 0.0;
-        if let Some(weights) = self.weights {
+        if let Some(weights) = self.loss.weights {
             for ((p, y), weight) in p.iter_mut().zip(self.labels).zip(weights) {
                 let z = *p;
                 let small = (-z.abs()).exp();
@@ -144,8 +173,12 @@ impl Problem<'_> {
     }
 
     fn penalised(&self, point: &[f64], loss: f64) -> f64 {
-        let square: f64 = point[..self.columns.len()].iter().map(|w| w * w).sum();
-        self.c.mul_add(loss, square / 2.0)
+        let square: f64 = point[..self.num_penalised()].iter().map(|w| w * w).sum();
+        self.loss.c.mul_add(loss, square / 2.0)
+    }
+
+    fn num_penalised(&self) -> usize {
+        self.columns.len() + usize::from(self.loss.known.is_some())
     }
 
     /// Where the gradient's zero lies if the curvature stays what it is at a point with the
@@ -153,9 +186,9 @@ impl Problem<'_> {
     fn step(&self, point: &[f64], p: &[f64]) -> Option<Vec<f64>> {
         let (dim, size) = (self.columns.len(), self.columns.len() + 1);
         let mut slopes: Vec<f64> =
-            p.iter().zip(self.labels).map(|(p, y)| self.c * (p - y)).collect();
-        let mut curvature: Vec<f64> = p.iter().map(|p| self.c * p * (1.0 - p)).collect();
-        if let Some(weights) = self.weights {
+            p.iter().zip(self.labels).map(|(p, y)| self.loss.c * (p - y)).collect();
+        let mut curvature: Vec<f64> = p.iter().map(|p| self.loss.c * p * (1.0 - p)).collect();
+        if let Some(weights) = self.loss.weights {
             slopes.iter_mut().zip(weights).for_each(|(slope, weight)| *slope *= weight);
             curvature.iter_mut().zip(weights).for_each(|(curve, weight)| *curve *= weight);
         }
@@ -176,6 +209,10 @@ impl Problem<'_> {
             matrix[dim * size + a] = bent.iter().sum();
         }
         matrix[dim * size + dim] = curvature.iter().sum();
+        if self.num_penalised() == size {
+            down[dim] -= point[dim];
+            matrix[dim * size + dim] += 1.0;
+        }
         solved(matrix, down)
     }
 }

@@ -4,7 +4,7 @@
 use std::{iter::repeat_n, sync::Arc};
 
 use base::{Interrupt, Seed};
-use dataset::Dataset;
+use dataset::{Content, Dataset};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -29,6 +29,8 @@ pub(super) enum Expert {
     View { view: UnitView, model: Box<MultiLabel> },
     /// A record's values by the genres that they had.
     Associations(Associations),
+    /// One that was there before: the modality's row is what it says.
+    Given,
 }
 
 /// All of them, fitted on the same titles.
@@ -102,15 +104,16 @@ impl Experts {
         Ok(Self { unimodal, remembered, nearest, joint })
     }
 
-    /// `[experts]`: the modality that each looks at, in the order of [`Opinions`]; `None`: all that
-    /// it is shown.
-    pub(super) fn looks(&self) -> Vec<Option<usize>> {
+    /// At what each looks, in the order of [`Opinions`].
+    pub(super) fn looks(&self) -> Looks {
         let unimodal = self.unimodal.iter().enumerate();
-        unimodal
+        let modalities = unimodal
             .flat_map(|(m, experts)| repeat_n(Some(m), experts.len()))
             .chain(self.nearest.iter().map(|nearest| Some(nearest.modality())))
             .chain(self.joint.iter().map(|_| None))
-            .collect()
+            .collect();
+        let mut alone = self.unimodal.iter().flat_map(|experts| experts.iter());
+        Looks { modalities, given: alone.position(|expert| matches!(expert, Expert::Given)) }
     }
 
     /// Whether their parts belong together, as those of what was fitted do.
@@ -118,6 +121,7 @@ impl Experts {
         let is_whole = |expert: &Expert| match expert {
             Expert::View { view, model } => view.fits(1) && model.fits(genres, view.dim()),
             Expert::Associations(own) => own.fits(genres),
+            Expert::Given => true,
         };
         let remembered = || self.remembered.iter().flatten();
         let num = remembered().next().map_or(0, |own| own.num_titles());
@@ -171,6 +175,23 @@ impl Experts {
     }
 }
 
+/// At what the experts look.
+pub(super) struct Looks {
+    /// `[experts]`: the modality that each looks at; `None`: all that it is shown.
+    pub(super) modalities: Vec<Option<usize>>,
+    /// The expert that was there before.
+    pub(super) given: Option<usize>,
+}
+
+impl Looks {
+    /// The experts that have anything to say of a subset of the modalities, a number whose bits they
+    /// are.
+    pub(super) fn seeing(&self, subset: usize) -> impl Iterator<Item = usize> + '_ {
+        let sees = move |look: &Option<usize>| look.is_none_or(|m| subset >> m & 1 == 1);
+        self.modalities.iter().enumerate().filter(move |(_, look)| sees(look)).map(|(at, _)| at)
+    }
+}
+
 /// Whether two fits on the same titles give the same learners, whatever their seeds: logistic and
 /// ridge regressions draw nothing.
 pub(super) fn draws_nothing(config: &LearnConfig) -> bool {
@@ -188,6 +209,9 @@ fn fit_alone(
     seed: Seed,
     interrupt: &Interrupt,
 ) -> Result<Vec<Expert>, LearnError> {
+    if config.prior.as_ref().is_some_and(|prior| prior.modality == data.modalities[0].name) {
+        return Ok(vec![Expert::Given]);
+    }
     let views = UnitView::fit_all(data, there, config.base, config, seed)?;
     let mut experts = Vec::with_capacity(views.len());
     for (idx, view) in views.into_iter().enumerate() {
@@ -212,8 +236,32 @@ impl Expert {
                 Ok(model.score(&view.design(&view.prepare(data, titles)?, titles)))
             }
             Self::Associations(own) => own.score(data, titles),
+            Self::Given => said_of_genres(data, titles),
         }
     }
+}
+
+/// `[titles, genres]` of titles whose one modality holds them.
+fn said_of_genres(data: &Dataset, titles: &[usize]) -> Result<Vec<f32>, LearnError> {
+    let (table, genres) = (&data.modalities[0], data.num_genres());
+    let mut said = Vec::with_capacity(titles.len() * genres);
+    for &title in titles {
+        match &table.content {
+            Content::Rows(rows) if rows.rows(title).len() == genres => {
+                said.extend_from_slice(rows.rows(title));
+            }
+            _ => {
+                return Err(LearnError::Data {
+                    message: format!(
+                        "`learn.prior`: {} is not a row of {genres} genres",
+                        table.name
+                    ),
+                    hint: Some("name the modality that holds what another model says".to_owned()),
+                });
+            }
+        }
+    }
+    Ok(said)
 }
 
 /// `[titles, genres]` with the rows of `own` at the places `there`, NaN elsewhere.

@@ -6,8 +6,11 @@
 use dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
-use super::experts::Opinions;
-use crate::heads::classical::{Linear, standardised_logistic};
+use super::experts::{Looks, Opinions};
+use crate::{
+    LearnConfig,
+    heads::classical::{Linear, correction, standardised_logistic},
+};
 
 /// A set of modalities that fewer training titles have has no regression: each modality's own
 /// opinion counts the same.
@@ -23,13 +26,14 @@ pub(super) struct Fusions {
 
 impl Fusions {
     /// Fits on those titles of `train` that `counts` (by their places); `held_out` are of `train`,
-    /// by experts that look at `looks` `[experts]`.
+    /// by experts that look at `looks`. Where one of them was there before, what is fitted is what
+    /// the others add to its word.
     pub(super) fn fit(
         data: &Dataset,
         train: &[usize],
         held_out: &Opinions,
-        looks: &[Option<usize>],
-        c: f64,
+        looks: &Looks,
+        config: &LearnConfig,
         counts: impl Fn(usize) -> bool,
     ) -> Self {
         let of_subset = |subset: usize| {
@@ -41,7 +45,8 @@ impl Fusions {
             if subset == 0 || rows.len() < MIN_TITLES {
                 return None;
             }
-            let seeing: Vec<usize> = seeing(looks, subset).collect();
+            let seeing: Vec<usize> = looks.seeing(subset).collect();
+            let given = seeing.iter().position(|&expert| looks.given == Some(expert));
             let fit = |genre: usize| {
                 let said = |at: usize| {
                     let said = move |&expert: &usize| held_out.of(expert, subset, at, genre);
@@ -56,7 +61,17 @@ impl Fusions {
                 let weights: Option<Vec<f64>> = data
                     .is_weighed()
                     .then(|| known.iter().map(|&at| f64::from(weight(at))).collect());
-                standardised_logistic(&x, seeing.len(), &labels, weights.as_deref(), c)
+                let (dim, weights) = (seeing.len(), weights.as_deref());
+                let known: Option<Vec<f32>> =
+                    given.map(|at| x.iter().skip(at).step_by(dim).copied().collect());
+                match (&config.prior, given.zip(known)) {
+                    // Of a genre that it does not know, it says the same whatever the title.
+                    (Some(prior), Some((at, known))) if known.iter().any(|&z| z != known[0]) => {
+                        let c = prior.c_of(labels.len());
+                        correction(&x, dim, &labels, weights, c, &known).trusting(at)
+                    }
+                    _ => standardised_logistic(&x, dim, &labels, weights, config.stack.c),
+                }
             };
             Some((0..data.num_genres()).map(fit).collect())
         };
@@ -64,9 +79,9 @@ impl Fusions {
     }
 
     /// Whether there is one for each subset, of the experts that see it.
-    pub(super) fn fits(&self, looks: &[Option<usize>], genres: usize, modalities: usize) -> bool {
+    pub(super) fn fits(&self, looks: &Looks, genres: usize, modalities: usize) -> bool {
         let fusion = |(subset, fusion): (usize, &Option<Vec<Linear>>)| {
-            let num_seen = seeing(looks, subset).count();
+            let num_seen = looks.seeing(subset).count();
             fusion.as_ref().is_none_or(|of_genre| {
                 of_genre.len() == genres && of_genre.iter().all(|linear| linear.fits(num_seen))
             })
@@ -80,7 +95,7 @@ impl Fusions {
     /// expert, through a subset. `prior`: where nobody knows.
     pub(super) fn logit(
         &self,
-        looks: &[Option<usize>],
+        looks: &Looks,
         subset: usize,
         genre: usize,
         prior: f32,
@@ -89,9 +104,12 @@ impl Fusions {
         match &self.of_subset[subset] {
             Some(of_genre) => {
                 let fusion = &of_genre[genre];
-                let terms = fusion.weights().iter().zip(seeing(looks, subset));
+                let terms = fusion.weights().iter().zip(looks.seeing(subset));
                 let terms = terms.map(|(weight, expert)| weight * said(expert, subset));
                 terms.fold(fusion.bias(), |sum, term| sum + term)
+            }
+            None if looks.given.is_some_and(|given| looks.seeing(subset).any(|at| at == given)) => {
+                looks.given.map_or(prior, |given| said(given, subset))
             }
             None if subset.is_power_of_two() => prior,
             None => {
@@ -102,11 +120,4 @@ impl Fusions {
             }
         }
     }
-}
-
-/// The experts that have anything to say of a subset of the modalities, a number whose bits they
-/// are; `looks` `[experts]`: at which modality, `None`: at all that is shown.
-fn seeing(looks: &[Option<usize>], subset: usize) -> impl Iterator<Item = usize> + '_ {
-    let sees = move |look: &Option<usize>| look.is_none_or(|m| subset >> m & 1 == 1);
-    looks.iter().enumerate().filter(move |(_, look)| sees(look)).map(|(expert, _)| expert)
 }

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     associations::Associations,
-    experts::{Experts, Opinions},
+    experts::{Experts, Looks, Opinions},
     fusions::Fusions,
     joint_kernel::JointKernel,
     nearest_texts::NearestTexts,
@@ -134,16 +134,16 @@ impl CrossFit for Stacking {
             fusions,
             log: TrainingLog { seconds: started.elapsed().as_secs_f64(), ..Default::default() },
         };
-        let c = self.config.stack.c;
         let mut left_out = Vec::with_capacity(without.len());
         for Without { fold, rest, here, said, experts } in without {
             context.interrupt.check()?;
-            let fusions = Fusions::fit(data, &train, &held_out, &looks, c, |at| folds[at] != fold);
+            let fusions =
+                Fusions::fit(data, &train, &held_out, &looks, &self.config, |at| folds[at] != fold);
             let head = fitted(&rest, experts, fusions);
             let held_out = Asked::new(&head, &here, said).explained(data, &here)?;
             left_out.push(LeftOut { fold, head: Box::new(head), titles: here, held_out });
         }
-        let fusions = Fusions::fit(data, &train, &held_out, &looks, c, |_| true);
+        let fusions = Fusions::fit(data, &train, &held_out, &looks, &self.config, |_| true);
         Ok(CrossFitted { whole: Box::new(fitted(&train, experts, fusions)), left_out })
     }
 }
@@ -180,8 +180,7 @@ impl Fitted {
 /// What the experts say of some titles, each asked once.
 struct Asked<'a> {
     fitted: &'a Fitted,
-    /// `[experts]`: the modality that each looks at.
-    looks: Vec<Option<usize>>,
+    looks: Looks,
     /// Where a title stands among those asked about.
     place_of: HashMap<usize, usize>,
     said: Opinions,

@@ -2,7 +2,7 @@
 
 use cinetag::eval::{Outcome, Verdict};
 
-use super::{Found, update::Kind};
+use super::{super::films::spread, Found, update::Kind};
 
 /// The gate's rules, by a word of their reasons.
 const RULES: [(&str, &str); 6] = [
@@ -99,13 +99,4 @@ pub(super) fn print(kinds: &[Kind], tables: &[Table], pinned: &[usize]) {
             );
         }
     }
-}
-
-/// Mean, least and most.
-fn spread(values: impl Iterator<Item = f64> + Clone) -> String {
-    let num = values.clone().count().max(1) as f64;
-    let (least, most) = values
-        .clone()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), value| (a.min(value), b.max(value)));
-    format!("{:+.3} ({least:+.3} to {most:+.3})", values.sum::<f64>() / num)
 }
