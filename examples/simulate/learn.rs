@@ -91,7 +91,7 @@ fn one_draw(films: &Films, seed: Seed) -> Vec<Found> {
     let by_prior = Scored::of(&prior, &films.data, held_out);
     let data = with_prior(&films.data, &prior);
     let thresholds = prior.spec().fused.thresholds.iter().copied().map(Some).collect();
-    let settings = PriorSettings { thresholds, ..settings() };
+    let settings = PriorSettings { thresholds, ..PriorSettings::of(PRIOR) };
     let config = LearnConfig { prior: Some(settings), ..films.config.clone() };
     let one = |&size: &usize| {
         let (library, seed) = (&library[..size], seed.derive("own"));
@@ -105,17 +105,6 @@ fn one_draw(films: &Films, seed: Seed) -> Vec<Found> {
         }
     };
     SIZES.iter().map(one).collect()
-}
-
-fn settings() -> PriorSettings {
-    let c = std::env::var("PRIOR_C").ok().and_then(|text| text.parse().ok());
-    let titles = std::env::var("PRIOR_T").ok().and_then(|text| text.parse().ok());
-    let usual = PriorSettings::of(PRIOR);
-    PriorSettings {
-        c: c.unwrap_or(usual.c),
-        threshold_titles: titles.unwrap_or(usual.threshold_titles),
-        ..usual
-    }
 }
 
 /// The films with what a model says of them as a modality.

@@ -71,14 +71,21 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
         path: fs::canonicalize(&args.path).map_err(|error| {
             Failure::usage(format!("{}: {error}", args.path.display()), "check the path")
         })?,
-        prior: args.prior.clone(),
+        prior: args.prior.clone().map(|name| match fs::canonicalize(&name) {
+            // It is found again from wherever the bundle is learned anew.
+            Ok(folder) if folder.is_dir() => folder.to_string_lossy().into_owned(),
+            _ => name,
+        }),
         id_column: args.id_column.clone(),
         seed: args.seed,
         store: args.store.clone().map_or_else(usual_folder, Ok)?,
     };
-    let lesson = Taught::new(&recipe, args.device, console)?;
-    tell::curated(&lesson.curated, &lesson.opened.problems, console);
-    let material = lesson.material()?;
+    if let Some(out) = &args.out {
+        Bundle::check_place(out)?;
+    }
+    let taught = Taught::new(&recipe, args.device, console)?;
+    tell::curated(&taught.curated, &taught.opened.problems, console);
+    let material = taught.material()?;
     tell::begins(&material, console);
     let context = fit_context(&recipe, args.device, console);
     let figures = if args.no_figures { None } else { Some(Figures::of(&material, &context)?) };
@@ -90,10 +97,10 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
     let folder = args.out.clone().unwrap_or_else(|| draft.path().join("bundle"));
     let name = args.name.clone().or_else(|| name_of(&folder).filter(|_| args.out.is_some()));
     let name = name.unwrap_or_else(|| "learned".to_owned());
-    let model = lesson.lesson(&name, &material).bundle(&folder, figures.as_ref(), &context)?;
+    let model = taught.lesson(&name, &material).bundle(&folder, figures.as_ref(), &context)?;
     let titles: Vec<usize> = (0..material.data.num_titles()).collect();
     let said = model.predict(&material.data, &titles).map_err(adapt::AdaptError::from)?;
-    tell::next(&said, &material, &lesson.opened.catalog, args.next, console);
+    tell::next(&said, &material, &taught.opened.catalog, args.next, console);
     match (&args.out, &args.name) {
         (Some(out), _) => console.say(format!("bundle: {}", out.display())),
         (None, Some(name)) => keep(args, name, &folder, &recipe, console)?,
@@ -101,7 +108,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<u8, Failure> {
             console.say("nothing was kept: --out DIR or --as NAME keeps the bundle");
         }
     }
-    Ok(if lesson.num_skipped > 0 { SKIPPED } else { 0 })
+    Ok(if taught.num_skipped > 0 { SKIPPED } else { 0 })
 }
 
 /// Adds the bundle as a version; the first of a name becomes current.
@@ -147,7 +154,7 @@ struct Taught {
     opened: Opened,
     curated: Curated,
     /// What holds the bundle to begin with while it is needed.
-    _laid_out: Option<tempfile::TempDir>,
+    _laid_out: tempfile::TempDir,
     prior: Option<PathBuf>,
     device: DeviceChoice,
     columns: CatalogSpec,
@@ -192,7 +199,7 @@ impl Taught {
         Ok(Self {
             opened,
             curated,
-            _laid_out: Some(laid_out),
+            _laid_out: laid_out,
             prior,
             device,
             columns,

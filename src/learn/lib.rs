@@ -16,6 +16,8 @@
 //! 8. `model`: what is trained, saved, opened and asked
 //! 9. `study`: many fits on one data set
 
+#[cfg(test)]
+mod beside_prior;
 pub mod borrowed;
 mod bounds;
 pub mod config;

@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Compiled for tests alone.
-const OF_TESTS: &[&str] = &["fine_tuning", "laws", "partly_known"];
+const OF_TESTS: &[&str] = &["beside_prior", "fine_tuning", "laws", "partly_known"];
 
 fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|modules| modules.contains(&module))

@@ -18,13 +18,13 @@ use serde_json::Value;
 
 use super::{cinetag, exit_codes::inputs, text};
 
-fn run(folder: &Path, words: &str) -> Output {
+pub(super) fn run(folder: &Path, words: &str) -> Output {
     let words: Vec<&str> = words.split(' ').collect();
     cinetag(&words, folder)
 }
 
 #[track_caller]
-fn done(folder: &Path, words: &str) -> String {
+pub(super) fn done(folder: &Path, words: &str) -> String {
     let output = run(folder, words);
     assert!(output.status.success(), "{words}: {}", text(&output.stderr));
     text(&output.stdout)
@@ -32,7 +32,7 @@ fn done(folder: &Path, words: &str) -> String {
 
 /// What is said, by lines and by the hint.
 #[track_caller]
-fn refused(folder: &Path, words: &str, code: i32, said: &[&str]) {
+pub(super) fn refused(folder: &Path, words: &str, code: i32, said: &[&str]) {
     let output = run(folder, words);
     let found = text(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{words}: {found}");

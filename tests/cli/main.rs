@@ -7,6 +7,7 @@
 
 mod bundles;
 mod exit_codes;
+mod learn;
 mod without_weights;
 
 use std::{

@@ -303,6 +303,50 @@ mod tests {
     }
 
     #[test]
+    fn a_correction_is_the_least_point_of_what_it_says() {
+        let mut rng = Seed(3).rng("correction");
+        let (rows, c) = (200, 0.3);
+        let x: Vec<f32> = (0..rows * 2).map(|_| rng.random_range(-2.0..2.0)).collect();
+        let known: Vec<f32> = (0..rows).map(|_| rng.random_range(-2.0..2.0)).collect();
+        let labels: Vec<bool> = (0..rows)
+            .map(|at| known[at] + x[2 * at] - 0.5 + rng.random_range(-2.0..2.0_f32) > 0.0)
+            .collect();
+        let columns: Vec<Column> = (0..2).map(|d| Column::of(&x, 2, d)).collect();
+        let value = |w: [f64; 3]| {
+            let loss: f64 = (0..rows)
+                .map(|at| {
+                    let z = f64::from(known[at])
+                        + w[0] * columns[0].values[at]
+                        + w[1] * columns[1].values[at]
+                        + w[2];
+                    (if labels[at] { -z } else { z }).exp().ln_1p()
+                })
+                .sum();
+            c * loss + w.iter().map(|w| w * w).sum::<f64>() / 2.0
+        };
+        let found = correction(&x, 2, &labels, None, c, &known);
+        let weights: Vec<f64> = found.weights().iter().map(|&w| f64::from(w)).collect();
+        let shift: f64 = columns.iter().zip(&weights).map(|(col, w)| w * col.mean).sum();
+        let at = [
+            weights[0] / columns[0].inv_std,
+            weights[1] / columns[1].inv_std,
+            f64::from(found.bias()) + shift,
+        ];
+        assert!(at[0] > 0.3, "{at:?}");
+        for k in 0..3 {
+            for step in [-0.01, 0.01] {
+                let mut other = at;
+                other[k] += step;
+                assert!(value(other) > value(at), "{at:?}, {k} {step}");
+            }
+        }
+        let nothing = correction(&x, 2, &labels, None, 1e-12, &known);
+        assert!(nothing.weights().iter().chain([&nothing.bias()]).all(|w| w.abs() < 1e-6));
+        let alike = correction(&x, 2, &vec![false; rows], None, c, &known);
+        assert!(alike.bias() < -0.5 && alike.bias().is_finite(), "{alike:?}");
+    }
+
+    #[test]
     fn what_can_be_parted_and_what_is_all_alike_ends() {
         let rows = [-2.0, -1.0, 1.0, 2.0];
         let parted = standardised_logistic(&rows, 1, &[false, false, true, true], None, 1e6);
