@@ -180,7 +180,7 @@ impl Taught {
                 let own = bundle.config.modalities.iter();
                 own.map(|modality| (modality.name.clone(), modality.settings.clone())).collect()
             }
-            None => seen(&opened),
+            None => seen(&opened, &recipe.path)?,
         };
         let context = EncoderContext { device, ..EncoderContext::default() };
         let modalities = match &bundle {
@@ -299,7 +299,7 @@ fn open(recipe: &Recipe, folder: &Path) -> Result<(Option<PathBuf>, Opened), Fai
 }
 
 /// The modalities that titles have something for, with their usual settings.
-fn seen(opened: &Opened) -> BTreeMap<String, Value> {
+fn seen(opened: &Opened, path: &Path) -> Result<BTreeMap<String, Value>, Failure> {
     let titles = &opened.catalog.titles;
     let has = |seen: fn(&catalog::Title) -> bool| titles.iter().any(seen);
     let mut names = Vec::new();
@@ -312,7 +312,14 @@ fn seen(opened: &Opened) -> BTreeMap<String, Value> {
     if has(|title| !title.trailers.is_empty()) {
         names.extend(["frames", "audio"]);
     }
-    names.into_iter().map(|name| (name.to_owned(), Value::Object(serde_json::Map::new()))).collect()
+    if names.is_empty() {
+        return Err(Failure::usage(
+            format!("{}: no title has a poster, a plot or a trailer", path.display()),
+            "metadata are looked at by a bundle to begin with: leave out `--prior none`",
+        ));
+    }
+    let nothing = || Value::Object(serde_json::Map::new());
+    Ok(names.into_iter().map(|name| (name.to_owned(), nothing())).collect())
 }
 
 fn name_of(path: &Path) -> Option<String> {
