@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     path::Path,
     process::{Command, Stdio},
@@ -22,7 +23,7 @@ fn own_films(folder: &Path, num: usize) {
     for n in 0..num {
         let (language, genre) = [("en", "Drama"), ("fr", "Comedy"), ("de", "War")][n % 3];
         let genres = if n % 5 == 4 { "" } else { genre };
-        films += &format!("own{n},Of mine {n},{},{language},{genres}\n", 1960 + n % 50);
+        writeln!(films, "own{n},Of mine {n},{},{language},{genres}", 1960 + n % 50).unwrap();
     }
     fs::write(folder.join("own.csv"), films).unwrap();
 }

@@ -14,7 +14,7 @@ pub struct PriorSettings {
     /// The modality's name.
     pub modality: String,
     /// Inverse strength of the penalty on what is added, the variance that is expected of a weight, with
-    /// [`FULL_TITLES`] titles or more. With fewer it is less in proportion: views that were fitted on few
+    /// 1,000 titles or more. With fewer it is less in proportion: views that were fitted on few
     /// titles are not only unsure, they are worse.
     #[serde(default = "usual_c")]
     pub c: f64,
@@ -33,7 +33,7 @@ fn usual_c() -> f64 {
 }
 
 /// With so many titles the penalty is what is said.
-pub const FULL_TITLES: f64 = 1000.0;
+const FULL_TITLES: f64 = 1000.0;
 
 fn usual_titles() -> f64 {
     1000.0
