@@ -13,7 +13,7 @@ use std::{
 use adapt::{Curated, Figures, Lesson, Material};
 use base::{DeviceChoice, Seed};
 use catalog::{CatalogSpec, Hints, Opened};
-use encode::EncoderContext;
+use encode::{EncoderContext, Modality, registry};
 use extract::{ExtractSettings, OpenModalities, Session};
 use jiff::Timestamp;
 use learn::heads::FitContext;
@@ -298,28 +298,26 @@ fn open(recipe: &Recipe, folder: &Path) -> Result<(Option<PathBuf>, Opened), Fai
     Ok((Some(place), opened))
 }
 
-/// The modalities that titles have something for, with their usual settings.
+/// The modalities that any title has something for, with their usual settings; not those that listen, which
+/// cost most and are of use beside a bundle that knows what is said.
 fn seen(opened: &Opened, path: &Path) -> Result<BTreeMap<String, Value>, Failure> {
-    let titles = &opened.catalog.titles;
-    let has = |seen: fn(&catalog::Title) -> bool| titles.iter().any(seen);
-    let mut names = Vec::new();
-    if has(|title| title.poster.is_some()) {
-        names.push("poster");
-    }
-    if has(|title| title.plot.is_some()) {
-        names.push("plot");
-    }
-    if has(|title| !title.trailers.is_empty()) {
-        names.extend(["frames", "audio"]);
-    }
-    if names.is_empty() {
+    let is_seen = |modality: &&dyn Modality| {
+        let usual = modality.defaults();
+        let mut titles = opened.catalog.titles.iter();
+        usual.get("hear").is_none()
+            && titles.any(|title| !modality.sources(title, &usual).is_empty())
+    };
+    let modalities = registry::names().into_iter().filter_map(registry::find).filter(is_seen);
+    let nothing = || Value::Object(serde_json::Map::new());
+    let seen: BTreeMap<String, Value> =
+        modalities.map(|modality| (modality.name().to_owned(), nothing())).collect();
+    if seen.is_empty() {
         return Err(Failure::usage(
             format!("{}: no title has a poster, a plot or a trailer", path.display()),
             "metadata are looked at by a bundle to begin with: leave out `--prior none`",
         ));
     }
-    let nothing = || Value::Object(serde_json::Map::new());
-    Ok(names.into_iter().map(|name| (name.to_owned(), nothing())).collect())
+    Ok(seen)
 }
 
 fn name_of(path: &Path) -> Option<String> {
