@@ -313,8 +313,8 @@ fn seen(opened: &Opened, path: &Path) -> Result<BTreeMap<String, Value>, Failure
         modalities.map(|modality| (modality.name().to_owned(), nothing())).collect();
     if seen.is_empty() {
         return Err(Failure::usage(
-            format!("{}: no title has a poster, a plot or a trailer", path.display()),
-            "metadata are looked at by a bundle to begin with: leave out `--prior none`",
+            format!("{}: no title has anything to look at", path.display()),
+            "give the titles plots, posters or trailers",
         ));
     }
     Ok(seen)
